@@ -1,0 +1,1 @@
+\echo Use "CREATE EXTENSION mlplat" to load this file. \quit

@@ -1,0 +1,36 @@
+/*-------------------------------------------------------------------------
+ * arena.h
+ *	  Memory of one run or one cached model: allocated piecemeal, freed at once.
+ *
+ * Blocks come from malloc, large ones from mmap (so that they return to the
+ * system when freed).  An arena counts its bytes and refuses to grow above its
+ * limit.  Allocation is for one thread; threads get their space beforehand.
+ *-------------------------------------------------------------------------
+ */
+#ifndef ML_BASE_ARENA_H
+#define ML_BASE_ARENA_H
+
+#include "ml/base/env.h"
+
+/* limit in bytes, 0 for none.  NULL when malloc fails. */
+extern MlArena *ml_arena_create(size_t limit);
+extern void ml_arena_free(MlArena *arena);	/* NULL is fine */
+
+/* count * size bytes, 64-byte aligned; zeroed for ml_alloc0.  NULL with env->error set on failure. */
+extern void *ml_alloc(MlEnv *env, size_t count, size_t size);
+extern void *ml_alloc0(MlEnv *env, size_t count, size_t size);
+extern char *ml_strdup(MlEnv *env, const char *text);
+extern char *ml_strndup(MlEnv *env, const char *text, size_t length);
+extern char *ml_printf(MlEnv *env, const char *format,...) __attribute__((format(printf, 2, 3)));
+
+/*
+ * Gives one allocation of 64 kB or more back before the arena ends (smaller
+ * ones stay).  Needed where a run would otherwise hold two copies of the data.
+ */
+extern void ml_release(MlEnv *env, void *pointer);
+
+extern size_t ml_arena_used(const MlArena *arena);
+extern size_t ml_arena_peak(const MlArena *arena);
+extern size_t ml_arena_limit(const MlArena *arena);
+
+#endif							/* ML_BASE_ARENA_H */

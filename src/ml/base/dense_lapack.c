@@ -1,0 +1,1 @@
+#include "ml/base/dense.h"

@@ -1,0 +1,35 @@
+/*-------------------------------------------------------------------------
+ * pool.h
+ *	  The only place where threads are started.
+ *
+ * Threads start with all signals blocked and never call PostgreSQL.  Work is cut
+ * into numbered tasks; which thread runs a task must never matter to the result,
+ * so tasks write to places of their own and the caller joins them in order.
+ * The calling thread works too and, between tasks, asks env->canceled().
+ * Idle threads spin briefly and then sleep on a futex: a server is never alone.
+ *-------------------------------------------------------------------------
+ */
+#ifndef ML_BASE_POOL_H
+#define ML_BASE_POOL_H
+
+#include "ml/base/env.h"
+
+/*
+ * Starts threads-1 threads (none for 1).  A pool that cannot start all of them
+ * works with fewer.  NULL only when malloc fails.
+ */
+extern MlPool *ml_pool_create(int threads);
+extern void ml_pool_free(MlPool *pool); /* joins all threads; NULL is fine */
+extern int	ml_pool_threads(const MlPool *pool);	/* 1 for NULL */
+
+/* One task: number 0 .. tasks-1, run by thread 0 .. threads-1 (0 is the caller). */
+typedef void (*MlTask_fn) (void *arg, size_t task, int thread);
+
+/*
+ * Runs all tasks and waits for them.  Tasks should take at most 50 ms each, so
+ * that a cancel is seen in time.  ML_CANCELED when stopped between tasks: those
+ * started have ended by then.  Works with env->pool == NULL.
+ */
+extern MlStatus ml_pool_run(MlEnv *env, size_t tasks, MlTask_fn function, void *arg);
+
+#endif							/* ML_BASE_POOL_H */

@@ -1,0 +1,115 @@
+/*-------------------------------------------------------------------------
+ * frame.h
+ *	  The rows of a source, column by column, as they were read.
+ *
+ * A reader (src/pg/scan.c, or a test) says which columns come, appends rows value
+ * by value, and gets an MlFrame.  Values are kept in blocks of ML_FRAME_BLOCK
+ * rows while their number is unknown, and joined at the end column by column,
+ * so that never more than one column exists twice.
+ *-------------------------------------------------------------------------
+ */
+#ifndef ML_DATA_FRAME_H
+#define ML_DATA_FRAME_H
+
+#include "ml/base/env.h"
+
+#define ML_FRAME_BLOCK 65536
+
+typedef enum MlColumnKind
+{
+	ML_NUMBER,					/* double per row, NaN = missing */
+	ML_CATEGORY,				/* int32 code per row, -1 = missing, and a dictionary */
+	ML_INTEGER_KEY				/* int64 per row, for ids of an integer type; never missing */
+} MlColumnKind;
+
+/* What the source type was, as far as learning cares. */
+typedef enum MlLogicalType
+{
+	ML_LOGICAL_INTEGER,
+	ML_LOGICAL_FLOAT,			/* float4, float8, numeric, interval */
+	ML_LOGICAL_BOOLEAN,			/* number: 0/1; as a target: category "false"/"true" */
+	ML_LOGICAL_TEXT,
+	ML_LOGICAL_TIME				/* date, time, timestamp, timestamptz */
+} MlLogicalType;
+
+/* What a column is for; one column may carry several roles. */
+typedef enum MlRole
+{
+	ML_ROLE_FEATURE = 1,
+	ML_ROLE_TARGET = 2,
+	ML_ROLE_WEIGHT = 4,
+	ML_ROLE_ID = 8,
+	ML_ROLE_SPLIT = 16,			/* split_by */
+	ML_ROLE_HASH = 32			/* takes part in the row hash only: not stored */
+} MlRole;
+
+typedef struct MlColumnSpec
+{
+	const char *name;			/* feature name: "age", or "pixels[3]" for an array element */
+	const char *source_column;	/* "age", "pixels" */
+	int			element;		/* 1-based element of an array column, 0 for a scalar */
+	int			elements;		/* length of the array column, 0 for a scalar */
+	const char *type_name;		/* as format_type() prints it, array types with [] */
+	MlColumnKind kind;
+	MlLogicalType logical;
+	int			roles;			/* MlRole bits */
+	bool		named;			/* the user asked for it by name: unusable is an error, not a warning */
+} MlColumnSpec;
+
+/* Strings of a category column, code -> text, in order of first appearance. */
+typedef struct MlDictionary
+{
+	int32_t		count;
+	const char **text;
+	const uint32_t *length;
+} MlDictionary;
+
+typedef struct MlColumn
+{
+	MlColumnSpec spec;
+	double	   *number;			/* rows long, for ML_NUMBER */
+	int32_t    *code;			/* for ML_CATEGORY */
+	int64_t    *key;			/* for ML_INTEGER_KEY */
+	MlDictionary dictionary;
+	size_t		missing;		/* rows without a value */
+} MlColumn;
+
+typedef struct MlFrame
+{
+	size_t		rows;
+	int			n_columns;
+	MlColumn   *columns;		/* those that are stored, in spec order */
+	uint64_t   *row_hash;		/* of the id where there is one, else of all columns of the spec */
+	uint64_t	content_hash[2];	/* of all columns of all rows, whatever their order */
+} MlFrame;
+
+typedef struct MlFrameBuilder MlFrameBuilder;
+
+/*
+ * The specs are copied.  At most one id, one target, one weight, one split
+ * column.  seed enters the row hash (DESIGN 2.2: equal data, target and seed
+ * give the same split).
+ */
+extern MlStatus ml_frame_begin(MlEnv *env, const MlColumnSpec *specs, int n_specs, uint64_t seed, MlFrameBuilder **builder);
+
+/*
+ * Values of the current row, by spec number; a column that got none is missing.
+ * ml_frame_number: NaN means missing, the reader has refused infinity before.
+ * ml_frame_integer: hashed as the integer it is, stored as the nearest double
+ * (or as it is for ML_INTEGER_KEY).  ml_frame_text: bytes in the server encoding.
+ */
+extern void ml_frame_number(MlFrameBuilder *b, int column, double value);
+extern void ml_frame_integer(MlFrameBuilder *b, int column, int64_t value);
+extern MlStatus ml_frame_text(MlFrameBuilder *b, int column, const char *text, size_t length);
+extern MlStatus ml_frame_end_row(MlFrameBuilder *b);
+
+/* Rows so far, and the bytes that the rows of these columns take at the end. */
+extern size_t ml_frame_rows(const MlFrameBuilder *b);
+extern size_t ml_frame_bytes_per_row(const MlColumnSpec *specs, int n_specs);
+
+extern MlStatus ml_frame_finish(MlFrameBuilder *b, MlFrame **frame);
+
+/* The first column with that role, NULL for none. */
+extern const MlColumn *ml_frame_column(const MlFrame *frame, MlRole role);
+
+#endif							/* ML_DATA_FRAME_H */

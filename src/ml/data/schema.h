@@ -1,0 +1,72 @@
+/*-------------------------------------------------------------------------
+ * schema.h
+ *	  What a model expects of a row and what it gives back: part of its image.
+ *
+ * Training and serving share this one encoding.  An encoded row is one double
+ * per feature: a number as it is, a category as its code, NaN for missing.
+ * Codes run from 0 to levels-1 in order of falling frequency in the training
+ * part (ties in byte order); the code "levels" stands for every other text:
+ * a category beyond the cap, or one that training never saw.
+ *-------------------------------------------------------------------------
+ */
+#ifndef ML_DATA_SCHEMA_H
+#define ML_DATA_SCHEMA_H
+
+#include "ml/base/bytes.h"
+#include "ml/data/frame.h"
+
+/* At most this many categories of a column keep a code of their own. */
+#define ML_MAX_LEVELS 65534
+
+typedef enum MlTask
+{
+	ML_TASK_REGRESSION = 1,
+	ML_TASK_CLASSIFICATION = 2
+} MlTask;
+
+typedef enum MlFeatureKind
+{
+	ML_FEATURE_NUMBER,
+	ML_FEATURE_CATEGORY
+} MlFeatureKind;
+
+typedef struct MlLevelIndex MlLevelIndex;	/* text -> code, built on load */
+
+typedef struct MlFeature
+{
+	const char *name;			/* "age", "pixels[3]" */
+	const char *source_column;
+	int32_t		element;		/* 1-based, 0 for a scalar */
+	int32_t		elements;		/* length of the array, 0 for a scalar */
+	const char *type_name;
+	MlLogicalType logical;
+	MlFeatureKind kind;
+	int32_t		levels;			/* of a category; 0 for a number */
+	const char **level;			/* code -> text */
+	const MlLevelIndex *index;
+} MlFeature;
+
+typedef struct MlSchema
+{
+	MlTask		task;
+	int32_t		n_features;
+	MlFeature  *features;
+	const char *target;			/* column name */
+	const char *target_type;
+	MlLogicalType target_logical;
+	int32_t		n_classes;		/* 0 for regression, else 2 or more */
+	const char **classes;		/* labels as they were in the table; numeric order for numbers, false < true, else byte order */
+	const double *class_value;	/* the label as a number, where target_logical is a number or boolean; else NULL */
+} MlSchema;
+
+/* The code of a text: 0 .. levels-1, or levels for any other. */
+extern int32_t ml_feature_code(const MlFeature *feature, const char *text, size_t length);
+
+extern const char *ml_task_name(MlTask task);	/* "regression", "classification" */
+
+extern void ml_schema_save(const MlSchema *schema, MlWriter *w);
+
+/* Reads and checks; builds the level indexes. */
+extern MlStatus ml_schema_load(MlReader *r, MlSchema **schema);
+
+#endif							/* ML_DATA_SCHEMA_H */

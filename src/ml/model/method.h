@@ -1,0 +1,73 @@
+/*-------------------------------------------------------------------------
+ * method.h
+ *	  An algorithm: one file, one MlMethod, one line in algo/methods.def.
+ *
+ * Nothing outside its file knows an algorithm by name.  The parameter
+ * "task" ("auto", "regression", "classification") is common to all methods and
+ * handled before fit.
+ *-------------------------------------------------------------------------
+ */
+#ifndef ML_MODEL_METHOD_H
+#define ML_MODEL_METHOD_H
+
+#include "ml/base/bytes.h"
+#include "ml/data/dataset.h"
+#include "ml/model/params.h"
+
+/* One row of ml_coefficients().  NaN becomes NULL. */
+typedef struct MlCoefficient
+{
+	const char *class_label;	/* NULL where a model has one equation */
+	const char *term;			/* "(intercept)", "age", "city=Rome", "age (missing)" */
+	double		estimate;
+	double		std_error;
+	double		statistic;
+	double		p_value;
+} MlCoefficient;
+
+typedef struct MlMethod
+{
+	const char *name;
+	const char *summary;		/* "gradient boosted decision trees on histograms" */
+	const char *description;	/* for the reference: paper, complexity, memory, how missing values and categories are treated */
+	uint32_t	tasks;			/* MlTask bits */
+	uint32_t	format;			/* version of what save writes */
+	bool		needs_dense;	/* fit uses env->dense */
+	const MlParam *params;
+
+	/* Bytes that fit allocates beyond the dataset for n rows of p features; never too low. SIZE_MAX when it overflows. */
+	size_t		(*memory) (const MlSchema *schema, const MlParams *params, size_t n, int threads);
+
+	/* Fits on data->n_train rows; the model is in env->arena. */
+	MlStatus	(*fit) (MlEnv *env, const MlDataset *data, const MlParams *params, void **model);
+
+	void		(*save) (const void *model, MlWriter *w);
+
+	/* Total: any bytes give a model that predict can run on without a check, or an error.  Iterative, bounded. */
+	MlStatus	(*load) (MlReader *r, const MlSchema *schema, void **model);
+
+	/*
+	 * One encoded row (schema->n_features doubles, codes 0 .. levels or NaN for
+	 * categories) -> out: the value, or n_classes probabilities.  No allocation, no libm; scratch is
+	 * scratch_size(model) bytes, 64-byte aligned.  NULL scratch_size: none is needed.
+	 */
+	void		(*predict) (const void *model, const double *x, double *out, void *scratch);
+	size_t		(*scratch_size) (const void *model);
+
+	/* Rough cost of predict in nanoseconds, for the planner. */
+	double		(*predict_cost) (const void *model);
+
+	/* Optional.  n_features numbers; method "gain", "split", ...; ML_BAD_PARAM with the valid ones in the hint. */
+	MlStatus	(*importance) (MlEnv *env, const void *model, const MlSchema *schema, const char *how, double *out);
+	MlStatus	(*coefficients) (MlEnv *env, const void *model, const MlSchema *schema, MlCoefficient **rows, size_t *count);
+} MlMethod;
+
+extern const MlMethod *const ml_methods[];	/* ended by NULL, in the order of methods.def */
+
+/* NULL when unknown. */
+extern const MlMethod *ml_method_find(const char *name);
+
+/* The same with an error that names the nearest and lists all: ML_BAD_PARAM. */
+extern MlStatus ml_method_get(MlEnv *env, const char *name, const MlMethod **method);
+
+#endif							/* ML_MODEL_METHOD_H */

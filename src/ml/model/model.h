@@ -1,0 +1,45 @@
+/*-------------------------------------------------------------------------
+ * model.h
+ *	  A model ready to predict, and its image.
+ *
+ * Image: magic "MLPLAT\r\n", format version, length, CRC-32C of all that
+ * follows the header; then method name and format, the schema, the method's own
+ * part.  Little-endian.  It holds no time, no OID, no name and no version
+ * number: the same data, parameters and seed give the same bytes.
+ *-------------------------------------------------------------------------
+ */
+#ifndef ML_MODEL_MODEL_H
+#define ML_MODEL_MODEL_H
+
+#include "ml/model/method.h"
+
+#define ML_IMAGE_FORMAT 1
+
+typedef struct MlModel
+{
+	const MlMethod *method;
+	const MlSchema *schema;
+	const void *fitted;
+	int			n_out;			/* doubles that predict writes: 1, or n_classes */
+	void	   *scratch;		/* for predict: one model serves one thread at a time */
+} MlModel;
+
+extern MlStatus ml_model_save(MlEnv *env, const MlModel *model, uint8_t **bytes, size_t *length);
+
+/* Checks magic, format, length, checksum and every structure inside.  The model lives in env->arena and keeps no pointer into bytes. */
+extern MlStatus ml_model_load(MlEnv *env, const void *bytes, size_t length, MlModel **model);
+
+/* Makes a model of a fresh fit. */
+extern MlStatus ml_model_make(MlEnv *env, const MlMethod *method, const MlSchema *schema, const void *fitted, MlModel **model);
+
+/* One encoded row -> n_out doubles. */
+static inline void
+ml_model_predict(const MlModel *model, const double *x, double *out)
+{
+	model->method->predict(model->fitted, x, out, model->scratch);
+}
+
+/* The class with the highest probability; the first of equals. */
+extern int	ml_model_winner(const MlModel *model, const double *out);
+
+#endif							/* ML_MODEL_MODEL_H */

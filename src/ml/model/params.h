@@ -1,0 +1,83 @@
+/*-------------------------------------------------------------------------
+ * params.h
+ *	  Hyper-parameters: described once in a table, checked by it, documented by it.
+ *
+ * A method lists its parameters in an MlParam array ended by a NULL name, in the
+ * order of an enum of its own, and reads them back by that number.
+ *-------------------------------------------------------------------------
+ */
+#ifndef ML_MODEL_PARAMS_H
+#define ML_MODEL_PARAMS_H
+
+#include "ml/base/env.h"
+
+typedef enum MlParamType
+{
+	ML_PARAM_INT,
+	ML_PARAM_DOUBLE,
+	ML_PARAM_BOOL,
+	ML_PARAM_CHOICE				/* one of a list of words */
+} MlParamType;
+
+typedef struct MlParam
+{
+	const char *name;
+	MlParamType type;
+	double		default_number; /* 0 or 1 for a boolean */
+	double		minimum;
+	double		maximum;
+	const char *default_choice;
+	const char *choices;		/* "a|b|c" */
+	const char *aliases;		/* names in other libraries: "n_estimators|num_trees", or NULL */
+	const char *description;	/* one sentence */
+	bool		open_minimum;	/* minimum itself is not allowed */
+	bool		open_maximum;
+} MlParam;
+
+typedef struct MlParams
+{
+	const MlParam *table;
+	int			count;
+	double	   *number;			/* by position in the table: int, double, bool, or the number of the choice */
+	bool	   *given;			/* by the user */
+} MlParams;
+
+/* All defaults. */
+extern MlStatus ml_params_init(MlEnv *env, const MlParam *table, MlParams **params);
+
+/*
+ * Sets one from what the user wrote.  Unknown names are ML_BAD_PARAM with the
+ * nearest valid one in the hint; the same parameter twice (by an alias) too.
+ */
+extern MlStatus ml_params_set_number(MlEnv *env, MlParams *params, const char *name, double value);
+extern MlStatus ml_params_set_bool(MlEnv *env, MlParams *params, const char *name, bool value);
+extern MlStatus ml_params_set_text(MlEnv *env, MlParams *params, const char *name, const char *value);
+
+/* One method parameter as text for ml_params(): default, minimum, maximum ("" for none); into the arena. */
+extern const char *ml_param_default(MlEnv *env, const MlParam *param);
+extern const char *ml_param_minimum(MlEnv *env, const MlParam *param);
+extern const char *ml_param_maximum(MlEnv *env, const MlParam *param);
+extern const char *ml_param_type_name(const MlParam *param);	/* "integer", "number", "boolean", or the choices */
+
+static inline double
+ml_param_double(const MlParams *params, int which)
+{
+	return params->number[which];
+}
+
+static inline int64_t
+ml_param_int(const MlParams *params, int which)
+{
+	return (int64_t) params->number[which];
+}
+
+static inline bool
+ml_param_bool(const MlParams *params, int which)
+{
+	return params->number[which] != 0;
+}
+
+/* The candidate nearest to a misspelt word by edit distance, NULL when none is near. */
+extern const char *ml_nearest(const char *word, const char *const *candidates, int count);
+
+#endif							/* ML_MODEL_PARAMS_H */

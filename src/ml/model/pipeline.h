@@ -1,0 +1,63 @@
+/*-------------------------------------------------------------------------
+ * pipeline.h
+ *	  From rows to a judged model, without a server.
+ *
+ * ml_pipeline_run() does what every training run has in common: decides the
+ * task, leaves out what cannot be used, orders rows by id, splits, fits the
+ * encoding on the training part, fits the method, evaluates each part with the
+ * same code that serves, and writes the image.
+ *-------------------------------------------------------------------------
+ */
+#ifndef ML_MODEL_PIPELINE_H
+#define ML_MODEL_PIPELINE_H
+
+#include "ml/data/split.h"
+#include "ml/eval/metrics.h"
+#include "ml/model/model.h"
+
+typedef struct MlTrainSpec
+{
+	const MlMethod *method;
+	const MlParams *params;		/* of the method */
+	MlTask		task;			/* forced, or 0: follows from the target (DESIGN 2.2) and what the method can do */
+	MlSplitSpec split;
+	bool		balanced;		/* class_weight => 'balanced': n / (classes * n_class) */
+} MlTrainSpec;
+
+typedef struct MlPartMetrics
+{
+	size_t		rows;			/* 0: the part is empty, no metrics */
+	int			count;
+	MlMetric	metrics[ML_MAX_METRICS];
+	int64_t    *confusion;		/* n_classes x n_classes, actual x predicted; NULL for regression */
+} MlPartMetrics;
+
+typedef struct MlTrainResult
+{
+	MlModel    *model;
+	uint8_t    *image;
+	size_t		image_length;
+	size_t		rows;			/* rows with a target */
+	size_t		rows_without_target;
+	MlPartMetrics part[3];		/* by MlPart */
+	const char *metric;			/* primary metric */
+	double		score;			/* on the test part; on train (with a warning) when there is no test part; higher is better (errors negated); NaN undefined */
+	/* Hold-out predictions for the stored ROC curve of binary models: */
+	size_t		n_roc;
+	MlRocPoint *roc;			/* at most 1,000 points, thinned evenly; NULL unless two classes */
+	const char **excluded;		/* "column: why" of what was left out, ended by NULL */
+} MlTrainResult;
+
+/* The frame's columns are given up: they may be released or reordered. */
+extern MlStatus ml_pipeline_run(MlEnv *env, const MlTrainSpec *spec, MlFrame *frame, MlTrainResult **result);
+
+/* Bytes that ml_pipeline_run needs beyond the frame; never too low by much. */
+extern size_t ml_pipeline_memory(const MlTrainSpec *spec, const MlColumnSpec *columns, int n_columns, size_t rows, int threads);
+
+/*
+ * Judges a model on other rows: columns of the frame are matched to the model's
+ * features by name, the target by role.  Rows without a target are left out.
+ */
+extern MlStatus ml_pipeline_evaluate(MlEnv *env, const MlModel *model, MlFrame *frame, MlPartMetrics *metrics, MlRocPoint **roc, size_t *n_roc);
+
+#endif							/* ML_MODEL_PIPELINE_H */

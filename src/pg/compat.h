@@ -1,0 +1,15 @@
+/*-------------------------------------------------------------------------
+ * compat.h
+ *	  What differs between the PostgreSQL versions we build on; the only file that
+ *	  looks at PG_VERSION_NUM.  Include postgres.h first.
+ *-------------------------------------------------------------------------
+ */
+#ifndef ML_PG_COMPAT_H
+#define ML_PG_COMPAT_H
+
+#include "fmgr.h"
+
+/* libpq/libpq.h needs headers that are not always installed; this is all we want of it. */
+extern bool pq_check_connection(void);
+
+#endif							/* ML_PG_COMPAT_H */

@@ -1,0 +1,65 @@
+/*-------------------------------------------------------------------------
+ * scan.h
+ *	  Rows of a source into an MlFrame: the one interface behind which reading may
+ *	  get faster without anybody else noticing.
+ *
+ * Now: the executor with an own DestReceiver, one snapshot, transaction_read_only
+ * while it runs.
+ *-------------------------------------------------------------------------
+ */
+#ifndef ML_PG_SCAN_H
+#define ML_PG_SCAN_H
+
+#include "postgres.h"
+
+#include "executor/tuptable.h"
+#include "ml/data/frame.h"
+#include "nodes/pg_list.h"
+#include "pg/source.h"
+
+/* Which columns play which part; NULL names for roles that are not there. */
+typedef struct MlScanRoles
+{
+	const char *target;
+	const char *id;
+	const char *weight;
+	const char *split_by;
+	bool		split_is_category;	/* group and column splits read split_by as text, time as a number */
+	bool		target_is_class;	/* classification is forced: read the target as text whatever its type */
+	List	   *features;		/* of char *; NIL with features_given false: every usable column */
+	bool		features_given;
+	List	   *exclude;		/* of char * */
+	bool		row_hash;		/* without id, columns that are no features join the row hash */
+	uint64		seed;
+} MlScanRoles;
+
+typedef struct MlScanPlan
+{
+	const MlSource *source;
+	int			n_columns;
+	MlColumnSpec *columns;
+	double		estimated_rows; /* of the planner */
+	List	   *excluded;		/* of char *: "column: why it was left out" */
+	List	   *source_columns; /* of char *: what will be read, for lineage */
+	void	   *private_plan;
+} MlScanPlan;
+
+/*
+ * Checks roles against the source's columns: 42703 with near names, 42804 for a
+ * named column of an unsupported type, 42501 for one that may not be read, 22023 for the
+ * target among the features, 42701 for a feature named twice.  Array columns need
+ * one row to know their length; it is taken from the first non-NULL value of the scan itself.
+ */
+extern MlScanPlan *ml_scan_plan(MlSource *source, const MlScanRoles *roles);
+
+/* Runs it.  Checks interrupts; respects env's memory limit; tells env->progress rows read. */
+extern MlFrame *ml_scan_run(MlScanPlan *plan, MlEnv *env);
+
+/*
+ * For prediction in bulk: calls row() for each tuple; the slot's attributes are
+ * those of source->columns.  Same snapshot and read-only rules.
+ */
+typedef void (*MlRowFunction) (void *state, TupleTableSlot *slot);
+extern uint64 ml_scan_each(MlSource *source, MlRowFunction row, void *state);
+
+#endif							/* ML_PG_SCAN_H */

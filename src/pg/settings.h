@@ -1,0 +1,34 @@
+/*-------------------------------------------------------------------------
+ * settings.h
+ *	  The mlplat.* settings (DESIGN 2.4).
+ *-------------------------------------------------------------------------
+ */
+#ifndef ML_PG_SETTINGS_H
+#define ML_PG_SETTINGS_H
+
+#include "postgres.h"
+
+typedef enum MlExecution
+{
+	ML_EXECUTION_AUTO,
+	ML_EXECUTION_WORKER,
+	ML_EXECUTION_FOREGROUND
+} MlExecution;
+
+extern int	ml_setting_execution;	/* MlExecution */
+extern int	ml_setting_threads;		/* 0: all cores */
+extern int	ml_setting_parallel_workers;
+extern int	ml_setting_max_training_memory; /* kB */
+extern int	ml_setting_max_concurrent_jobs;
+extern bool ml_setting_progress;
+extern int	ml_setting_simd;
+extern int	ml_setting_model_cache_size;	/* kB */
+extern int	ml_setting_shared_cache_size;	/* kB; 0 unless preloaded */
+
+/* Defines them all; called by _PG_init. */
+extern void ml_settings_define(void);
+
+/* Threads a run may use: the setting, or the cores this process may run on. */
+extern int	ml_setting_thread_count(void);
+
+#endif							/* ML_PG_SETTINGS_H */
