@@ -5,7 +5,7 @@ MODULE_big  = mlplat
 
 # Every C file below src is part of the module, except the dense algebra, which is a module of its own.
 SOURCES     = $(sort $(wildcard src/*.c src/*/*.c src/*/*/*.c src/*/*/*/*.c))
-DENSE_SRC   = src/ml/base/dense_lapack.c
+DENSE_SRC   = src/ml/base/dense_lapack.c src/pg/dense_module.c
 MODULE_SRC  = $(filter-out $(DENSE_SRC),$(SOURCES))
 ML_SRC      = $(filter src/ml/%,$(MODULE_SRC))
 OBJS        = $(MODULE_SRC:.c=.o)
