@@ -18,7 +18,12 @@ struct MlDense
 {
 	const char *name;			/* "OpenBLAS 0.3.21 SkylakeX", recorded with the version */
 
-	/* 0, or what is wrong: probes the BLAS work buffer, so that a later call cannot hang for lack of memory. */
+	/*
+	 * 0, or an errno: can BLAS have its work buffer?  OpenBLAS takes about 128 MB of
+	 * address space at the first call and, up to 0.3.21 at least, tries for ever when it cannot have
+	 * them (RLIMIT_AS, vm.overcommit_memory = 2).  Never call anything else of this table
+	 * when this failed.
+	 */
 	int			(*probe) (void);
 
 	/* c (p x p, upper) += a' a for a (n x p). */
@@ -47,7 +52,27 @@ struct MlDense
 
 	/* Symmetric eigenvalues ascending w (p), vectors in the columns of a (dsyevd, upper). */
 	int			(*eigen) (size_t p, double *a, double *w);
+
+	/* Inverse of an upper triangle in place (dtrtri); > 0: a zero on the diagonal. What is below it stays. */
+	int			(*triangular_inverse) (size_t p, double *r);
+
+	/* b (p x k) = r^-1 b, or r'^-1 b when transposed; upper triangle (dtrtrs). */
+	int			(*triangular_solve) (bool transpose, size_t p, size_t k, const double *r, double *b);
+
+	/*
+	 * As probe, for as many threads as will call BLAS at the same time: takes their
+	 * buffers now, so that memory which runs short later cannot hang them.
+	 * To be called by the main thread while no other thread is inside BLAS.
+	 */
+	int			(*reserve) (int threads);
 };
+
+/*
+ * 0, or an errno: is there address space to load the module at all?  OpenBLAS takes its first
+ * buffer in a constructor, so that dlopen() itself would hang.  Part of mlplat.so
+ * (dense_room.c); whoever loads mlplat_dense.so asks first: 53200 when not 0.
+ */
+extern int	ml_dense_room(void);
 
 /* The one symbol that mlplat_dense.so exports; sets the number of BLAS threads to 1. */
 extern const MlDense *ml_dense_table(void);
