@@ -61,5 +61,6 @@ extern MlStatus ml_reader_corrupt(MlReader *r, const char *what);
 extern MlStatus ml_reader_end(MlReader *r);	/* ML_CORRUPT when bytes are left over */
 
 extern uint32_t ml_crc32c(const void *data, size_t length);
+extern uint32_t ml_crc32c_portable(const void *data, size_t length);	/* the same value without special instructions */
 
 #endif							/* ML_BASE_BYTES_H */
