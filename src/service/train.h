@@ -12,6 +12,7 @@
 
 #include "postgres.h"
 
+#include "lib/stringinfo.h"
 #include "ml/model/pipeline.h"
 #include "nodes/pg_list.h"
 
@@ -40,6 +41,8 @@ typedef struct MlTrainRequest
 	int32		parent_version; /* of a retrain, 0 otherwise */
 	int64		job;			/* 0: not recorded */
 	int			priority;
+	int32		rival_version;	/* if_better: the version in production, to be judged on the new hold-out too; 0: none */
+	int64		rival_version_id;
 } MlTrainRequest;
 
 /* All that a run leaves behind, in palloc'd memory. */
@@ -59,6 +62,8 @@ typedef struct MlTrainOutcome
 	char	   *target_type;
 	char	   *metric;
 	double		score;			/* NaN: undefined */
+	int32		rival_version;	/* if_better: request->rival_version when it was judged, else 0 */
+	double		rival_score;	/* its score on the same rows by the same metric; NaN: undefined */
 	int			n_metrics[3];
 	MlMetric	metrics[3][ML_MAX_METRICS];	/* by MlPart */
 	int64	   *confusion[3];	/* NULL or n_classes^2 */
@@ -106,10 +111,15 @@ extern void ml_train_check(MlTrainRequest *request);
  */
 extern MlTrainOutcome *ml_train_compute(const MlTrainRequest *request, void (*after_read) (void));
 
-/* Flat bytes and back; readers check what they read. In the current memory context. */
-extern bytea *ml_train_request_save(const MlTrainRequest *request);
-extern MlTrainRequest *ml_train_request_load(const char *bytes, Size length);
-extern bytea *ml_train_outcome_save(const MlTrainOutcome *outcome);
+/*
+ * A request as the text of a JSON object and back, exactly: what mlplat.job.request and
+ * mlplat.version.request hold, and what travels to a worker.  The reader checks what it reads.
+ */
+extern char *ml_train_request_json(const MlTrainRequest *request);
+extern MlTrainRequest *ml_train_request_parse(const char *json);
+
+/* The outcome as flat bytes, without the image, which travels by itself. */
+extern void ml_train_outcome_save(const MlTrainOutcome *outcome, StringInfo out);
 extern MlTrainOutcome *ml_train_outcome_load(const char *bytes, Size length);
 
 /* Inserts model (if new), version, chunks, metrics, history, and deploys as request->deploy says; returns the report. */

@@ -22,6 +22,7 @@ typedef struct MlTrainSpec
 	MlTask		task;			/* forced, or 0: follows from the target (DESIGN 2.2) and what the method can do */
 	MlSplitSpec split;
 	bool		balanced;		/* class_weight => 'balanced': n / (classes * n_class) */
+	const MlModel *rival;		/* an older model to be judged on the test part of this run; NULL: none */
 } MlTrainSpec;
 
 typedef struct MlPartMetrics
@@ -42,6 +43,8 @@ typedef struct MlTrainResult
 	MlPartMetrics part[3];		/* by MlPart */
 	const char *metric;			/* primary metric */
 	double		score;			/* on the test part; on train (with a warning) when there is no test part; higher is better (errors negated); NaN undefined */
+	bool		rival_judged;	/* spec->rival fits these rows (same task, columns, classes) */
+	double		rival_score;	/* as "score", of the rival on the same rows; NaN undefined */
 	/* Hold-out predictions for the stored ROC curve of binary models: */
 	size_t		n_roc;
 	MlRocPoint *roc;			/* at most 1,000 points, thinned evenly; NULL unless two classes */
