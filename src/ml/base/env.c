@@ -28,6 +28,7 @@ clip(char *text, size_t size, int wanted)
 	text[n] = '\0';
 }
 
+__attribute__((format(printf, 3, 0)))
 static void
 format_into(char *text, size_t size, const char *format, va_list args)
 {

@@ -62,6 +62,9 @@ typedef struct MlSchema
 /* The code of a text: 0 .. levels-1, or levels for any other. */
 extern int32_t ml_feature_code(const MlFeature *feature, const char *text, size_t length);
 
+/* The index of distinct texts; the texts must live as long.  A text that occurs twice is ML_CORRUPT. */
+extern MlStatus ml_level_index(MlEnv *env, const char *const *texts, int32_t count, const MlLevelIndex **index);
+
 extern const char *ml_task_name(MlTask task);	/* "regression", "classification" */
 
 extern void ml_schema_save(const MlSchema *schema, MlWriter *w);

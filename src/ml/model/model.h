@@ -15,6 +15,9 @@
 
 #define ML_IMAGE_FORMAT 1
 
+/* Magic (8 bytes), format (u32), length of the whole image (u64), checksum (u32). */
+#define ML_IMAGE_HEADER 24
+
 typedef struct MlModel
 {
 	const MlMethod *method;
@@ -31,6 +34,9 @@ extern MlStatus ml_model_load(MlEnv *env, const void *bytes, size_t length, MlMo
 
 /* Makes a model of a fresh fit. */
 extern MlStatus ml_model_make(MlEnv *env, const MlMethod *method, const MlSchema *schema, const void *fitted, MlModel **model);
+
+/* A second handle on the same model, with a scratch of its own: for one more thread. */
+extern MlStatus ml_model_share(MlEnv *env, const MlModel *model, MlModel *copy);
 
 /* One encoded row -> n_out doubles. */
 static inline void

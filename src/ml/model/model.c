@@ -1,0 +1,159 @@
+/*-------------------------------------------------------------------------
+ * model.c
+ *	  A model ready to predict, and its image.
+ *-------------------------------------------------------------------------
+ */
+#include "ml/model/model.h"
+
+#include <string.h>
+
+#include "ml/base/arena.h"
+
+static const char magic[8] = "MLPLAT\r\n";	/* a transfer as text would change the last two */
+
+static MlStatus
+add_scratch(MlEnv *env, MlModel *model)
+{
+	size_t		size = model->method->scratch_size == NULL ? 0 : model->method->scratch_size(model->fitted);
+
+	model->scratch = NULL;
+	if (size > 0)
+	{
+		model->scratch = ml_alloc0(env, size, 1);
+		if (model->scratch == NULL)
+			return env->error.status;
+	}
+	return ML_OK;
+}
+
+MlStatus
+ml_model_make(MlEnv *env, const MlMethod *method, const MlSchema *schema, const void *fitted, MlModel **result)
+{
+	MlModel    *model = ml_alloc0(env, 1, sizeof(MlModel));
+
+	if (model == NULL)
+		return env->error.status;
+	model->method = method;
+	model->schema = schema;
+	model->fitted = fitted;
+	model->n_out = schema->task == ML_TASK_CLASSIFICATION ? schema->n_classes : 1;
+	ML_TRY(add_scratch(env, model));
+	*result = model;
+	return ML_OK;
+}
+
+MlStatus
+ml_model_share(MlEnv *env, const MlModel *model, MlModel *copy)
+{
+	*copy = *model;
+	return add_scratch(env, copy);
+}
+
+int
+ml_model_winner(const MlModel *model, const double *out)
+{
+	int			winner = 0;
+
+	for (int k = 1; k < model->n_out; k++)
+	{
+		if (out[k] > out[winner])
+			winner = k;
+	}
+	return winner;
+}
+
+MlStatus
+ml_model_save(MlEnv *env, const MlModel *model, uint8_t **bytes, size_t *length)
+{
+	MlWriter	w;
+	MlWriter	header;
+
+	ml_writer_init(&w, env);
+	for (int i = 0; i < ML_IMAGE_HEADER; i++)
+		ml_put_u8(&w, 0);
+	ml_put_text(&w, model->method->name);
+	ml_put_u32(&w, model->method->format);
+	ml_schema_save(model->schema, &w);
+	model->method->save(model->fitted, &w);
+	ML_TRY(w.status);
+
+	/* The header needs what follows it, so it is written last. */
+	ml_writer_init(&header, env);
+	ml_put_bytes(&header, magic, sizeof(magic));
+	ml_put_u32(&header, ML_IMAGE_FORMAT);
+	ml_put_u64(&header, w.length);
+	ml_put_u32(&header, ml_crc32c(w.bytes + ML_IMAGE_HEADER, w.length - ML_IMAGE_HEADER));
+	ML_TRY(header.status);
+	memcpy(w.bytes, header.bytes, ML_IMAGE_HEADER);
+	*bytes = w.bytes;
+	*length = w.length;
+	return ML_OK;
+}
+
+static MlStatus
+load_header(MlReader *r)
+{
+	const uint8_t *start = ml_get_bytes(r, sizeof(magic));
+	uint32_t	format = ml_get_u32(r);
+	uint64_t	length = ml_get_u64(r);
+	uint32_t	checksum = ml_get_u32(r);
+
+	if (start == NULL || memcmp(start, magic, sizeof(magic)) != 0)
+	{
+		r->status = ML_OK;
+		return ml_reader_corrupt(r, "it does not begin like one");
+	}
+	ML_TRY(r->status);
+	if (format > ML_IMAGE_FORMAT)
+	{
+		r->status = ml_fail(r->env, ML_NEWER_FORMAT, "the model image has format %u, this library reads up to %d",
+							format, ML_IMAGE_FORMAT);
+		return ml_hint(r->env, "Upgrade mlplat to the version that wrote it, or train the model again.");
+	}
+	if (format == 0)
+		return ml_reader_corrupt(r, "its format is unknown");
+	if (length != r->length)
+		return ml_reader_corrupt(r, "its length is not the one it states");
+	if (checksum != ml_crc32c(r->bytes + ML_IMAGE_HEADER, r->length - ML_IMAGE_HEADER))
+		return ml_reader_corrupt(r, "its checksum does not match");
+	return ML_OK;
+}
+
+static MlStatus
+load_method(MlReader *r, const MlMethod **method)
+{
+	const char *name = ml_get_text(r);
+	uint32_t	format = ml_get_u32(r);
+
+	ML_TRY(r->status);
+	if (name == NULL || name[0] == '\0' || name[strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789_")] != '\0')
+		return ml_reader_corrupt(r, "its algorithm has no proper name");
+	*method = ml_method_find(name);
+	if (*method == NULL)
+		r->status = ml_fail(r->env, ML_NEWER_FORMAT, "the model image was made by the algorithm \"%.63s\", which this library does not have", name);
+	else if (format != (*method)->format)
+		r->status = ml_fail(r->env, ML_NEWER_FORMAT, "the model image has format %u of algorithm \"%s\", this library reads format %u",
+							format, name, (*method)->format);
+	if (r->status != ML_OK)
+		return ml_hint(r->env, "Upgrade mlplat to the version that wrote it, or train the model again.");
+	return ML_OK;
+}
+
+MlStatus
+ml_model_load(MlEnv *env, const void *bytes, size_t length, MlModel **model)
+{
+	MlReader	r;
+	const MlMethod *method = NULL;
+	MlSchema   *schema;
+	void	   *fitted = NULL;
+
+	ml_reader_init(&r, env, bytes, length);
+	ML_TRY(load_header(&r));
+	ML_TRY(load_method(&r, &method));
+	ML_TRY(ml_schema_load(&r, &schema));
+	if ((method->tasks & (uint32_t) schema->task) == 0)
+		return ml_reader_corrupt(&r, "its algorithm does not have its task");
+	ML_TRY(method->load(&r, schema, &fitted));
+	ML_TRY(ml_reader_end(&r));
+	return ml_model_make(env, method, schema, fitted, model);
+}
