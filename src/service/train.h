@@ -15,6 +15,7 @@
 #include "lib/stringinfo.h"
 #include "ml/model/pipeline.h"
 #include "nodes/pg_list.h"
+#include "pg/source.h"
 
 /* Arguments of ml_train as the user gave them; NULL where SQL had NULL. */
 typedef struct MlTrainRequest
@@ -101,8 +102,8 @@ typedef struct MlTrainReport
 	char	  **warnings;
 } MlTrainReport;
 
-/* Fills in defaults, checks what can be checked without reading: names (42602, 42622), words, ranges, algorithm, params. */
-extern void ml_train_check(MlTrainRequest *request);
+/* Fills in defaults and checks all that can be checked without reading: words, ranges, algorithm, params, names, columns, rights, memory. */
+extern MlSource *ml_train_check(MlTrainRequest *request);
 
 /*
  * Reads and computes in this process, with the active snapshot.  after_read

@@ -1,0 +1,341 @@
+/*-------------------------------------------------------------------------
+ * train_check.c
+ *	  Is a training request sound?  Asked before anything is read, so that a
+ *	  mistake costs a millisecond and leaves no record of a run.
+ *
+ * Both ways of training ask here: a synchronous run in the session, an
+ * asynchronous one when it is queued and again when it starts, for rights and tables may
+ * have changed in between.
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include <math.h>
+
+#include "catalog/model.h"
+#include "catalog/resolve.h"
+#include "miscadmin.h"
+#include "pg/env.h"
+#include "pg/error.h"
+#include "pg/settings.h"
+#include "service/train_internal.h"
+#include "utils/builtins.h"
+#include "utils/jsonb.h"
+#include "utils/memutils.h"
+#include "utils/numeric.h"
+#include "utils/snapmgr.h"
+
+/* What a check itself may allocate: parameters and messages. */
+#define CHECK_MEMORY ((size_t) 16 * 1024 * 1024)
+
+static void
+require(const char *value, const char *argument)
+{
+	if (value == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("argument \"%s\" must not be null", argument)));
+}
+
+/* One of the words of a NULL-ended list. */
+static void
+require_word(const char *value, const char *argument, const char *const *words)
+{
+	StringInfoData list;
+
+	initStringInfo(&list);
+	for (int i = 0; words[i] != NULL; i++)
+	{
+		if (strcmp(value, words[i]) == 0)
+			return;
+		appendStringInfo(&list, "%s'%s'", i > 0 ? ", " : "", words[i]);
+	}
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			 errmsg("invalid value for argument \"%s\": \"%s\"", argument, value),
+			 errhint("Valid are: %s.", list.data)));
+}
+
+static void
+check_shares(const MlTrainRequest *request)
+{
+	if (!(request->holdout >= 0 && request->holdout < 1))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("holdout must be at least 0 and less than 1, not %g", request->holdout)));
+	if (!(request->validation >= 0 && request->validation < 1))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("validation must be at least 0 and less than 1, not %g", request->validation)));
+	if (!(request->holdout + request->validation < 1))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("holdout and validation together must be less than 1"),
+				 errdetail("They are %g and %g; nothing would be left to train on.", request->holdout, request->validation)));
+	if (isnan(request->max_seconds) || request->max_seconds < 0 || request->max_seconds > 1e9)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("max_seconds must be above 0 and at most 1000000000, not %g", request->max_seconds)));
+}
+
+/* split and split_by belong together. */
+static void
+check_split(const MlTrainRequest *request)
+{
+	static const char *const words[] = {"auto", "stratified", "random", "time", "group", "column", "none", NULL};
+	bool		uses_column;
+
+	require(request->split, "split");
+	require_word(request->split, "split", words);
+	uses_column = strcmp(request->split, "time") == 0 || strcmp(request->split, "group") == 0 ||
+		strcmp(request->split, "column") == 0;
+	if (uses_column && request->split_by == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("split => '%s' needs a column", request->split),
+				 errhint("Name it with split_by.")));
+	if (!uses_column && request->split_by != NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("split => '%s' does not use split_by", request->split),
+				 errhint("split_by belongs to the splits 'time', 'group' and 'column'.")));
+}
+
+static void
+check_words(const MlTrainRequest *request)
+{
+	static const char *const deploys[] = {"first", "always", "never", "if_better", NULL};
+	static const char *const class_weights[] = {"balanced", NULL};
+
+	require(request->algorithm, "algorithm");
+	require(request->source, "source");
+	require(request->deploy, "deploy");
+	require_word(request->deploy, "deploy", deploys);
+	if (request->class_weight != NULL)
+		require_word(request->class_weight, "class_weight", class_weights);
+	if (request->features_given && request->features == NIL)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("features names no column"),
+				 errhint("Leave it out to use every column that can be used.")));
+}
+
+/* Sets one hyper-parameter from its JSON value. */
+static void
+set_param(MlEnv *env, MlParams *params, const char *name, const JsonbValue *value)
+{
+	switch (value->type)
+	{
+		case jbvNumeric:
+			ml_check(env, ml_params_set_number(env, params, name,
+											   DatumGetFloat8(DirectFunctionCall1(numeric_float8_no_overflow, NumericGetDatum(value->val.numeric)))));
+			break;
+		case jbvBool:
+			ml_check(env, ml_params_set_bool(env, params, name, value->val.boolean));
+			break;
+		case jbvString:
+			ml_check(env, ml_params_set_text(env, params, name, pnstrdup(value->val.string.val, value->val.string.len)));
+			break;
+		default:
+
+			/*
+			 * Let the table speak first: an unknown name is the more helpful
+			 * complaint, and a known one says what it wants.
+			 */
+			ml_check(env, ml_params_set_text(env, params, name, value->type == jbvNull ? "null" : "a list or an object"));
+			ereport(ERROR,
+					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+					 errmsg("parameter \"%s\" must be a single value", name)));
+	}
+}
+
+static MlTask
+task_of(const MlMethod *method, const JsonbValue *value)
+{
+	static const char *const words[] = {"auto", "regression", "classification", NULL};
+	char	   *word;
+	MlTask		task;
+
+	if (value->type != jbvString)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("parameter \"task\" must be one of auto|regression|classification")));
+	word = pnstrdup(value->val.string.val, value->val.string.len);
+	require_word(word, "task", words);
+	if (strcmp(word, "auto") == 0)
+		return 0;
+	task = strcmp(word, "regression") == 0 ? ML_TASK_REGRESSION : ML_TASK_CLASSIFICATION;
+	if ((method->tasks & task) == 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("algorithm \"%s\" does not do %s", method->name, word)));
+	return task;
+}
+
+void
+ml_train_params(MlEnv *env, const MlTrainRequest *request, const MlMethod **method, MlParams **params, MlTask *task)
+{
+	Jsonb	   *object;
+	JsonbIterator *it;
+	JsonbIteratorToken token;
+	JsonbValue	value;
+
+	*task = 0;
+	ml_check(env, ml_method_get(env, request->algorithm, method));
+	ml_check(env, ml_params_init(env, (*method)->params, params));
+	if (request->params == NULL)
+		return;
+
+	object = DatumGetJsonbP(DirectFunctionCall1(jsonb_in, CStringGetDatum(request->params)));
+	if (!JB_ROOT_IS_OBJECT(object))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("params must be a JSON object"),
+				 errhint("For example '{\"learning_rate\": 0.1}'.")));
+	it = JsonbIteratorInit(&object->root);
+	while ((token = JsonbIteratorNext(&it, &value, true)) != WJB_DONE)
+	{
+		char	   *name;
+
+		if (token != WJB_KEY)
+			continue;
+		name = pnstrdup(value.val.string.val, value.val.string.len);
+		JsonbIteratorNext(&it, &value, true);	/* nested values come as one: no recursion */
+		if (strcmp(name, "task") == 0)
+			*task = task_of(*method, &value);
+		else
+			set_param(env, *params, name, &value);
+	}
+}
+
+/*
+ * The model that the run will add a version to, if it is there already: may the
+ * current role do that, and is there a version to beat?
+ */
+static void
+check_model(MlTrainRequest *request)
+{
+	int64		model_id;
+	MlPrivilege held;
+	MlPrivilege needed = ML_PRIVILEGE_TRAIN;
+	MlResolved	production;
+
+	ml_model_check_name(request->model);
+	request->rival_version = 0;
+	model_id = ml_model_find(request->model, NULL);
+	if (model_id == 0)
+		return;
+	if (strcmp(request->deploy, "always") == 0 || strcmp(request->deploy, "if_better") == 0)
+		needed = ML_PRIVILEGE_DEPLOY;
+	held = ml_model_privilege(model_id, GetUserId(), GetActiveSnapshot());
+	if (held < needed)
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("permission denied for model \"%s\"", request->model),
+				 held < ML_PRIVILEGE_TRAIN ?
+				 errhint("The model belongs to another role. Its owner can grant you \"train\"; another name makes a model of your own.") :
+				 errhint("Putting a version into production needs the privilege \"deploy\"; deploy => 'never' does without.")));
+	if (strcmp(request->deploy, "if_better") == 0 &&
+		ml_resolve(request->model, GetActiveSnapshot(), &production) == ML_RESOLVED)
+	{
+		request->rival_version = production.version;
+		request->rival_version_id = production.version_id;
+	}
+}
+
+MlScanPlan *
+ml_train_plan(const MlTrainRequest *request, MlSource *source, MlTask task)
+{
+	MlScanRoles roles = {0};
+
+	roles.target = request->target;
+	roles.id = request->id;
+	roles.weight = request->weight;
+	roles.split_by = request->split_by;
+	roles.split_is_category = request->split_by != NULL && strcmp(request->split, "time") != 0;
+	roles.target_is_class = task == ML_TASK_CLASSIFICATION;
+	roles.features = request->features;
+	roles.features_given = request->features_given;
+	roles.exclude = request->exclude;
+	roles.row_hash = request->id == NULL && strcmp(request->split, "none") != 0;
+	roles.seed = (uint64) request->seed;
+	return ml_scan_plan(source, &roles);
+}
+
+/*
+ * What the run will take, by the planner's row estimate: the frame, what the
+ * pipeline and the method add, and a little for names.
+ */
+size_t
+ml_train_memory(const MlTrainSpec *spec, const MlScanPlan *plan, int threads)
+{
+	double		rows = Max(plan->estimated_rows, 1);
+	double		frame;
+	size_t		pipeline;
+
+	if (rows > 1e15)
+		return SIZE_MAX;
+	frame = rows * (double) ml_frame_bytes_per_row(plan->columns, plan->n_columns);
+	pipeline = ml_pipeline_memory(spec, plan->columns, plan->n_columns, (size_t) rows, threads);
+	if (pipeline == SIZE_MAX || frame + (double) pipeline > 1e18)
+		return SIZE_MAX;
+	return (size_t) frame + pipeline;
+}
+
+void
+ml_train_check_memory(const MlTrainSpec *spec, const MlScanPlan *plan, int threads)
+{
+	size_t		limit = (size_t) ml_setting_max_training_memory * 1024;
+	size_t		needed = ml_train_memory(spec, plan, threads);
+
+	if (needed > limit)
+		ereport(ERROR,
+				(errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
+				 errmsg("training would need about %.0f MB, more than mlplat.max_training_memory (%d MB) allows",
+						needed / 1048576.0, ml_setting_max_training_memory / 1024),
+				 errdetail("Estimated for %.0f rows of %d columns.", plan->estimated_rows, plan->n_columns),
+				 errhint("Use fewer columns or a query with fewer rows, or have a superuser raise mlplat.max_training_memory. ANALYZE improves the estimate.")));
+}
+
+MlTrainSpec *
+ml_train_spec(MlEnv *env, const MlTrainRequest *request)
+{
+	MlTrainSpec *spec = palloc0(sizeof(MlTrainSpec));
+	MlParams   *params;
+
+	ml_train_params(env, request, &spec->method, &params, &spec->task);
+	spec->params = params;
+	ml_check(env, ml_split_parse(env, request->split, &spec->split.kind));
+	spec->split.holdout = request->holdout;
+	spec->split.validation = request->validation;
+	spec->split.seed = (uint64) request->seed;
+	spec->balanced = request->class_weight != NULL;
+	if (spec->balanced && (spec->method->tasks & ML_TASK_CLASSIFICATION) == 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("class_weight is for classification, which algorithm \"%s\" does not do", spec->method->name)));
+	return spec;
+}
+
+MlSource *
+ml_train_check(MlTrainRequest *request)
+{
+	MlEnv	   *env = ml_env_create(CurrentMemoryContext, CHECK_MEMORY, 1);
+	MlTrainSpec *spec;
+	MlSource   *source;
+	MlScanPlan *plan;
+
+	check_words(request);
+	check_shares(request);
+	check_split(request);
+	spec = ml_train_spec(env, request);
+	require(request->target, "target");
+	source = ml_source_open(request->source);
+	if (request->model == NULL)
+		request->model = ml_source_default_model(source, request->target);
+	check_model(request);
+	plan = ml_train_plan(request, source, spec->task);
+	ml_train_check_memory(spec, plan, ml_setting_thread_count());
+	ml_env_free(env);
+	return source;
+}

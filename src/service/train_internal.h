@@ -1,0 +1,28 @@
+/*-------------------------------------------------------------------------
+ * train_internal.h
+ *	  What the train_*.c files share among themselves.
+ *-------------------------------------------------------------------------
+ */
+#ifndef ML_SERVICE_TRAIN_INTERNAL_H
+#define ML_SERVICE_TRAIN_INTERNAL_H
+
+#include "postgres.h"
+
+#include "pg/scan.h"
+#include "pg/source.h"
+#include "service/train.h"
+
+/* Algorithm and hyper-parameters of a request, in env's arena; raises 22023 naming the parameter. */
+extern void ml_train_params(MlEnv *env, const MlTrainRequest *request, const MlMethod **method, MlParams **params, MlTask *task);
+
+/* All that ml_pipeline_run() wants to know but the rival. */
+extern MlTrainSpec *ml_train_spec(MlEnv *env, const MlTrainRequest *request);
+
+/* Which columns will be read; raises what is wrong with them. */
+extern MlScanPlan *ml_train_plan(const MlTrainRequest *request, MlSource *source, MlTask task);
+
+/* Bytes a run needs by the planner's row estimate; SIZE_MAX: beyond counting.  The check raises 53400. */
+extern size_t ml_train_memory(const MlTrainSpec *spec, const MlScanPlan *plan, int threads);
+extern void ml_train_check_memory(const MlTrainSpec *spec, const MlScanPlan *plan, int threads);
+
+#endif							/* ML_SERVICE_TRAIN_INTERNAL_H */
