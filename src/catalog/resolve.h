@@ -11,6 +11,9 @@
 
 #include "utils/snapshot.h"
 
+/* The alias that a bare name means. */
+#define ML_PRODUCTION "production"
+
 typedef struct MlResolved
 {
 	int64		model_id;

@@ -1,0 +1,226 @@
+/*-------------------------------------------------------------------------
+ * resolve.c
+ *	  From a reference to a version, and from a version to its image.
+ *
+ * Everything is read with the snapshot that the caller gives; only whether the anchor is
+ * there comes from the system cache, as for any object of PostgreSQL.
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/genam.h"
+#include "access/htup_details.h"
+#include "access/table.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+#include "utils/fmgroids.h"
+#include "utils/memutils.h"
+
+#include "catalog/catalog.h"
+#include "catalog/model.h"
+#include "catalog/resolve.h"
+#include "catalog/tables.h"
+
+static void
+report_malformed(const char *reference)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_NAME),
+			 errmsg("\"%s\" is not a reference to a model", reference),
+			 errhint("Write \"model\", \"model@version\" or \"model@alias\".")));
+}
+
+void
+ml_reference_parse(const char *reference, char **name, char **alias, int32 *version)
+{
+	const char *at;
+
+	if (reference == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("model must not be null")));
+	at = strchr(reference, '@');
+	*alias = NULL;
+	*version = 0;
+	*name = at != NULL ? pnstrdup(reference, at - reference) : pstrdup(reference);
+	ml_model_check_name(*name);
+	if (at == NULL)
+		return;
+	at++;
+	if (*at != '\0' && strspn(at, "0123456789") == strlen(at))
+	{
+		long long	number;
+
+		/* No number of more than ten digits is a version. */
+		if (strlen(at) > 10 || (number = atoll(at)) < 1 || number > PG_INT32_MAX)
+			report_malformed(reference);
+		*version = (int32) number;
+		return;
+	}
+	if (*at == '\0' || strchr(at, '@') != NULL)
+		report_malformed(reference);
+	ml_alias_check_name(at);
+	*alias = pstrdup(at);
+}
+
+static void
+fill(MlResolved *resolved, const MlVersionRow *row)
+{
+	resolved->model_id = row->model_id;
+	resolved->version_id = row->version_id;
+	resolved->version = row->version;
+	resolved->xmin[2] = row->xmin;
+	resolved->bytes = row->bytes;
+	memcpy(resolved->checksum, row->checksum, sizeof(resolved->checksum));
+}
+
+MlResolveResult
+ml_resolve(const char *reference, Snapshot snapshot, MlResolved *resolved)
+{
+	char	   *name;
+	char	   *alias;
+	int32		version;
+	MlModelRow	model;
+	MlVersionRow row;
+	int64		version_id;
+
+	ml_reference_parse(reference, &name, &alias, &version);
+	memset(resolved, 0, sizeof(MlResolved));
+	if (!ml_model_read(name, snapshot, &model) || !OidIsValid(ml_model_owner(model.model_id)))
+		return ML_NO_MODEL;
+	resolved->model_id = model.model_id;
+	resolved->xmin[0] = model.xmin;
+	if (version > 0)
+	{
+		if (!ml_version_read(model.model_id, version, snapshot, &row))
+			return ML_NO_VERSION;
+	}
+	else
+	{
+		if (!ml_alias_read(model.model_id, alias != NULL ? alias : ML_PRODUCTION, snapshot,
+						   &version_id, &resolved->xmin[1]))
+			return alias != NULL && strcmp(alias, ML_PRODUCTION) != 0 ? ML_NO_VERSION : ML_NOT_DEPLOYED;
+		if (!ml_version_read_id(version_id, snapshot, &row))
+			return ML_NO_VERSION;
+	}
+	fill(resolved, &row);
+	return ML_RESOLVED;
+}
+
+MlResolveResult
+ml_resolve_version(int64 version_id, Snapshot snapshot, MlResolved *resolved)
+{
+	MlVersionRow row;
+
+	memset(resolved, 0, sizeof(MlResolved));
+	if (!ml_version_read_id(version_id, snapshot, &row))
+		return ML_NO_VERSION;
+	if (!OidIsValid(ml_model_owner(row.model_id)))
+		return ML_NO_MODEL;
+	fill(resolved, &row);
+	return ML_RESOLVED;
+}
+
+void
+ml_resolve_report(MlResolveResult result, const char *reference)
+{
+	char	   *name;
+	char	   *alias;
+	int32		version;
+
+	ml_reference_parse(reference, &name, &alias, &version);
+	switch (result)
+	{
+		case ML_NOT_DEPLOYED:
+			ereport(ERROR,
+					(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+					 errmsg("model \"%s\" has no version in production", name),
+					 errhint("Put one into production with ml_deploy(), or name one as \"model@version\".")));
+			break;
+		case ML_NO_VERSION:
+			if (version > 0)
+				ereport(ERROR,
+						(errcode(ERRCODE_UNDEFINED_OBJECT),
+						 errmsg("model \"%s\" has no version %d", name, version),
+						 errhint("The view ml_versions lists the versions.")));
+			ereport(ERROR,
+					(errcode(ERRCODE_UNDEFINED_OBJECT),
+					 errmsg("model \"%s\" has no alias \"%s\"", name, alias != NULL ? alias : ML_PRODUCTION),
+					 errhint("The view ml_deployments lists the aliases.")));
+			break;
+		case ML_NO_MODEL:
+			ereport(ERROR,
+					(errcode(ERRCODE_UNDEFINED_OBJECT),
+					 errmsg("model \"%s\" does not exist", name),
+					 errhint("The view ml_models lists the models you may use.")));
+			break;
+		case ML_RESOLVED:
+			break;
+	}
+	elog(ERROR, "nothing to report about \"%s\"", reference);
+}
+
+static void
+report_damaged(int64 version_id, const char *what)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_DATA_CORRUPTED),
+			 errmsg("stored model is damaged: %s", what),
+			 errdetail("It is the image with version_id " INT64_FORMAT ".", version_id),
+			 errhint("Train the model again, or restore mlplat's tables from a backup.")));
+}
+
+uint8 *
+ml_read_image(int64 version_id, Snapshot snapshot, int64 bytes, size_t *length)
+{
+	Oid			index;
+	Relation	relation;
+	Relation	index_relation;
+	ScanKeyData key;
+	SysScanDesc scan;
+	HeapTuple	tuple;
+	uint8	   *image;
+	size_t		filled = 0;
+	int32		expected = 0;
+
+	if (bytes < 0 || bytes > (int64) MaxAllocHugeSize)
+		report_damaged(version_id, "its stated length is impossible");
+	image = MemoryContextAllocHuge(CurrentMemoryContext, Max(bytes, 1));
+
+	relation = ml_catalog_open("chunk", "chunk_pkey", &index);
+	ScanKeyInit(&key, 1, BTEqualStrategyNumber, F_INT8EQ, Int64GetDatum(version_id));
+	index_relation = index_open(index, AccessShareLock);
+	scan = systable_beginscan_ordered(relation, index_relation, snapshot, 1, &key);
+	while (HeapTupleIsValid(tuple = systable_getnext_ordered(scan, ForwardScanDirection)))
+	{
+		bool		null;
+		int32		chunk = DatumGetInt32(heap_getattr(tuple, 2, RelationGetDescr(relation), &null));
+		Datum		value = heap_getattr(tuple, 3, RelationGetDescr(relation), &null);
+		bytea	   *data = DatumGetByteaPP(value);
+		size_t		size = VARSIZE_ANY_EXHDR(data);
+
+		CHECK_FOR_INTERRUPTS();
+		if (chunk != expected)
+			report_damaged(version_id, chunk > expected ? "a chunk is missing" : "a chunk is there twice");
+		if (size > (size_t) bytes - filled)
+			report_damaged(version_id, "it is longer than stated");
+		memcpy(image + filled, VARDATA_ANY(data), size);
+		filled += size;
+		expected++;
+		if ((Pointer) data != DatumGetPointer(value))
+			pfree(data);
+	}
+	systable_endscan_ordered(scan);
+	index_close(index_relation, AccessShareLock);
+	table_close(relation, AccessShareLock);
+	if (filled != (size_t) bytes)
+		report_damaged(version_id, "it is shorter than stated");
+	*length = filled;
+	return image;
+}
+
+Oid
+ml_resolve_relation(void)
+{
+	return ml_catalog_relation("deployment");
+}
