@@ -13,9 +13,10 @@
 
 #include "catalog/model.h"
 #include "catalog/resolve.h"
+#include "pg/compat.h"
 
-PG_FUNCTION_INFO_V1(mlplat_invalidate);
-PG_FUNCTION_INFO_V1(mlplat_privilege);
+ML_FUNCTION(mlplat_invalidate);
+ML_FUNCTION(mlplat_privilege);
 
 Datum
 mlplat_invalidate(PG_FUNCTION_ARGS)
