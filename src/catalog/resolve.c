@@ -74,30 +74,26 @@ fill(MlResolved *resolved, const MlVersionRow *row)
 	memcpy(resolved->checksum, row->checksum, sizeof(resolved->checksum));
 }
 
-MlResolveResult
-ml_resolve(const char *reference, Snapshot snapshot, MlResolved *resolved)
+/* From a model's row on: by alias, or by version number where that is not 0. */
+static MlResolveResult
+resolve_below(const MlModelRow *model, const char *alias, int32 version, Snapshot snapshot, MlResolved *resolved)
 {
-	char	   *name;
-	char	   *alias;
-	int32		version;
-	MlModelRow	model;
 	MlVersionRow row;
 	int64		version_id;
 
-	ml_reference_parse(reference, &name, &alias, &version);
-	memset(resolved, 0, sizeof(MlResolved));
-	if (!ml_model_read(name, snapshot, &model) || !OidIsValid(ml_model_owner(model.model_id)))
+	if (!OidIsValid(ml_model_owner(model->model_id)))
 		return ML_NO_MODEL;
-	resolved->model_id = model.model_id;
-	resolved->xmin[0] = model.xmin;
+	resolved->model_id = model->model_id;
+	resolved->xmin[0] = model->xmin;
+	strlcpy(resolved->name, NameStr(model->name), sizeof(resolved->name));
 	if (version > 0)
 	{
-		if (!ml_version_read(model.model_id, version, snapshot, &row))
+		if (!ml_version_read(model->model_id, version, snapshot, &row))
 			return ML_NO_VERSION;
 	}
 	else
 	{
-		if (!ml_alias_read(model.model_id, alias != NULL ? alias : ML_PRODUCTION, snapshot,
+		if (!ml_alias_read(model->model_id, alias != NULL ? alias : ML_PRODUCTION, snapshot,
 						   &version_id, &resolved->xmin[1]))
 			return alias != NULL && strcmp(alias, ML_PRODUCTION) != 0 ? ML_NO_VERSION : ML_NOT_DEPLOYED;
 		if (!ml_version_read_id(version_id, snapshot, &row))
@@ -108,15 +104,44 @@ ml_resolve(const char *reference, Snapshot snapshot, MlResolved *resolved)
 }
 
 MlResolveResult
+ml_resolve(const char *reference, Snapshot snapshot, MlResolved *resolved)
+{
+	char	   *name;
+	char	   *alias;
+	int32		version;
+	MlModelRow	model;
+
+	ml_reference_parse(reference, &name, &alias, &version);
+	memset(resolved, 0, sizeof(MlResolved));
+	if (!ml_model_read(name, snapshot, &model))
+		return ML_NO_MODEL;
+	return resolve_below(&model, alias, version, snapshot, resolved);
+}
+
+MlResolveResult
+ml_resolve_model(int64 model_id, const char *alias, Snapshot snapshot, MlResolved *resolved)
+{
+	MlModelRow	model;
+
+	memset(resolved, 0, sizeof(MlResolved));
+	if (!ml_model_read_id(model_id, snapshot, &model))
+		return ML_NO_MODEL;
+	return resolve_below(&model, alias, 0, snapshot, resolved);
+}
+
+MlResolveResult
 ml_resolve_version(int64 version_id, Snapshot snapshot, MlResolved *resolved)
 {
 	MlVersionRow row;
+	MlModelRow	model;
 
 	memset(resolved, 0, sizeof(MlResolved));
 	if (!ml_version_read_id(version_id, snapshot, &row))
 		return ML_NO_VERSION;
-	if (!OidIsValid(ml_model_owner(row.model_id)))
+	if (!OidIsValid(ml_model_owner(row.model_id)) || !ml_model_read_id(row.model_id, snapshot, &model))
 		return ML_NO_MODEL;
+	resolved->xmin[0] = model.xmin;
+	strlcpy(resolved->name, NameStr(model.name), sizeof(resolved->name));
 	fill(resolved, &row);
 	return ML_RESOLVED;
 }

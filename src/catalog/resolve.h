@@ -19,6 +19,7 @@ typedef struct MlResolved
 	int64		model_id;
 	int64		version_id;
 	int32		version;
+	char		name[NAMEDATALEN];	/* of the model */
 	TransactionId xmin[3];		/* of the model, deployment and version rows that were read; InvalidTransactionId where none was */
 	char		checksum[65];
 	int64		bytes;
@@ -36,6 +37,9 @@ typedef enum MlResolveResult
 } MlResolveResult;
 
 extern MlResolveResult ml_resolve(const char *reference, Snapshot snapshot, MlResolved *resolved);
+
+/* By model id and alias (NULL: production), for generated functions: a rename does not touch them. */
+extern MlResolveResult ml_resolve_model(int64 model_id, const char *alias, Snapshot snapshot, MlResolved *resolved);
 
 /* By version id, for pinned functions. */
 extern MlResolveResult ml_resolve_version(int64 version_id, Snapshot snapshot, MlResolved *resolved);
