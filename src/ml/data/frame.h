@@ -72,6 +72,7 @@ typedef struct MlColumn
 	int64_t    *key;			/* for ML_INTEGER_KEY */
 	MlDictionary dictionary;
 	size_t		missing;		/* rows without a value */
+	bool		inexact;		/* holds an integer beyond 2^53, stored as the nearest double */
 } MlColumn;
 
 typedef struct MlFrame

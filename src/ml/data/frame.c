@@ -1,0 +1,425 @@
+/*-------------------------------------------------------------------------
+ * frame.c
+ *	  Appending rows to growing columns, and the hashes of rows.
+ *
+ * The first block of a column doubles until it has the full size; later ones are
+ * added behind it.  New blocks are filled with "missing", so that a value which
+ * nobody gives is missing without further work.
+ *
+ * Hash of a cell: its value and its column's name, mixed by a folded product.
+ * Hash of a row: the sum over its cells, so the order of the columns does not
+ * matter.  Two rows with the same values are duplicates and hash alike; 0 and -0
+ * are the same value, and so are all NaNs and NULL.
+ *-------------------------------------------------------------------------
+ */
+#include "ml/data/frame.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "ml/base/arena.h"
+#include "ml/base/rng.h"
+#include "ml/base/text.h"
+#include "ml/data/dictionary.h"
+
+#define FIRST_ROWS 1024
+#define SMALLEST_BLOCK 16384	/* 64 kB of codes: what ml_release() takes back */
+#define BLOCK_SET_BYTES ((size_t) 64 * 1024 * 1024)	/* blocks of all columns together */
+
+/* Cells of one column as a list of blocks. */
+typedef struct Cells
+{
+	size_t		width;			/* bytes of a cell; 0: not stored */
+	int			fill;			/* byte that makes a missing value: see fill_missing() */
+	char	   *newest;			/* the block being filled */
+	char	  **blocks;
+	size_t		n_blocks;
+	size_t		capacity;		/* of blocks */
+} Cells;
+
+typedef struct BuilderColumn
+{
+	MlColumnSpec spec;
+	Cells		cells;
+	uint64_t	key;			/* of the column's name */
+	MlDictionaryBuilder dictionary;
+	bool		inexact;
+} BuilderColumn;
+
+struct MlFrameBuilder
+{
+	MlEnv	   *env;
+	uint64_t	seed_hash;
+	int			n_columns;
+	BuilderColumn *columns;
+	int			id;				/* its number, -1 for none */
+	bool		id_given;		/* in the current row */
+	size_t		ids_missing;
+
+	size_t		rows;
+	size_t		block_rows;		/* rows of a full block */
+	size_t		room;			/* rows of the newest block */
+	size_t		at;				/* row within the newest block */
+	Cells		hashes;
+	uint64_t   *cell_hash;		/* of the current row */
+	const uint64_t *missing_hash;	/* cell_hash of a row without values */
+	uint64_t	content_hash[2];
+};
+
+/* A folded product: the two halves of a 128-bit result, xored. */
+static inline uint64_t
+fold(uint64_t a, uint64_t b)
+{
+	__uint128_t product = (__uint128_t) (a ^ UINT64_C(0xA0761D6478BD642F)) * (b ^ UINT64_C(0xE7037ED1A0B428DB));
+
+	return (uint64_t) product ^ (uint64_t) (product >> 64);
+}
+
+static size_t
+cell_width(const MlColumnSpec *spec)
+{
+	if ((spec->roles & ~ML_ROLE_HASH) == 0)
+		return 0;
+	return spec->kind == ML_CATEGORY ? sizeof(int32_t) : sizeof(double);
+}
+
+size_t
+ml_frame_bytes_per_row(const MlColumnSpec *specs, int n_specs)
+{
+	size_t		bytes = sizeof(uint64_t);	/* the row hash */
+
+	for (int i = 0; i < n_specs; i++)
+		bytes += cell_width(&specs[i]);
+	return bytes;
+}
+
+static MlStatus
+copy_spec(MlEnv *env, const MlColumnSpec *from, MlColumnSpec *to)
+{
+	*to = *from;
+	to->name = ml_strdup(env, from->name);
+	to->source_column = ml_strdup(env, from->source_column != NULL ? from->source_column : from->name);
+	to->type_name = ml_strdup(env, from->type_name != NULL ? from->type_name : "");
+	if (to->name == NULL || to->source_column == NULL || to->type_name == NULL)
+		return env->error.status;
+	return ML_OK;
+}
+
+static MlStatus
+check_roles(MlEnv *env, const MlColumnSpec *specs, int n_specs)
+{
+	static const struct
+	{
+		MlRole		role;
+		const char *name;
+	}			single[] = {
+		{ML_ROLE_TARGET, "target"}, {ML_ROLE_WEIGHT, "weight"}, {ML_ROLE_ID, "id"}, {ML_ROLE_SPLIT, "split"}
+	};
+
+	for (size_t r = 0; r < sizeof(single) / sizeof(single[0]); r++)
+	{
+		int			found = 0;
+
+		for (int i = 0; i < n_specs; i++)
+			found += (specs[i].roles & single[r].role) != 0;
+		if (found > 1)
+			return ml_fail(env, ML_BAD_PARAM, "more than one column is named as the %s", single[r].name);
+	}
+	return ML_OK;
+}
+
+static void
+fill_missing(const Cells *cells, char *block, size_t from, size_t to)
+{
+	if (cells->fill != 0)
+		memset(block + from * cells->width, cells->fill, (to - from) * cells->width);
+	else
+	{
+		for (size_t i = from; i < to; i++)
+			((double *) block)[i] = NAN;
+	}
+}
+
+/* A new newest block that begins with the rows of the old one. */
+static MlStatus
+new_block(MlEnv *env, Cells *cells, size_t old_rows, size_t rows)
+{
+	char	   *block = ml_alloc(env, rows, cells->width);
+
+	if (block == NULL)
+		return env->error.status;
+	if (old_rows > 0)
+		memcpy(block, cells->newest, old_rows * cells->width);
+	fill_missing(cells, block, old_rows, rows);
+	cells->newest = block;
+	return ML_OK;
+}
+
+/* Makes the first block larger. */
+static MlStatus
+enlarge(MlEnv *env, Cells *cells, size_t old_rows, size_t rows)
+{
+	ML_TRY(new_block(env, cells, old_rows, rows));
+	ml_release(env, cells->blocks[0]);
+	cells->blocks[0] = cells->newest;
+	return ML_OK;
+}
+
+static MlStatus
+add_block(MlEnv *env, Cells *cells, size_t rows)
+{
+	if (cells->n_blocks == cells->capacity)
+	{
+		size_t		capacity = cells->capacity == 0 ? 4 : 2 * cells->capacity;
+		char	  **blocks = ml_alloc(env, capacity, sizeof(char *));
+
+		if (blocks == NULL)
+			return env->error.status;
+		if (cells->n_blocks > 0)
+			memcpy(blocks, cells->blocks, cells->n_blocks * sizeof(char *));
+		cells->blocks = blocks;
+		cells->capacity = capacity;
+	}
+	ML_TRY(new_block(env, cells, 0, rows));
+	cells->blocks[cells->n_blocks++] = cells->newest;
+	return ML_OK;
+}
+
+static MlStatus
+grow_cells(MlFrameBuilder *b, Cells *cells, size_t room)
+{
+	if (cells->width == 0)
+		return ML_OK;
+	if (b->room > 0 && b->room < b->block_rows)
+		return enlarge(b->env, cells, b->room, room);
+	return add_block(b->env, cells, room);
+}
+
+/* Room for the next row in every column. */
+static MlStatus
+grow(MlFrameBuilder *b)
+{
+	bool		first = b->room < b->block_rows;
+	size_t		room = b->room == 0 ? FIRST_ROWS : first ? 2 * b->room : b->block_rows;
+
+	for (int c = 0; c < b->n_columns; c++)
+		ML_TRY(grow_cells(b, &b->columns[c].cells, room));
+	ML_TRY(grow_cells(b, &b->hashes, room));
+	b->at = first ? b->room : 0;
+	b->room = room;
+	return ML_OK;
+}
+
+MlStatus
+ml_frame_begin(MlEnv *env, const MlColumnSpec *specs, int n_specs, uint64_t seed, MlFrameBuilder **builder)
+{
+	MlFrameBuilder *b = ml_alloc0(env, 1, sizeof(MlFrameBuilder));
+	uint64_t   *missing = ml_alloc(env, (size_t) n_specs, sizeof(uint64_t));
+	size_t		row_bytes = ml_frame_bytes_per_row(specs, n_specs);
+
+	if (b == NULL || missing == NULL)
+		return env->error.status;
+	ML_TRY(check_roles(env, specs, n_specs));
+	b->env = env;
+	b->seed_hash = ml_mix64(seed);
+	b->n_columns = n_specs;
+	b->id = -1;
+	b->columns = ml_alloc0(env, (size_t) n_specs, sizeof(BuilderColumn));
+	b->cell_hash = ml_alloc(env, (size_t) n_specs, sizeof(uint64_t));
+	if (b->columns == NULL || b->cell_hash == NULL)
+		return env->error.status;
+	b->block_rows = ML_FRAME_BLOCK;
+	while (b->block_rows > SMALLEST_BLOCK && b->block_rows * row_bytes > BLOCK_SET_BYTES)
+		b->block_rows /= 2;
+	b->hashes.width = sizeof(uint64_t);
+	b->hashes.fill = 0xFF;
+
+	for (int c = 0; c < n_specs; c++)
+	{
+		BuilderColumn *column = &b->columns[c];
+
+		ML_TRY(copy_spec(env, &specs[c], &column->spec));
+		column->cells.width = cell_width(&specs[c]);
+		column->cells.fill = specs[c].kind == ML_NUMBER ? 0 : 0xFF;
+		/* An id is a name for a row, whatever the column is called. */
+		column->key = ml_hash_bytes(0, specs[c].name, (specs[c].roles & ML_ROLE_ID) != 0 ? 0 : strlen(specs[c].name));
+		missing[c] = fold(column->key, UINT64_C(0x589965CC75374CC3));
+		if ((specs[c].roles & ML_ROLE_ID) != 0)
+			b->id = c;
+	}
+	b->missing_hash = missing;
+	memcpy(b->cell_hash, missing, (size_t) n_specs * sizeof(uint64_t));
+	ML_TRY(grow(b));
+	*builder = b;
+	return ML_OK;
+}
+
+void
+ml_frame_number(MlFrameBuilder *b, int column, double value)
+{
+	BuilderColumn *c = &b->columns[column];
+	uint64_t	bits;
+
+	if (value != value)
+		return;					/* the cell is missing already */
+	value += 0.0;				/* -0 becomes 0 */
+	memcpy(&bits, &value, sizeof(bits));
+	b->cell_hash[column] = fold(bits, c->key);
+	b->id_given |= column == b->id;
+	if (c->cells.width != 0)
+		((double *) c->cells.newest)[b->at] = value;
+}
+
+void
+ml_frame_integer(MlFrameBuilder *b, int column, int64_t value)
+{
+	BuilderColumn *c = &b->columns[column];
+
+	b->cell_hash[column] = fold((uint64_t) value, c->key);
+	b->id_given |= column == b->id;
+	if (c->cells.width == 0)
+		return;
+	if (c->spec.kind == ML_INTEGER_KEY)
+		((int64_t *) c->cells.newest)[b->at] = value;
+	else
+	{
+		((double *) c->cells.newest)[b->at] = (double) value;
+		if (value > INT64_C(1) << 53 || value < -(INT64_C(1) << 53))
+			c->inexact = true;
+	}
+}
+
+MlStatus
+ml_frame_text(MlFrameBuilder *b, int column, const char *text, size_t length)
+{
+	BuilderColumn *c = &b->columns[column];
+	uint64_t	hash = ml_hash_bytes(0, text, length);
+
+	b->cell_hash[column] = fold(hash, c->key);
+	b->id_given |= column == b->id;
+	if (c->cells.width == 0)
+		return ML_OK;
+	return ml_dictionary_code(b->env, &c->dictionary, hash, text, length, &((int32_t *) c->cells.newest)[b->at]);
+}
+
+MlStatus
+ml_frame_end_row(MlFrameBuilder *b)
+{
+	uint64_t	sum = 0;
+
+	for (int c = 0; c < b->n_columns; c++)
+		sum += b->cell_hash[c];
+	b->content_hash[0] += ml_mix64(sum ^ UINT64_C(0x243F6A8885A308D3));
+	b->content_hash[1] += ml_mix64(sum ^ UINT64_C(0x13198A2E03707344));
+	if (b->id >= 0)
+	{
+		sum = b->cell_hash[b->id];
+		b->ids_missing += !b->id_given;
+		b->id_given = false;
+	}
+	((uint64_t *) b->hashes.newest)[b->at] = ml_mix64(sum ^ b->seed_hash);
+	memcpy(b->cell_hash, b->missing_hash, (size_t) b->n_columns * sizeof(uint64_t));
+
+	b->rows++;
+	b->at++;
+	return b->at < b->room ? ML_OK : grow(b);
+}
+
+size_t
+ml_frame_rows(const MlFrameBuilder *b)
+{
+	return b->rows;
+}
+
+/* One array of all rows; the blocks are given back. */
+static MlStatus
+join(MlFrameBuilder *b, Cells *cells, void **array)
+{
+	char	   *all;
+
+	if (cells->n_blocks == 1)
+	{
+		*array = cells->blocks[0];
+		return ML_OK;
+	}
+	all = ml_alloc(b->env, b->rows, cells->width);
+	if (all == NULL)
+		return b->env->error.status;
+	for (size_t i = 0; i < cells->n_blocks; i++)
+	{
+		size_t		start = i * b->block_rows;
+		size_t		rows = b->rows - start < b->block_rows ? b->rows - start : b->block_rows;
+
+		if (ml_canceled(b->env))
+			return ml_fail(b->env, ML_CANCELED, "canceled");
+		if (rows > 0)
+			memcpy(all + start * cells->width, cells->blocks[i], rows * cells->width);
+		ml_release(b->env, cells->blocks[i]);
+	}
+	*array = all;
+	return ML_OK;
+}
+
+static MlStatus
+finish_column(MlFrameBuilder *b, BuilderColumn *from, MlColumn *to)
+{
+	void	   *array;
+
+	ML_TRY(join(b, &from->cells, &array));
+	to->spec = from->spec;
+	to->inexact = from->inexact;
+	if (from->spec.kind == ML_INTEGER_KEY)
+	{
+		to->key = array;
+		to->missing = b->ids_missing;
+	}
+	else if (from->spec.kind == ML_CATEGORY)
+	{
+		to->code = array;
+		ml_dictionary_finish(b->env, &from->dictionary, &to->dictionary);
+		for (size_t i = 0; i < b->rows; i++)
+			to->missing += to->code[i] < 0;
+	}
+	else
+	{
+		to->number = array;
+		for (size_t i = 0; i < b->rows; i++)
+			to->missing += to->number[i] != to->number[i];
+	}
+	return ML_OK;
+}
+
+MlStatus
+ml_frame_finish(MlFrameBuilder *b, MlFrame **result)
+{
+	MlFrame    *frame = ml_alloc0(b->env, 1, sizeof(MlFrame));
+	void	   *hashes;
+
+	if (frame == NULL)
+		return b->env->error.status;
+	frame->columns = ml_alloc0(b->env, (size_t) b->n_columns, sizeof(MlColumn));
+	if (frame->columns == NULL)
+		return b->env->error.status;
+	frame->rows = b->rows;
+	for (int c = 0; c < b->n_columns; c++)
+	{
+		if (b->columns[c].cells.width != 0)
+			ML_TRY(finish_column(b, &b->columns[c], &frame->columns[frame->n_columns++]));
+	}
+	ML_TRY(join(b, &b->hashes, &hashes));
+	frame->row_hash = hashes;
+	memcpy(frame->content_hash, b->content_hash, sizeof(frame->content_hash));
+	*result = frame;
+	return ML_OK;
+}
+
+const MlColumn *
+ml_frame_column(const MlFrame *frame, MlRole role)
+{
+	for (int c = 0; c < frame->n_columns; c++)
+	{
+		if ((frame->columns[c].spec.roles & role) != 0)
+			return &frame->columns[c];
+	}
+	return NULL;
+}

@@ -1,0 +1,72 @@
+/*-------------------------------------------------------------------------
+ * metrics.c
+ *	  The table of metrics.
+ *-------------------------------------------------------------------------
+ */
+#include "ml/eval/metrics.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "ml/eval/metrics_internal.h"
+
+const MlMetricInfo ml_metric_infos[] = {
+	[ML_METRIC_RMSE] = {"rmse", ML_TASK_REGRESSION, false, "root of the mean squared error, in units of the target"},
+	[ML_METRIC_MAE] = {"mae", ML_TASK_REGRESSION, false, "mean absolute error, in units of the target"},
+	[ML_METRIC_R2] = {"r2", ML_TASK_REGRESSION, true, "share of the variance explained; 1 is perfect, 0 is no better than the mean"},
+	[ML_METRIC_ACCURACY] = {"accuracy", ML_TASK_CLASSIFICATION, true, "share of rows whose class is predicted rightly"},
+	[ML_METRIC_PRECISION] = {"precision", ML_TASK_CLASSIFICATION, true, "share of right ones among rows predicted positive; mean over classes for more than two"},
+	[ML_METRIC_RECALL] = {"recall", ML_TASK_CLASSIFICATION, true, "share of positive rows that are found; mean over classes for more than two"},
+	[ML_METRIC_F1] = {"f1", ML_TASK_CLASSIFICATION, true, "harmonic mean of precision and recall; mean over classes for more than two"},
+	[ML_METRIC_AUC] = {"auc", ML_TASK_CLASSIFICATION, true, "probability that a positive row scores above a negative one; mean of one-vs-rest for more than two classes"},
+	[ML_METRIC_LOGLOSS] = {"logloss", ML_TASK_CLASSIFICATION, false, "mean negative logarithm of the probability given to the true class"},
+	[ML_METRIC_BRIER] = {"brier", ML_TASK_CLASSIFICATION, false, "mean squared error of the probability; summed over classes for more than two"},
+	[ML_METRIC_COUNT] = {NULL}
+};
+
+_Static_assert(ML_METRIC_COUNT <= ML_MAX_METRICS, "ML_MAX_METRICS is too small");
+
+const MlMetricInfo *
+ml_metric_find(const char *name)
+{
+	for (const MlMetricInfo *info = ml_metric_infos; info->name != NULL; info++)
+	{
+		if (strcmp(info->name, name) == 0)
+			return info;
+	}
+	return NULL;
+}
+
+const char *
+ml_primary_metric(MlTask task, int n_classes)
+{
+	if (task == ML_TASK_REGRESSION)
+		return "r2";
+	return n_classes == 2 ? "auc" : "accuracy";
+}
+
+MlStatus
+ml_metrics(MlEnv *env, MlTask task, int n_classes, size_t n, const double *y,
+		   const double *prediction, const double *weight, MlMetric *metrics, int *count)
+{
+	double		value[ML_METRIC_COUNT];
+
+	if (task == ML_TASK_REGRESSION)
+		ML_TRY(ml_metrics_regression(env, n, y, prediction, weight, value));
+	else
+		ML_TRY(ml_metrics_classification(env, n_classes, n, y, prediction, weight, value));
+	*count = 0;
+	for (int i = 0; i < ML_METRIC_COUNT; i++)
+	{
+		const MlMetricInfo *info = &ml_metric_infos[i];
+
+		if ((info->tasks & (uint32_t) task) == 0)
+			continue;
+		metrics[(*count)++] = (MlMetric)
+		{
+			/* An overflow is as undefined as 0/0: both are shown as NULL. */
+			info->name, isfinite(value[i]) ? value[i] : NAN, info->higher_is_better
+		};
+	}
+	return ML_OK;
+}

@@ -1,0 +1,65 @@
+/*-------------------------------------------------------------------------
+ * metrics_internal.h
+ *	  Between the files that compute metrics.
+ *-------------------------------------------------------------------------
+ */
+#ifndef ML_EVAL_METRICS_INTERNAL_H
+#define ML_EVAL_METRICS_INTERNAL_H
+
+#include "ml/eval/metrics.h"
+
+/* In the order of ml_metric_infos. */
+typedef enum MlMetricNumber
+{
+	ML_METRIC_RMSE,
+	ML_METRIC_MAE,
+	ML_METRIC_R2,
+	ML_METRIC_ACCURACY,
+	ML_METRIC_PRECISION,
+	ML_METRIC_RECALL,
+	ML_METRIC_F1,
+	ML_METRIC_AUC,
+	ML_METRIC_LOGLOSS,
+	ML_METRIC_BRIER,
+	ML_METRIC_COUNT
+} MlMetricNumber;
+
+/*
+ * A sum with the rounding error carried along (Neumaier 1974): millions of rows
+ * cost no digits.
+ */
+typedef struct MlSum
+{
+	double		sum;
+	double		lost;
+} MlSum;
+
+static inline void
+ml_sum_add(MlSum *s, double v)
+{
+	double		t = s->sum + v;
+
+	if ((s->sum < 0 ? -s->sum : s->sum) >= (v < 0 ? -v : v))
+		s->lost += (s->sum - t) + v;
+	else
+		s->lost += (v - t) + s->sum;
+	s->sum = t;
+}
+
+static inline double
+ml_sum_value(const MlSum *s)
+{
+	return s->sum + s->lost;
+}
+
+static inline double
+ml_weight_of(const double *weight, size_t i)
+{
+	return weight == NULL ? 1 : weight[i];
+}
+
+/* value (ML_METRIC_COUNT): those of the task are filled in. */
+extern MlStatus ml_metrics_regression(MlEnv *env, size_t n, const double *y, const double *prediction, const double *weight, double *value);
+extern MlStatus ml_metrics_classification(MlEnv *env, int n_classes, size_t n, const double *y, const double *prediction, const double *weight, double *value);
+
+#endif							/* ML_EVAL_METRICS_INTERNAL_H */
