@@ -6,5 +6,14 @@
 #include "postgres.h"
 
 #include "fmgr.h"
+#include "pg/settings.h"
 
 PG_MODULE_MAGIC;
+
+PGDLLEXPORT void _PG_init(void);
+
+void
+_PG_init(void)
+{
+	ml_settings_define();
+}

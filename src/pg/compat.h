@@ -20,4 +20,21 @@
 /* libpq/libpq.h needs headers that are not always installed; this is all we want of it. */
 extern bool pq_check_connection(void);
 
+#if PG_VERSION_NUM < 150000
+#define MarkGUCPrefixReserved(prefix) EmitWarningsOnPlaceholders(prefix)
+#define parse_analyze_fixedparams(raw, text, types, n, environment) parse_analyze(raw, text, types, n, environment)
+#endif
+
+#if PG_VERSION_NUM < 170000
+#define ML_INTERVAL_IS_FINITE(i) ((void) (i), true)
+#else
+#define ML_INTERVAL_IS_FINITE(i) (!INTERVAL_NOT_FINITE(i))
+#endif
+
+#if PG_VERSION_NUM < 180000
+#define ML_EXECUTOR_RUN(desc) ExecutorRun(desc, ForwardScanDirection, 0, true)
+#else
+#define ML_EXECUTOR_RUN(desc) ExecutorRun(desc, ForwardScanDirection, 0)
+#endif
+
 #endif							/* ML_PG_COMPAT_H */

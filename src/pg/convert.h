@@ -36,6 +36,7 @@ typedef struct MlConverter
 	char		element_align;
 	bool		text_is_varlena;	/* text, varchar, char: bytes as they are */
 	FmgrInfo	output;			/* other categories: their output function */
+	bool		lenient;		/* for columns that are only hashed: infinity passes, odd arrays count as empty */
 	const char *column;			/* for error messages */
 } MlConverter;
 
@@ -44,12 +45,22 @@ extern bool ml_converter_init(MlConverter *converter, Oid type, const char *colu
 
 /* Infinity is an ERROR (22000 naming the column, 22008 for times); numeric beyond double 22003; NaN stays NaN. */
 extern double ml_convert_number(const MlConverter *converter, Datum value);
-extern int64 ml_convert_integer(const MlConverter *converter, Datum value);
 
-/* Points into the value or into the current memory context; not NUL-terminated. */
+/* Integers as they are; times and dates as the integer they are stored as.  Exact. */
+extern int64 ml_convert_integer(const MlConverter *converter, Datum value);
+extern bool ml_converter_is_integer(const MlConverter *converter);
+
+/*
+ * Any scalar type as text, whatever the session's settings: floats with the shortest digits that
+ * read back, booleans "true" and "false", times as ISO 8601, timestamptz in UTC.
+ * Points into the value or into the current memory context; not NUL-terminated.
+ */
 extern const char *ml_convert_text(const MlConverter *converter, Datum value, size_t *length);
 
 /* Elements into out (at most max); returns how many the array has; 2202E for more than one dimension or a lower bound other than 1. NULL -> NaN. */
 extern int	ml_convert_array(const MlConverter *converter, Datum value, double *out, int max);
+
+/* Its length alone; -1 for more than one dimension. */
+extern int	ml_convert_array_length(const MlConverter *converter, Datum value);
 
 #endif							/* ML_PG_CONVERT_H */

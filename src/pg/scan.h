@@ -56,10 +56,19 @@ extern MlScanPlan *ml_scan_plan(MlSource *source, const MlScanRoles *roles);
 extern MlFrame *ml_scan_run(MlScanPlan *plan, MlEnv *env);
 
 /*
+ * Makes plan->columns exact where array columns are among them, by reading up to
+ * their first values; without it their lengths are estimates until ml_scan_run.
+ */
+extern void ml_scan_peek(MlScanPlan *plan);
+
+/*
  * For prediction in bulk: calls row() for each tuple; the slot's attributes are
  * those of source->columns.  Same snapshot and read-only rules.
  */
 typedef void (*MlRowFunction) (void *state, TupleTableSlot *slot);
 extern uint64 ml_scan_each(MlSource *source, MlRowFunction row, void *state);
+
+/* The same where only some of the columns are needed: the others are NULL. */
+extern uint64 ml_scan_each_of(MlSource *source, const bool *needed, MlRowFunction row, void *state);
 
 #endif							/* ML_PG_SCAN_H */

@@ -15,13 +15,21 @@ typedef enum MlExecution
 	ML_EXECUTION_FOREGROUND
 } MlExecution;
 
+typedef enum MlSimd
+{
+	ML_SIMD_AUTO,				/* the best this processor has */
+	ML_SIMD_BASELINE,
+	ML_SIMD_AVX2,
+	ML_SIMD_AVX512
+} MlSimd;
+
 extern int	ml_setting_execution;	/* MlExecution */
 extern int	ml_setting_threads;		/* 0: all cores */
 extern int	ml_setting_parallel_workers;
 extern int	ml_setting_max_training_memory; /* kB */
 extern int	ml_setting_max_concurrent_jobs;
 extern bool ml_setting_progress;
-extern int	ml_setting_simd;
+extern int	ml_setting_simd;		/* MlSimd */
 extern int	ml_setting_model_cache_size;	/* kB */
 extern int	ml_setting_shared_cache_size;	/* kB; 0 unless preloaded */
 

@@ -13,6 +13,7 @@
 #include "postgres.h"
 
 #include "access/tupdesc.h"
+#include "nodes/parsenodes.h"
 
 typedef struct MlSource
 {
@@ -24,11 +25,19 @@ typedef struct MlSource
 	TupleDesc	columns;		/* visible columns (dropped ones gone), names as they are */
 	bool	   *readable;		/* per column: the current role may SELECT it */
 	bool		temporary;		/* touches a temporary relation */
+	SelectStmt *statement;	/* the parsed query; NULL for a relation */
 	bool		parallel_safe;	/* a parallel worker may run it: no unsafe function, no temporary or foreign table */
 } MlSource;
 
 /* In the current memory context.  Takes ACCESS SHARE on what it touches, as planning does. */
 extern MlSource *ml_source_open(const char *text);
+
+/*
+ * A SELECT of the needed columns (NULL: of all), analyzed and ready for planning.
+ * keep_places: the others stay in the result as NULLs, so that positions are
+ * those of source->columns.
+ */
+extern Query *ml_source_query(const MlSource *source, const bool *needed, bool keep_places);
 
 /* Default model name "<relation>_<target>"; an error with a hint for a query. */
 extern char *ml_source_default_model(const MlSource *source, const char *target);

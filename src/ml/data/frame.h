@@ -54,6 +54,7 @@ typedef struct MlColumnSpec
 	MlLogicalType logical;
 	int			roles;			/* MlRole bits */
 	bool		named;			/* the user asked for it by name: unusable is an error, not a warning */
+	bool		unhashed;		/* another spec of the same source column is the one that is hashed */
 } MlColumnSpec;
 
 /* Strings of a category column, code -> text, in order of first appearance. */

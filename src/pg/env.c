@@ -1,0 +1,143 @@
+/*-------------------------------------------------------------------------
+ * env.c
+ *	  An MlEnv whose memory hangs on a memory context.
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include <signal.h>
+#include <time.h>
+
+#include "fmgr.h"
+#include "miscadmin.h"
+#include "ml/base/arena.h"
+#include "ml/base/dense.h"
+#include "ml/base/pool.h"
+#include "pg/compat.h"
+#include "pg/env.h"
+#include "utils/memutils.h"
+
+typedef struct MlOwnedEnv
+{
+	MlEnv		env;			/* first: the two share an address */
+	MemoryContextCallback callback;
+} MlOwnedEnv;
+
+/*
+ * A session that computes by itself does not read from its client, so nobody
+ * would notice that the client is gone.  Looked at once a second.
+ */
+static bool
+client_is_gone(void)
+{
+	static time_t last_look = 0;
+	struct timespec now;
+
+	if (MyProcPort == NULL || ClientConnectionLost)
+		return ClientConnectionLost;
+	clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+	if (now.tv_sec == last_look)
+		return false;
+	last_look = now.tv_sec;
+	if (pq_check_connection())
+		return false;
+	ClientConnectionLost = true;
+	InterruptPending = true;
+	return true;
+}
+
+/*
+ * Looks at the flags only: what is pending is served by ml_throw(), after all
+ * threads have stopped.  Other interrupts (a message of a parallel worker, a
+ * catch-up signal) can wait until the computation is through.
+ */
+static bool
+interrupt_is_pending(void *state)
+{
+	if (unlikely(InterruptPending) && (QueryCancelPending || ProcDiePending))
+		return true;
+	return client_is_gone();
+}
+
+/* Threads first: they use the memory. */
+static void
+release_env(void *arg)
+{
+	MlEnv	   *env = arg;
+
+	ml_pool_free(env->pool);
+	env->pool = NULL;
+	ml_arena_free(env->arena);
+	env->arena = NULL;
+}
+
+MlEnv *
+ml_env_create(MemoryContext owner, size_t limit, int threads)
+{
+	MlOwnedEnv *owned = MemoryContextAllocZero(owner, sizeof(MlOwnedEnv));
+	MlEnv	   *env = &owned->env;
+
+	env->threads = Max(threads, 1);
+	env->canceled = interrupt_is_pending;
+	owned->callback.func = release_env;
+	owned->callback.arg = env;
+	MemoryContextRegisterResetCallback(owner, &owned->callback);
+
+	env->arena = ml_arena_create(limit);
+	if (env->arena != NULL && env->threads > 1)
+		env->pool = ml_pool_create(env->threads);
+	if (env->arena == NULL || (env->threads > 1 && env->pool == NULL))
+		ereport(ERROR,
+				(errcode(ERRCODE_OUT_OF_MEMORY),
+				 errmsg("out of memory"),
+				 errdetail("Failed while starting a computation.")));
+	return env;
+}
+
+void
+ml_env_free(MlEnv *env)
+{
+	release_env(env);
+}
+
+/*
+ * OpenBLAS starts its threads while it is being loaded, before anybody could ask
+ * it for one only; so the environment asks, and any thread that comes up
+ * nevertheless inherits a mask that leaves all signals to the main thread.
+ */
+const MlDense *
+ml_load_dense(void)
+{
+	static const MlDense *table = NULL;
+	sigset_t	all;
+	sigset_t	before;
+	char	   *setting;
+
+	if (table != NULL)
+		return table;
+
+	setting = getenv("OPENBLAS_NUM_THREADS");
+	if (setting != NULL)
+		setting = pstrdup(setting);
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	PG_TRY();
+	{
+		const MlDense *(*get_table) (void);
+
+		setenv("OPENBLAS_NUM_THREADS", "1", 1);
+		get_table = (const MlDense *(*) (void))
+			load_external_function("$libdir/mlplat_dense", "ml_dense_table", true, NULL);
+		table = get_table();
+	}
+	PG_FINALLY();
+	{
+		if (setting != NULL)
+			setenv("OPENBLAS_NUM_THREADS", setting, 1);
+		else
+			unsetenv("OPENBLAS_NUM_THREADS");
+		pthread_sigmask(SIG_SETMASK, &before, NULL);
+	}
+	PG_END_TRY();
+	return table;
+}
