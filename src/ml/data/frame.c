@@ -62,6 +62,7 @@ struct MlFrameBuilder
 	size_t		at;				/* row within the newest block */
 	Cells		hashes;
 	uint64_t   *cell_hash;		/* of the current row */
+	uint64_t   *hash_mask;		/* all ones, or 0 for a column that is not hashed */
 	const uint64_t *missing_hash;	/* cell_hash of a row without values */
 	uint64_t	content_hash[2];
 };
@@ -226,7 +227,8 @@ ml_frame_begin(MlEnv *env, const MlColumnSpec *specs, int n_specs, uint64_t seed
 	b->id = -1;
 	b->columns = ml_alloc0(env, (size_t) n_specs, sizeof(BuilderColumn));
 	b->cell_hash = ml_alloc(env, (size_t) n_specs, sizeof(uint64_t));
-	if (b->columns == NULL || b->cell_hash == NULL)
+	b->hash_mask = ml_alloc(env, (size_t) n_specs, sizeof(uint64_t));
+	if (b->columns == NULL || b->cell_hash == NULL || b->hash_mask == NULL)
 		return env->error.status;
 	b->block_rows = ML_FRAME_BLOCK;
 	while (b->block_rows > SMALLEST_BLOCK && b->block_rows * row_bytes > BLOCK_SET_BYTES)
@@ -243,6 +245,7 @@ ml_frame_begin(MlEnv *env, const MlColumnSpec *specs, int n_specs, uint64_t seed
 		column->cells.fill = specs[c].kind == ML_NUMBER ? 0 : 0xFF;
 		/* An id is a name for a row, whatever the column is called. */
 		column->key = ml_hash_bytes(0, specs[c].name, (specs[c].roles & ML_ROLE_ID) != 0 ? 0 : strlen(specs[c].name));
+		b->hash_mask[c] = specs[c].unhashed ? 0 : UINT64_MAX;
 		missing[c] = fold(column->key, UINT64_C(0x589965CC75374CC3));
 		if ((specs[c].roles & ML_ROLE_ID) != 0)
 			b->id = c;
@@ -308,7 +311,7 @@ ml_frame_end_row(MlFrameBuilder *b)
 	uint64_t	sum = 0;
 
 	for (int c = 0; c < b->n_columns; c++)
-		sum += b->cell_hash[c];
+		sum += b->cell_hash[c] & b->hash_mask[c];
 	b->content_hash[0] += ml_mix64(sum ^ UINT64_C(0x243F6A8885A308D3));
 	b->content_hash[1] += ml_mix64(sum ^ UINT64_C(0x13198A2E03707344));
 	if (b->id >= 0)
