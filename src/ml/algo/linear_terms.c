@@ -1,0 +1,53 @@
+/*-------------------------------------------------------------------------
+ * linear_terms.c
+ *	  What linear and logistic regression have in common beside the design.
+ *-------------------------------------------------------------------------
+ */
+#include "ml/algo/linear_terms.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "ml/base/dense.h"
+
+MlStatus
+ml_linear_begin(MlEnv *env)
+{
+	if (env->dense == NULL)
+	{
+		ml_fail(env, ML_UNSUPPORTED, "this method needs dense linear algebra, which is not loaded");
+		return ml_hint(env, "The module mlplat_dense.so belongs beside mlplat.so; it needs the libraries liblapacke and libopenblas.");
+	}
+	if (env->dense->reserve(env->threads) != 0)
+	{
+		ml_fail(env, ML_NO_MEMORY, "out of memory");
+		ml_detail(env, "The dense algebra needs 128 MB of address space for each of %d threads.", env->threads);
+		return ml_hint(env, "Lower mlplat.threads, or raise the memory limit of the server process (ulimit -v, vm.overcommit_memory).");
+	}
+	return ML_OK;
+}
+
+MlStatus
+ml_linear_importance_kind(MlEnv *env, const char *how)
+{
+	if (how == NULL || strcmp(how, "coefficient") == 0 || strcmp(how, "gain") == 0)
+		return ML_OK;
+	ml_fail(env, ML_BAD_PARAM, "importance \"%s\" is not known to this method", how);
+	return ml_hint(env, "Valid is \"coefficient\": the standard deviation of what a feature adds to the score.");
+}
+
+void
+ml_linear_put_error(MlWriter *w, double error)
+{
+	ml_put_double(w, isnan(error) ? -1 : error);
+}
+
+double
+ml_linear_get_error(MlReader *r)
+{
+	double		error = ml_get_finite(r);
+
+	if (error < 0 && error != -1)
+		ml_reader_corrupt(r, "standard error");
+	return error < 0 ? NAN : error;
+}

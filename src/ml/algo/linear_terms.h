@@ -1,0 +1,23 @@
+/*-------------------------------------------------------------------------
+ * linear_terms.h
+ *	  What linear and logistic regression have in common beside the design.
+ *-------------------------------------------------------------------------
+ */
+#ifndef ML_ALGO_LINEAR_TERMS_H
+#define ML_ALGO_LINEAR_TERMS_H
+
+#include "ml/base/bytes.h"
+
+#define ML_LINEAR_INTERCEPT "(intercept)"
+
+/* Is dense algebra there, and memory for its buffers?  To be asked before the first call of env->dense. */
+extern MlStatus ml_linear_begin(MlEnv *env);
+
+/* "coefficient", or "gain", the word that ml_importance() sends by default; anything else is ML_BAD_PARAM. */
+extern MlStatus ml_linear_importance_kind(MlEnv *env, const char *how);
+
+/* A standard error: zero or more, or NaN for "not known", which an image holds as -1. */
+extern void ml_linear_put_error(MlWriter *w, double error);
+extern double ml_linear_get_error(MlReader *r);
+
+#endif							/* ML_ALGO_LINEAR_TERMS_H */
