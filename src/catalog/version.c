@@ -14,8 +14,10 @@
 #include "miscadmin.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
+#include "utils/snapmgr.h"
 
 #include "catalog/catalog.h"
+#include "catalog/tables.h"
 #include "catalog/version.h"
 
 /* Parameters of one statement, in the order they are added. */
@@ -366,6 +368,79 @@ ml_version_add_history(int64 version_id, int count, const MlHistory *entries)
 			" AS h (iteration, split, metric, value)"
 			" ON CONFLICT DO NOTHING", &p);
 	SPI_finish();
+}
+
+bool
+ml_version_latest(int64 model_id, int64 *version_id, int32 *version)
+{
+	Parameters	p = {0};
+	bool		found;
+	bool		null;
+
+	SPI_connect();
+	add_int8(&p, model_id);
+	found = execute("SELECT version_id, version FROM mlplat.version WHERE model_id OPERATOR(pg_catalog.=) $1"
+					" ORDER BY version DESC LIMIT 1", &p) > 0;
+	if (found)
+	{
+		*version_id = result_int8();
+		*version = DatumGetInt32(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 2, &null));
+	}
+	SPI_finish();
+	return found;
+}
+
+bool
+ml_version_find(int64 model_id, int32 version, int64 *version_id)
+{
+	MlVersionRow row;
+	bool		found;
+
+	ml_catalog_push_snapshot();
+	found = ml_version_read(model_id, version, GetActiveSnapshot(), &row);
+	PopActiveSnapshot();
+	if (found)
+		*version_id = row.version_id;
+	return found;
+}
+
+int32
+ml_version_number(int64 version_id)
+{
+	MlVersionRow row;
+	bool		found;
+
+	ml_catalog_push_snapshot();
+	found = ml_version_read_id(version_id, GetActiveSnapshot(), &row);
+	PopActiveSnapshot();
+	return found ? row.version : 0;
+}
+
+int
+ml_version_metrics(int64 version_id, const char *split, MlMetric **metrics)
+{
+	MemoryContext caller = CurrentMemoryContext;
+	Parameters	p = {0};
+	int			count;
+
+	SPI_connect();
+	add_int8(&p, version_id);
+	add_text(&p, split);
+	count = (int) execute("SELECT metric, value FROM mlplat.metric"
+						  " WHERE version_id OPERATOR(pg_catalog.=) $1 AND split OPERATOR(pg_catalog.=) $2"
+						  " ORDER BY metric", &p);
+	*metrics = MemoryContextAllocZero(caller, sizeof(MlMetric) * Max(count, 1));
+	for (int i = 0; i < count; i++)
+	{
+		HeapTuple	tuple = SPI_tuptable->vals[i];
+		bool		null;
+		Datum		value = SPI_getbinval(tuple, SPI_tuptable->tupdesc, 2, &null);
+
+		(*metrics)[i].name = MemoryContextStrdup(caller, SPI_getvalue(tuple, SPI_tuptable->tupdesc, 1));
+		(*metrics)[i].value = null ? NAN : DatumGetFloat8(value);
+	}
+	SPI_finish();
+	return count;
 }
 
 void

@@ -1,8 +1,8 @@
 /*-------------------------------------------------------------------------
  * version.h
- *	  Writing a version of a model: its row, its image, its figures.
+ *	  Versions of a model: their rows, images and figures.
  *
- * All of it expects the model's row to be locked (ml_model_obtain).
+ * Writers expect the model's row to be locked (ml_model_obtain, ml_model_lock).
  *-------------------------------------------------------------------------
  */
 #ifndef ML_CATALOG_VERSION_H
@@ -64,6 +64,18 @@ extern void ml_version_add_metrics(int64 version_id, const char *split, int coun
 extern void ml_version_add_confusion(int64 version_id, const char *split, int n_classes, char **classes, const int64 *counts);
 extern void ml_version_add_roc(int64 version_id, int count, const MlRocPoint *points);
 extern void ml_version_add_history(int64 version_id, int count, const MlHistory *entries);
+
+/* The newest version of a model, as a new statement would see it; false when it has none. */
+extern bool ml_version_latest(int64 model_id, int64 *version_id, int32 *version);
+
+/* The version of this number; the same. */
+extern bool ml_version_find(int64 model_id, int32 version, int64 *version_id);
+
+/* Number of a version by its id; 0 when there is none. */
+extern int32 ml_version_number(int64 version_id);
+
+/* What was measured on one part; a NULL value is NaN.  Returns the number of metrics. */
+extern int	ml_version_metrics(int64 version_id, const char *split, MlMetric **metrics);
 
 /* The row goes with all that belongs to it. */
 extern void ml_version_delete(int64 version_id);

@@ -1,0 +1,57 @@
+/*-------------------------------------------------------------------------
+ * function.c
+ *	  Rows of mlplat.function.
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "utils/builtins.h"
+
+#include "catalog/catalog.h"
+#include "catalog/function.h"
+
+void
+ml_function_record(const char *function, int64 model_id, int64 version_id)
+{
+	Oid			types[] = {TEXTOID, INT8OID, INT8OID, TEXTOID};
+	Datum		values[] = {
+		CStringGetTextDatum(function),
+		Int64GetDatum(model_id),
+		Int64GetDatum(version_id),
+		CStringGetTextDatum(ml_catalog_user_name())
+	};
+
+	SPI_connect();
+	ml_catalog_execute("INSERT INTO mlplat.function (function, model_id, version_id, created_by) VALUES ($1, $2, $3, $4)"
+					   " ON CONFLICT (function) DO UPDATE SET model_id = excluded.model_id, version_id = excluded.version_id,"
+					   " created_by = excluded.created_by, created_at = excluded.created_at",
+					   4, types, values, version_id != 0 ? "    " : "  n ", false);
+	SPI_finish();
+}
+
+List *
+ml_function_users(int64 model_id, int64 version_id)
+{
+	Oid			types[] = {INT8OID, INT8OID};
+	Datum		values[] = {Int64GetDatum(model_id), Int64GetDatum(version_id)};
+	MemoryContext caller = CurrentMemoryContext;
+	List	   *functions = NIL;
+
+	SPI_connect();
+	ml_catalog_execute("SELECT function FROM mlplat.function"
+					   " WHERE model_id OPERATOR(pg_catalog.=) $1"
+					   " AND ($2 OPERATOR(pg_catalog.=) 0 OR version_id OPERATOR(pg_catalog.=) $2)"
+					   " AND pg_catalog.to_regprocedure(function) IS NOT NULL"
+					   " ORDER BY function", 2, types, values, NULL, false);
+	for (uint64 i = 0; i < SPI_processed; i++)
+	{
+		char	   *function = SPI_getvalue(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, 1);
+		MemoryContext old = MemoryContextSwitchTo(caller);
+
+		functions = lappend(functions, pstrdup(function));
+		MemoryContextSwitchTo(old);
+	}
+	SPI_finish();
+	return functions;
+}
