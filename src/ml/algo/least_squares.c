@@ -19,8 +19,13 @@
 #include "ml/base/arena.h"
 #include "ml/base/dense.h"
 
-/* Worse than this, and few enough rows, the fit is repeated in quadruple precision. */
-#define QUAD_CONDITION 1e5
+/* A coefficient that may be wrong by this share is computed again in quadruple precision, if the rows are few enough. */
+#define WANTED_PRECISION 1e-10
+
+/* Rows x columns^2 up to which that is done, and for a condition number from which on doubles are hopeless. */
+#define QUAD_WORK 1e6
+#define BAD_QUAD_WORK 2e7
+#define BAD_CONDITION 1e6
 
 /* Data noise never counts for more than this share of a column: integers beyond 2^53 are a rarity, not noise. */
 #define MAX_NOISE 1e-7
@@ -194,6 +199,26 @@ certified(const Solver *s, double norm, const double *inverse, double *condition
 	return isfinite(inverse_norm) && inverse_norm * threshold < 1;
 }
 
+/*
+ * Is quadruple precision worth its time?  The error of v_j by a backward stable method is about
+ * eps * condition * |row j of the inverse| * |y| (Golub and Van Loan, section 5.3.7): small against the
+ * standard error, but not against a coefficient that is itself far below it, as in Wampler's sets 4 and 5.
+ */
+static bool
+wants_quad(const Solver *s, const MlLeastSquaresFit *fit)
+{
+	double		work = (double) s->problem->data->n_train * s->q * s->q;
+	double		rest = s->r[s->q * s->q - 1];
+	double		y_norm = hypot(norm_of(s->c, s->p), rest);
+
+	if (work > QUAD_WORK)
+		return work <= BAD_QUAD_WORK && fit->condition > BAD_CONDITION;
+	for (size_t j = 0; j < s->p; j++)
+		if (!(DBL_EPSILON * fit->condition * fit->v_error[j] * y_norm <= WANTED_PRECISION * fabs(fit->v[j])))
+			return true;
+	return false;
+}
+
 /* Ordinary least squares on columns of full rank; *done is false when the rank is in doubt. */
 static MlStatus
 solve_full_rank(MlEnv *env, const Solver *s, MlLeastSquaresFit *fit, bool *done)
@@ -211,14 +236,6 @@ solve_full_rank(MlEnv *env, const Solver *s, MlLeastSquaresFit *fit, bool *done)
 		return ML_OK;
 	}
 	*done = true;
-	if (fit->condition > QUAD_CONDITION)
-	{
-		bool		exact;
-
-		ML_TRY(ml_least_squares_quad(env, s->problem, fit, &exact));
-		if (exact)
-			return ML_OK;
-	}
 	times(s, t, s->p, s->c, fit->v);
 	fit->intercept = intercept_at_zero(s, fit->v);
 	fit->rss = rest * rest;
@@ -226,6 +243,8 @@ solve_full_rank(MlEnv *env, const Solver *s, MlLeastSquaresFit *fit, bool *done)
 	fit->freedom = s->p;
 	errors_of(s, t, s->p, NULL, 0, fit);
 	ml_release(env, t);
+	if (wants_quad(s, fit))
+		ML_TRY(ml_least_squares_quad(env, s->problem, fit));
 	return ML_OK;
 }
 

@@ -55,10 +55,10 @@ extern MlStatus ml_least_squares_reduce(MlEnv *env, const MlLeastSquares *proble
 extern size_t ml_least_squares_reduce_memory(size_t n, size_t q);
 
 /*
- * The whole fit in 113-bit arithmetic, for few rows of badly conditioned columns;
- * alpha is not looked at.  *done is false when it would take too long or R is singular.  (least_squares_quad.c)
+ * The whole fit once more in 113-bit arithmetic, for few rows of columns of full rank;
+ * alpha is not looked at.  (least_squares_quad.c)
  */
-extern MlStatus ml_least_squares_quad(MlEnv *env, const MlLeastSquares *problem, MlLeastSquaresFit *fit, bool *done);
+extern MlStatus ml_least_squares_quad(MlEnv *env, const MlLeastSquares *problem, MlLeastSquaresFit *fit);
 
 /*
  * Adds to v (p) the combination of the k null vectors (p x k) that makes the norm of

@@ -19,9 +19,6 @@ typedef __float128 Quad;
 typedef long double Quad;
 #endif
 
-/* Rotations of one element that we are ready to spend: about four seconds. */
-#define MAX_WORK 2e7
-
 static Quad
 quad_abs(Quad x)
 {
@@ -180,7 +177,7 @@ read_off(const MlLeastSquares *ls, size_t m, size_t q, const Quad *r, Quad *t, M
 }
 
 MlStatus
-ml_least_squares_quad(MlEnv *env, const MlLeastSquares *ls, MlLeastSquaresFit *fit, bool *done)
+ml_least_squares_quad(MlEnv *env, const MlLeastSquares *ls, MlLeastSquaresFit *fit)
 {
 	size_t		m = (size_t) ls->intercept + ls->scale->n;
 	size_t		q = m + 1;
@@ -188,9 +185,6 @@ ml_least_squares_quad(MlEnv *env, const MlLeastSquares *ls, MlLeastSquaresFit *f
 			   *t,
 			   *row;
 
-	*done = false;
-	if ((double) ls->data->n_train * q * q > MAX_WORK)
-		return ML_OK;
 	r = ml_alloc0(env, q * q, sizeof(Quad));
 	t = ml_alloc0(env, m * m, sizeof(Quad));
 	row = ml_alloc0(env, q, sizeof(Quad));
@@ -198,9 +192,6 @@ ml_least_squares_quad(MlEnv *env, const MlLeastSquares *ls, MlLeastSquaresFit *f
 		return env->error.status;
 	ML_TRY(triangle(env, ls, q, r, row));
 	if (invert(m, q, r, t))
-	{
 		read_off(ls, m, q, r, t, fit);
-		*done = true;
-	}
 	return ML_OK;
 }
