@@ -1,0 +1,251 @@
+/*-------------------------------------------------------------------------
+ * judge.c
+ *	  Predicts rows with the code that serves, and measures how good that was.
+ *
+ * Rows are predicted in tasks of TASK_ROWS, each thread with its own handle on
+ * the model; metrics are then computed in row order by one thread.
+ *-------------------------------------------------------------------------
+ */
+#include "ml/model/judge.h"
+
+#include <string.h>
+
+#include "ml/base/arena.h"
+#include "ml/base/pool.h"
+
+#define TASK_ROWS 512
+#define BATCH_ROWS 262144		/* between two reports of progress */
+
+typedef struct Work
+{
+	const MlJudgeRows *rows;
+	const MlModel *models;		/* one for each thread */
+	double	   *x;				/* threads x n_features */
+	double	   *out;			/* n x n_out */
+	size_t		start;			/* of the batch */
+	size_t		end;
+} Work;
+
+static inline double
+value_of(const MlJudgeColumn *c, size_t row)
+{
+	int32_t		code;
+
+	if (c->number != NULL)
+		return c->number[row];
+	if (c->key != NULL)
+		return (double) c->key[row];
+	code = c->code[row];
+	if (code < 0)
+		return NAN;
+	return c->code_of != NULL ? c->code_of[code] : code;
+}
+
+static void
+predict_task(void *arg, size_t task, int thread)
+{
+	const Work *w = arg;
+	const MlModel *model = &w->models[thread];
+	int			p = model->schema->n_features;
+	double	   *x = w->x + (size_t) thread * (size_t) p;
+	size_t		begin = w->start + task * TASK_ROWS;
+	size_t		end = begin + TASK_ROWS < w->end ? begin + TASK_ROWS : w->end;
+
+	for (size_t i = begin; i < end; i++)
+	{
+		size_t		row = w->rows->row != NULL ? w->rows->row[i] : w->rows->first + i;
+
+		for (int f = 0; f < p; f++)
+			x[f] = value_of(&w->rows->columns[f], row);
+		ml_model_predict(model, x, w->out + i * (size_t) model->n_out);
+	}
+}
+
+/* n x n_out predictions; NULL with env->error set on failure. */
+static double *
+predict_all(MlEnv *env, const MlModel *model, const MlJudgeRows *rows)
+{
+	int			threads = ml_pool_threads(env->pool);
+	MlModel    *models = ml_alloc(env, (size_t) threads, sizeof(MlModel));
+	Work		w = {.rows = rows, .models = models};
+
+	w.x = ml_alloc(env, (size_t) threads * (size_t) model->schema->n_features, sizeof(double));
+	w.out = ml_alloc(env, rows->n * (size_t) model->n_out, sizeof(double));
+	if (models == NULL || w.x == NULL || w.out == NULL)
+		return NULL;
+	for (int t = 0; t < threads; t++)
+	{
+		if (ml_model_share(env, model, &models[t]) != ML_OK)
+			return NULL;
+	}
+	for (w.start = 0; w.start < rows->n; w.start = w.end)
+	{
+		MlProgress	progress = {.phase = "evaluate", .share = (double) w.start / (double) rows->n, .train_loss = NAN, .validation_loss = NAN};
+
+		ml_progress(env, &progress);
+		w.end = w.start + BATCH_ROWS < rows->n ? w.start + BATCH_ROWS : rows->n;
+		if (ml_pool_run(env, (w.end - w.start + TASK_ROWS - 1) / TASK_ROWS, predict_task, &w) != ML_OK)
+			return NULL;
+	}
+	return w.out;
+}
+
+static MlStatus
+count_confusion(MlEnv *env, const MlModel *model, const MlJudgeRows *rows, const double *out, int64_t **confusion)
+{
+	size_t		k = (size_t) model->n_out;
+
+	*confusion = ml_alloc0(env, k * k, sizeof(int64_t));
+	if (*confusion == NULL)
+		return env->error.status;
+	for (size_t i = 0; i < rows->n; i++)
+		(*confusion)[(size_t) rows->y[i] * k + (size_t) ml_model_winner(model, out + i * k)]++;
+	return ML_OK;
+}
+
+/* At most ML_ROC_POINTS points, evenly, with the first and the last one. */
+static size_t
+thin(MlRocPoint *points, size_t n)
+{
+	if (n <= ML_ROC_POINTS)
+		return n;
+	for (size_t i = 0; i < ML_ROC_POINTS; i++)
+		points[i] = points[i * (n - 1) / (ML_ROC_POINTS - 1)];
+	return ML_ROC_POINTS;
+}
+
+static MlStatus
+roc_of(MlEnv *env, const MlJudgeRows *rows, const double *out, MlRocPoint **roc, size_t *n_roc)
+{
+	bool	   *actual = ml_alloc(env, rows->n, sizeof(bool));
+	double	   *score = ml_alloc(env, rows->n, sizeof(double));
+
+	if (actual == NULL || score == NULL)
+		return env->error.status;
+	for (size_t i = 0; i < rows->n; i++)
+	{
+		actual[i] = rows->y[i] == 1;
+		score[i] = out[2 * i + 1];
+	}
+	ML_TRY(ml_roc_compute(env, rows->n, actual, score, roc, n_roc));
+	*n_roc = thin(*roc, *n_roc);
+	ml_release(env, actual);
+	ml_release(env, score);
+	return ML_OK;
+}
+
+MlStatus
+ml_judge(MlEnv *env, const MlModel *model, const MlJudgeRows *rows, MlPartMetrics *metrics, MlRocPoint **roc, size_t *n_roc)
+{
+	const MlSchema *schema = model->schema;
+	double	   *out;
+
+	memset(metrics, 0, sizeof(*metrics));
+	if (roc != NULL)
+	{
+		*roc = NULL;
+		*n_roc = 0;
+	}
+	metrics->rows = rows->n;
+	if (rows->n == 0)
+		return ML_OK;
+	out = predict_all(env, model, rows);
+	if (out == NULL)
+		return env->error.status;
+	ML_TRY(ml_metrics(env, schema->task, schema->n_classes, rows->n, rows->y, out, rows->weight, metrics->metrics, &metrics->count));
+	if (schema->task == ML_TASK_CLASSIFICATION)
+		ML_TRY(count_confusion(env, model, rows, out, &metrics->confusion));
+	if (roc != NULL && schema->n_classes == 2)
+		ML_TRY(roc_of(env, rows, out, roc, n_roc));
+	ml_release(env, out);
+	return ML_OK;
+}
+
+double
+ml_judge_score(const MlModel *model, const MlPartMetrics *metrics)
+{
+	const char *primary = ml_primary_metric(model->schema->task, model->schema->n_classes);
+
+	for (int i = 0; i < metrics->count; i++)
+	{
+		const MlMetric *m = &metrics->metrics[i];
+
+		if (strcmp(m->name, primary) == 0)
+			return m->higher_is_better ? m->value : -m->value;
+	}
+	return NAN;
+}
+
+MlStatus
+ml_judge_columns(MlEnv *env, const MlDataset *data, MlJudgeColumn **columns)
+{
+	*columns = ml_alloc0(env, (size_t) data->schema->n_features, sizeof(MlJudgeColumn));
+	if (*columns == NULL)
+		return env->error.status;
+	for (int f = 0; f < data->schema->n_features; f++)
+	{
+		(*columns)[f].number = data->columns[f].number;
+		(*columns)[f].code = data->columns[f].code;
+	}
+	return ML_OK;
+}
+
+static const MlColumn *
+find_column(const MlFrame *frame, const char *name)
+{
+	for (int c = 0; c < frame->n_columns; c++)
+	{
+		if (strcmp(frame->columns[c].spec.name, name) == 0)
+			return &frame->columns[c];
+	}
+	return NULL;
+}
+
+static MlStatus
+match_column(MlEnv *env, const MlFeature *feature, const MlColumn *from, MlJudgeColumn *to)
+{
+	const MlDictionary *d = &from->dictionary;
+	int32_t    *code_of;
+
+	to->number = from->number;
+	to->key = from->key;
+	to->code = from->code;
+	if (from->code == NULL)
+		return ML_OK;
+	code_of = ml_alloc(env, (size_t) d->count, sizeof(int32_t));
+	if (code_of == NULL)
+		return env->error.status;
+	for (int32_t c = 0; c < d->count; c++)
+		code_of[c] = ml_feature_code(feature, d->text[c], d->length[c]);
+	to->code_of = code_of;
+	return ML_OK;
+}
+
+MlStatus
+ml_judge_match(MlEnv *env, const MlModel *model, const MlFrame *frame, MlJudgeColumn **columns, bool *fits)
+{
+	const MlSchema *schema = model->schema;
+
+	*columns = ml_alloc0(env, (size_t) schema->n_features, sizeof(MlJudgeColumn));
+	if (*columns == NULL)
+		return env->error.status;
+	if (fits != NULL)
+		*fits = false;
+	for (int f = 0; f < schema->n_features; f++)
+	{
+		const MlFeature *feature = &schema->features[f];
+		const MlColumn *from = find_column(frame, feature->name);
+
+		if (from == NULL)
+			return fits != NULL ? ML_OK :
+				ml_fail(env, ML_NO_COLUMN, "column \"%s\", which the model needs, does not exist", feature->name);
+		if ((from->code != NULL) != (feature->kind == ML_FEATURE_CATEGORY))
+			return fits != NULL ? ML_OK :
+				ml_fail(env, ML_BAD_TYPE, "column \"%s\" is of type %s, the model was trained on %s",
+						feature->name, from->spec.type_name, feature->type_name);
+		ML_TRY(match_column(env, feature, from, &(*columns)[f]));
+	}
+	if (fits != NULL)
+		*fits = true;
+	return ML_OK;
+}

@@ -1,0 +1,597 @@
+/*-------------------------------------------------------------------------
+ * pipeline.c
+ *	  From rows to a judged model, without a server.
+ *
+ * The model that is judged and handed over is the one read back from its own
+ * image: what was measured is what will serve, and an image that cannot be
+ * read is found before it is stored.
+ *-------------------------------------------------------------------------
+ */
+#include "ml/model/pipeline.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "ml/base/arena.h"
+#include "ml/base/sort.h"
+#include "ml/data/encode.h"
+#include "ml/data/target.h"
+#include "ml/model/judge.h"
+
+typedef struct Run
+{
+	MlEnv	   *env;
+	const MlTrainSpec *spec;
+	MlFrame    *frame;
+	MlTrainResult *result;
+	const MlColumn *target;
+	MlSchema   *schema;
+	uint8_t    *part;			/* frame->rows */
+	int32_t    *class_of;		/* frame->rows, NULL for regression */
+	size_t	   *order;			/* rows in use: train, validation, test */
+	size_t		n_part[3];
+	size_t		n;				/* their sum */
+	double	   *y;				/* n */
+	double	   *weight;			/* n, of the user; NULL: all 1 */
+	const double *fit_weight;	/* the same with class weights */
+} Run;
+
+/* Begin of a part in "order". */
+static size_t
+part_start(const Run *run, MlPart part)
+{
+	size_t		start = 0;
+
+	for (int p = 0; p < (int) part; p++)
+		start += run->n_part[p];
+	return start;
+}
+
+/* ------------------------------------------------------------------------
+ * Order of the rows
+ * ------------------------------------------------------------------------
+ */
+
+/* A key whose order is that of the ids. */
+static MlStatus
+id_keys(MlEnv *env, const MlColumn *id, size_t rows, MlKeyed *items)
+{
+	const MlDictionary *d = &id->dictionary;
+	int32_t    *order = NULL;
+	int32_t    *rank = NULL;
+
+	if (id->code != NULL)
+	{
+		order = ml_alloc(env, (size_t) d->count, sizeof(int32_t));
+		rank = ml_alloc(env, (size_t) d->count, sizeof(int32_t));
+		if (order == NULL || rank == NULL)
+			return env->error.status;
+		ML_TRY(ml_sort_texts(env, (size_t) d->count, d->text, d->length, order));
+		for (int32_t i = 0; i < d->count; i++)
+			rank[order[i]] = i;
+	}
+	for (size_t i = 0; i < rows; i++)
+	{
+		items[i].row = i;
+		if (id->code != NULL)
+			items[i].key = (uint64_t) rank[id->code[i]];
+		else if (id->key != NULL)
+			items[i].key = ml_sort_key_int(id->key[i]);
+		else
+			items[i].key = ml_sort_key_double(id->number[i]);
+	}
+	ml_release(env, order);
+	ml_release(env, rank);
+	return ML_OK;
+}
+
+static MlStatus
+duplicate_id(MlEnv *env, const MlColumn *id, size_t row)
+{
+	if (id->code != NULL)
+		return ml_fail(env, ML_BAD_PARAM, "id column \"%s\" contains \"%.100s\" more than once", id->spec.name, id->dictionary.text[id->code[row]]);
+	if (id->key != NULL)
+		return ml_fail(env, ML_BAD_PARAM, "id column \"%s\" contains %lld more than once", id->spec.name, (long long) id->key[row]);
+	return ml_fail(env, ML_BAD_PARAM, "id column \"%s\" contains %.17g more than once", id->spec.name, id->number[row]);
+}
+
+/* Rows in id order, or as they came. */
+static MlStatus
+order_rows(Run *run, MlKeyed *items)
+{
+	MlEnv	   *env = run->env;
+	size_t		rows = run->frame->rows;
+	const MlColumn *id = ml_frame_column(run->frame, ML_ROLE_ID);
+
+	if (id == NULL)
+	{
+		for (size_t i = 0; i < rows; i++)
+			items[i].row = i;
+		return ML_OK;
+	}
+	if (id->missing > 0)
+		return ml_fail(env, ML_BAD_PARAM, "id column \"%s\" is NULL in %zu rows", id->spec.name, id->missing);
+	ML_TRY(id_keys(env, id, rows, items));
+	ML_TRY(ml_sort_keyed(env, items, rows));
+	for (size_t i = 1; i < rows; i++)
+	{
+		if (items[i].key == items[i - 1].key)
+			return duplicate_id(env, id, items[i].row);
+	}
+	return ML_OK;
+}
+
+/* Puts the rows in use into run->order, part by part. */
+static MlStatus
+arrange(Run *run)
+{
+	MlEnv	   *env = run->env;
+	size_t		rows = run->frame->rows;
+	MlKeyed    *items = ml_alloc(env, rows, sizeof(MlKeyed));
+	size_t		next[3];
+
+	if (items == NULL)
+		return env->error.status;
+	ML_TRY(order_rows(run, items));
+	for (size_t i = 0; i < rows; i++)
+	{
+		if (run->part[i] != ML_PART_UNUSED)
+			run->n_part[run->part[i]]++;
+	}
+	run->n = run->n_part[0] + run->n_part[1] + run->n_part[2];
+	run->order = ml_alloc(env, run->n, sizeof(size_t));
+	if (run->order == NULL)
+		return env->error.status;
+	for (int p = 0; p < 3; p++)
+		next[p] = part_start(run, (MlPart) p);
+	for (size_t i = 0; i < rows; i++)
+	{
+		size_t		row = items[i].row;
+
+		if (run->part[row] != ML_PART_UNUSED)
+			run->order[next[run->part[row]]++] = row;
+	}
+	ml_release(env, items);
+	return ML_OK;
+}
+
+static MlStatus
+check_parts(Run *run)
+{
+	MlEnv	   *env = run->env;
+	size_t		n_train = run->n_part[ML_PART_TRAIN];
+	bool	   *seen;
+
+	if (n_train < 2)
+	{
+		ml_fail(env, ML_BAD_DATA, "too few rows in the training part");
+		return ml_detail(env, "At least 2 are needed, there are %zu of %zu.", n_train, run->n);
+	}
+	if (run->class_of == NULL)
+		return ML_OK;
+	seen = ml_alloc0(env, (size_t) run->schema->n_classes, sizeof(bool));
+	if (seen == NULL)
+		return env->error.status;
+	for (size_t i = 0; i < n_train; i++)
+		seen[run->class_of[run->order[i]]] = true;
+	for (int32_t k = 0; k < run->schema->n_classes; k++)
+	{
+		if (seen[k])
+			continue;
+		ml_fail(env, ML_BAD_DATA, "no row of class \"%.100s\" is in the training part", run->schema->classes[k]);
+		return ml_hint(env, "Use a stratified split, or leave that class out.");
+	}
+	return ML_OK;
+}
+
+/* ------------------------------------------------------------------------
+ * Target and weights
+ * ------------------------------------------------------------------------
+ */
+
+static MlStatus
+gather_target(Run *run)
+{
+	run->y = ml_alloc(run->env, run->n, sizeof(double));
+	if (run->y == NULL)
+		return run->env->error.status;
+	for (size_t i = 0; i < run->n; i++)
+		run->y[i] = run->class_of != NULL ? run->class_of[run->order[i]] : run->target->number[run->order[i]];
+	return ML_OK;
+}
+
+/* weight (n, out; NULL without such a column) of the rows "order". */
+static MlStatus
+gather_weights(MlEnv *env, const MlFrame *frame, const size_t *order, size_t n, double **weight)
+{
+	const MlColumn *column = ml_frame_column(frame, ML_ROLE_WEIGHT);
+
+	*weight = NULL;
+	if (column == NULL)
+		return ML_OK;
+	if (column->number == NULL)
+		return ml_fail(env, ML_BAD_TYPE, "weight column \"%s\" of type %s is not a number", column->spec.name, column->spec.type_name);
+	*weight = ml_alloc(env, n, sizeof(double));
+	if (*weight == NULL)
+		return env->error.status;
+	for (size_t i = 0; i < n; i++)
+	{
+		double		w = column->number[order[i]];
+
+		if (isnan(w))
+			return ml_fail(env, ML_BAD_PARAM, "weight column \"%s\" contains NULL or NaN", column->spec.name);
+		if (w < 0 || isinf(w))
+			return ml_fail(env, ML_BAD_PARAM, "weight column \"%s\" contains %g; weights must be finite and not negative", column->spec.name, w);
+		(*weight)[i] = w;
+	}
+	return ML_OK;
+}
+
+static double
+sum_of(const double *v, size_t n)
+{
+	double		sum = 0;
+
+	for (size_t i = 0; i < n; i++)
+		sum += v[i];
+	return sum;
+}
+
+/* Weights that give every class the same share of the training part: n / (classes * n_class). */
+static MlStatus
+balance(Run *run)
+{
+	MlEnv	   *env = run->env;
+	int32_t		classes = run->schema->n_classes;
+	size_t		n_train = run->n_part[ML_PART_TRAIN];
+	double	   *factor = ml_alloc0(env, (size_t) classes, sizeof(double));
+	double	   *weight = ml_alloc(env, run->n, sizeof(double));
+
+	if (factor == NULL || weight == NULL)
+		return env->error.status;
+	for (size_t i = 0; i < n_train; i++)
+		factor[(int32_t) run->y[i]] += 1;
+	for (int32_t k = 0; k < classes; k++)
+		factor[k] = (double) n_train / (classes * factor[k]);
+	for (size_t i = 0; i < run->n; i++)
+		weight[i] = factor[(int32_t) run->y[i]] * (run->weight != NULL ? run->weight[i] : 1);
+	run->fit_weight = weight;
+	return ML_OK;
+}
+
+static MlStatus
+weigh(Run *run)
+{
+	MlEnv	   *env = run->env;
+	const MlColumn *column = ml_frame_column(run->frame, ML_ROLE_WEIGHT);
+
+	ML_TRY(gather_weights(env, run->frame, run->order, run->n, &run->weight));
+	run->fit_weight = run->weight;
+	if (run->weight != NULL)
+	{
+		double		sum = sum_of(run->weight, run->n_part[ML_PART_TRAIN]);
+
+		if (!(sum > 0))
+			return ml_fail(env, ML_BAD_PARAM, "weight column \"%s\" is zero in all rows of the training part", column->spec.name);
+		if (isinf(sum))
+			return ml_fail(env, ML_BAD_PARAM, "the sum of weight column \"%s\" is too large", column->spec.name);
+	}
+	if (!run->spec->balanced)
+		return ML_OK;
+	if (run->class_of == NULL)
+	{
+		ml_fail(env, ML_BAD_PARAM, "class weights need classes, but this is a regression");
+		return ml_hint(env, "Leave class_weight out.");
+	}
+	return balance(run);
+}
+
+/* ------------------------------------------------------------------------
+ * Fit and judgement
+ * ------------------------------------------------------------------------
+ */
+
+/* Now that the columns are known: refuse rather than fail in the middle. */
+static MlStatus
+check_memory(Run *run)
+{
+	MlEnv	   *env = run->env;
+	const MlMethod *method = run->spec->method;
+	size_t		limit = ml_arena_limit(env->arena);
+	size_t		used = ml_arena_used(env->arena);
+	size_t		needed;
+	size_t		total;
+
+	if (method->memory == NULL || limit == 0)
+		return ML_OK;
+	needed = method->memory(run->schema, run->spec->params, run->n_part[ML_PART_TRAIN] + run->n_part[ML_PART_VALIDATION], env->threads);
+	if (ml_add_size(used, needed, &total) && total <= limit)
+		return ML_OK;
+	ml_fail(env, ML_OVER_BUDGET, "the fit needs %.0f MB of memory and the limit is %.0f MB",
+			((double) used + (double) needed) / 1048576, (double) limit / 1048576);
+	return ml_hint(env, "Use fewer rows or columns, or raise mlplat.max_training_memory.");
+}
+
+/* The image, and the model read back from it. */
+static MlStatus
+make_model(Run *run, const void *fitted)
+{
+	MlEnv	   *env = run->env;
+	MlTrainResult *result = run->result;
+	MlProgress	progress = {.phase = "save", .train_loss = NAN, .validation_loss = NAN};
+	MlModel    *fresh;
+
+	ml_progress(env, &progress);
+	ML_TRY(ml_model_make(env, run->spec->method, run->schema, fitted, &fresh));
+	ML_TRY(ml_model_save(env, fresh, &result->image, &result->image_length));
+	if (ml_model_load(env, result->image, result->image_length, &result->model) == ML_CORRUPT)
+	{
+		/* What a sound program writes is sound but for numbers that have overflowed. */
+		MlError		damage = env->error;
+
+		env->error.status = ML_OK;
+		ml_fail(env, ML_OUT_OF_RANGE, "the fit has led to numbers that cannot be represented");
+		ml_detail(env, "%s.", damage.message);
+		ml_hint(env, "Scale columns with very large values, or use more regularization.");
+	}
+	return env->error.status;
+}
+
+static MlStatus
+judge_parts(Run *run, const MlDataset *data)
+{
+	MlEnv	   *env = run->env;
+	MlTrainResult *result = run->result;
+	MlPart		scored = run->n_part[ML_PART_TEST] > 0 ? ML_PART_TEST : ML_PART_TRAIN;
+	MlJudgeColumn *columns;
+
+	ML_TRY(ml_judge_columns(env, data, &columns));
+	for (int p = 0; p < 3; p++)
+	{
+		MlJudgeRows rows = {.columns = columns, .first = part_start(run, (MlPart) p), .n = run->n_part[p]};
+
+		rows.y = run->y + rows.first;
+		rows.weight = run->weight != NULL ? run->weight + rows.first : NULL;
+		ML_TRY(ml_judge(env, result->model, &rows, &result->part[p],
+						p == (int) scored ? &result->roc : NULL, p == (int) scored ? &result->n_roc : NULL));
+	}
+	if (scored == ML_PART_TRAIN)
+		ml_warn(env, "there is no test part: the score is that of the rows the model was trained on");
+	result->metric = ml_primary_metric(run->schema->task, run->schema->n_classes);
+	result->score = ml_judge_score(result->model, &result->part[scored]);
+	return ML_OK;
+}
+
+/* The rival speaks of the same thing: same task and the same labels. */
+static bool
+same_target(const MlSchema *a, const MlSchema *b)
+{
+	if (a->task != b->task || a->n_classes != b->n_classes)
+		return false;
+	for (int32_t k = 0; k < a->n_classes; k++)
+	{
+		if (strcmp(a->classes[k], b->classes[k]) != 0)
+			return false;
+	}
+	return true;
+}
+
+/* Before the frame is given up: its rows are looked up in it as they were read. */
+static MlStatus
+judge_rival(Run *run)
+{
+	const MlModel *rival = run->spec->rival;
+	MlPart		part = run->n_part[ML_PART_TEST] > 0 ? ML_PART_TEST : ML_PART_TRAIN;
+	size_t		first = part_start(run, part);
+	MlJudgeRows rows = {.row = run->order + first, .n = run->n_part[part], .y = run->y + first};
+	MlPartMetrics metrics;
+	MlJudgeColumn *columns;
+	bool		fits;
+
+	run->result->rival_score = NAN;
+	if (rival == NULL || !same_target(rival->schema, run->schema))
+		return ML_OK;
+	ML_TRY(ml_judge_match(run->env, rival, run->frame, &columns, &fits));
+	if (!fits)
+		return ML_OK;
+	rows.columns = columns;
+	rows.weight = run->weight != NULL ? run->weight + first : NULL;
+	ML_TRY(ml_judge(run->env, rival, &rows, &metrics, NULL, NULL));
+	run->result->rival_judged = true;
+	run->result->rival_score = ml_judge_score(rival, &metrics);
+	return ML_OK;
+}
+
+/* Which rows are for what, with target and weights. */
+static MlStatus
+prepare(Run *run)
+{
+	MlEnv	   *env = run->env;
+	const MlTrainSpec *spec = run->spec;
+	MlFrame    *frame = run->frame;
+	MlTargetSpec target_spec = {spec->task, spec->method->tasks, spec->method->name};
+
+	run->target = ml_frame_column(frame, ML_ROLE_TARGET);
+	if (run->target == NULL)
+		return ml_fail(env, ML_BAD_PARAM, "algorithm \"%s\" needs a target column", spec->method->name);
+	run->schema = ml_alloc0(env, 1, sizeof(MlSchema));
+	run->part = ml_alloc0(env, frame->rows, 1);
+	if (run->schema == NULL || run->part == NULL)
+		return env->error.status;
+	ML_TRY(ml_target_prepare(env, run->target, frame->rows, &target_spec, run->schema, run->part, &run->class_of));
+	ML_TRY(ml_split(env, &spec->split, frame->rows, frame->row_hash, run->class_of, run->schema->n_classes,
+					ml_frame_column(frame, ML_ROLE_SPLIT), run->part));
+	ML_TRY(arrange(run));
+	ML_TRY(check_parts(run));
+	ML_TRY(gather_target(run));
+	ML_TRY(weigh(run));
+	run->result->rows = run->n;
+	run->result->rows_without_target = frame->rows - run->n;
+	return ML_OK;
+}
+
+MlStatus
+ml_pipeline_run(MlEnv *env, const MlTrainSpec *spec, MlFrame *frame, MlTrainResult **result)
+{
+	Run			run = {.env = env, .spec = spec, .frame = frame};
+	MlDataset	data = {0};
+	MlDataColumn *columns;
+	void	   *fitted = NULL;
+
+	run.result = ml_alloc0(env, 1, sizeof(MlTrainResult));
+	if (run.result == NULL)
+		return env->error.status;
+	if (spec->method->needs_dense && env->dense == NULL)
+		return ml_fail(env, ML_UNSUPPORTED, "algorithm \"%s\" needs the dense algebra module, which is not loaded", spec->method->name);
+	ML_TRY(prepare(&run));
+	ML_TRY(judge_rival(&run));
+	ML_TRY(ml_encode(env, frame, run.order, run.n_part[ML_PART_TRAIN], run.n, run.schema, &columns, &run.result->excluded));
+	ml_release(env, run.order);
+	ml_release(env, run.part);
+	ml_release(env, run.class_of);
+
+	data.schema = run.schema;
+	data.n_train = run.n_part[ML_PART_TRAIN];
+	data.n_valid = run.n_part[ML_PART_VALIDATION];
+	data.n_test = run.n_part[ML_PART_TEST];
+	data.columns = columns;
+	data.y = run.y;
+	data.weight = run.fit_weight;
+	ML_TRY(check_memory(&run));
+	ML_TRY(spec->method->fit(env, &data, spec->params, &fitted));
+	ML_TRY(make_model(&run, fitted));
+	ML_TRY(judge_parts(&run, &data));
+	*result = run.result;
+	return ML_OK;
+}
+
+/* ------------------------------------------------------------------------
+ * Judging an existing model
+ * ------------------------------------------------------------------------
+ */
+
+/* Rows with a target, and what it says. */
+static MlStatus
+rows_with_target(MlEnv *env, const MlModel *model, const MlFrame *frame, const MlColumn *target, MlJudgeRows *rows)
+{
+	bool		classes = model->schema->task == ML_TASK_CLASSIFICATION;
+	int32_t    *class_of = NULL;
+	size_t	   *row = ml_alloc(env, frame->rows, sizeof(size_t));
+	double	   *y = ml_alloc(env, frame->rows, sizeof(double));
+
+	if (row == NULL || y == NULL)
+		return env->error.status;
+	if (classes)
+		ML_TRY(ml_target_classes(env, target, frame->rows, model->schema, &class_of));
+	else if (target->number == NULL)
+		return ml_fail(env, ML_BAD_TYPE, "target column \"%s\" of type %s is not a number", target->spec.name, target->spec.type_name);
+	for (size_t i = 0; i < frame->rows; i++)
+	{
+		double		v = classes ? class_of[i] : target->number[i];
+
+		if (isnan(v) || (classes && v < 0))
+			continue;
+		row[rows->n] = i;
+		y[rows->n++] = v;
+	}
+	rows->row = row;
+	rows->y = y;
+	ml_release(env, class_of);
+	if (rows->n == 0)
+	{
+		ml_fail(env, ML_BAD_DATA, "no usable rows");
+		return ml_detail(env, "The source has %zu rows, none with a value of \"%s\".", frame->rows, target->spec.name);
+	}
+	return ML_OK;
+}
+
+MlStatus
+ml_pipeline_evaluate(MlEnv *env, const MlModel *model, MlFrame *frame, MlPartMetrics *metrics, MlRocPoint **roc, size_t *n_roc)
+{
+	const MlColumn *target = ml_frame_column(frame, ML_ROLE_TARGET);
+	MlJudgeRows rows = {0};
+	MlJudgeColumn *columns;
+	double	   *weight;
+
+	if (target == NULL)
+		return ml_fail(env, ML_NO_COLUMN, "the target column \"%s\" of the model does not exist", model->schema->target);
+	ML_TRY(ml_judge_match(env, model, frame, &columns, NULL));
+	ML_TRY(rows_with_target(env, model, frame, target, &rows));
+	ML_TRY(gather_weights(env, frame, rows.row, rows.n, &weight));
+	rows.columns = columns;
+	rows.weight = weight;
+	return ml_judge(env, model, &rows, metrics, roc, n_roc);
+}
+
+/* ------------------------------------------------------------------------
+ * Memory, before anything is read
+ * ------------------------------------------------------------------------
+ */
+
+/* Categories and classes are not known yet; what they turn out to be is checked before the fit. */
+#define GUESSED_LEVELS 16
+#define GUESSED_CLASSES 3
+
+static MlTask
+guess_task(const MlTrainSpec *spec, const MlColumnSpec *target)
+{
+	bool		number = target == NULL || (target->kind == ML_NUMBER && target->logical != ML_LOGICAL_BOOLEAN);
+	MlTask		task = number ? ML_TASK_REGRESSION : ML_TASK_CLASSIFICATION;
+
+	if (spec->task != 0)
+		return spec->task;
+	if ((spec->method->tasks & (uint32_t) task) != 0)
+		return task;
+	return task == ML_TASK_REGRESSION ? ML_TASK_CLASSIFICATION : ML_TASK_REGRESSION;
+}
+
+static size_t
+guess_fit_memory(const MlTrainSpec *spec, const MlColumnSpec *columns, int n_columns, size_t rows, int threads, MlFeature *features, int *n_classes)
+{
+	MlSchema	schema = {.features = features};
+	const MlColumnSpec *target = NULL;
+
+	for (int c = 0; c < n_columns; c++)
+	{
+		if ((columns[c].roles & ML_ROLE_TARGET) != 0)
+			target = &columns[c];
+		if ((columns[c].roles & ML_ROLE_FEATURE) == 0)
+			continue;
+		features[schema.n_features].name = columns[c].name;
+		features[schema.n_features].logical = columns[c].logical;
+		features[schema.n_features].kind = columns[c].kind == ML_CATEGORY ? ML_FEATURE_CATEGORY : ML_FEATURE_NUMBER;
+		features[schema.n_features++].levels = columns[c].kind == ML_CATEGORY ? GUESSED_LEVELS : 0;
+	}
+	schema.task = guess_task(spec, target);
+	schema.n_classes = schema.task == ML_TASK_REGRESSION ? 0 :
+		target != NULL && target->logical == ML_LOGICAL_BOOLEAN ? 2 : GUESSED_CLASSES;
+	*n_classes = schema.n_classes;
+	return spec->method->memory == NULL ? 0 : spec->method->memory(&schema, spec->params, rows, threads);
+}
+
+size_t
+ml_pipeline_memory(const MlTrainSpec *spec, const MlColumnSpec *columns, int n_columns, size_t rows, int threads)
+{
+	MlFeature  *features = calloc((size_t) n_columns + 1, sizeof(MlFeature));
+	size_t		per_row = 0;
+	size_t		data;
+	size_t		total;
+	size_t		fit;
+	int			n_classes;
+
+	if (features == NULL)
+		return SIZE_MAX;
+	fit = guess_fit_memory(spec, columns, n_columns, rows, threads, features, &n_classes);
+	free(features);
+
+	/*
+	 * Beside the frame: a column that exists twice, part and class, row order,
+	 * target and two weights, and either the sort of the rows or the predictions with
+	 * what metrics need.
+	 */
+	per_row = 8 + 1 + 4 + 8 + 8 + 16;
+	per_row += (size_t) (32 > 8 * n_classes + 41 ? 32 : 8 * n_classes + 41);
+	if (!ml_mul_size(rows, per_row, &data) || !ml_add_size(data, fit, &total))
+		return SIZE_MAX;
+	return total;
+}
