@@ -23,6 +23,9 @@ typedef struct MlOwnedEnv
 	MemoryContextCallback callback;
 } MlOwnedEnv;
 
+/* Of the second module, once it is loaded. */
+static const MlDense *dense_table = NULL;
+
 /*
  * A session that computes by itself does not read from its client, so nobody
  * would notice that the client is gone.  Looked at once a second.
@@ -108,13 +111,12 @@ ml_env_free(MlEnv *env)
 const MlDense *
 ml_load_dense(void)
 {
-	static const MlDense *table = NULL;
 	sigset_t	all;
 	sigset_t	before;
 	char	   *setting;
 
-	if (table != NULL)
-		return table;
+	if (dense_table != NULL)
+		return dense_table;
 
 	setting = getenv("OPENBLAS_NUM_THREADS");
 	if (setting != NULL)
@@ -128,7 +130,7 @@ ml_load_dense(void)
 		setenv("OPENBLAS_NUM_THREADS", "1", 1);
 		get_table = (const MlDense *(*) (void))
 			load_external_function("$libdir/mlplat_dense", "ml_dense_table", true, NULL);
-		table = get_table();
+		dense_table = get_table();
 	}
 	PG_FINALLY();
 	{
@@ -139,5 +141,11 @@ ml_load_dense(void)
 		pthread_sigmask(SIG_SETMASK, &before, NULL);
 	}
 	PG_END_TRY();
-	return table;
+	return dense_table;
+}
+
+const MlDense *
+ml_dense_loaded(void)
+{
+	return dense_table;
 }

@@ -24,4 +24,7 @@ extern void ml_env_free(MlEnv *env);
 /* Loads mlplat_dense.so (once per process, one BLAS thread, signals blocked meanwhile) and returns its table. */
 extern const MlDense *ml_load_dense(void);
 
+/* The same if it is loaded already, else NULL. */
+extern const MlDense *ml_dense_loaded(void);
+
 #endif							/* ML_PG_ENV_H */

@@ -175,6 +175,9 @@ feed_row(MlFrameReceiver *r, TupleTableSlot *slot)
 	{
 		MlProgress	progress = {.phase = "read", .train_loss = NAN, .validation_loss = NAN};
 
+		/* Of a read, iterations are rows. */
+		progress.iteration = r->rows;
+		progress.iterations = (int64) Min(r->plan->estimated_rows, 1e15);
 		progress.share = Min(0.99, r->rows / Max(r->plan->estimated_rows, 1.0));
 		ml_progress(r->env, &progress);
 		CHECK_FOR_INTERRUPTS();
