@@ -31,7 +31,7 @@
 #endif
 
 #ifdef SANITIZED
-#define LARGE 0
+#define LARGE ((size_t) 0)
 #define MAPPED SIZE_MAX
 #else
 #define LARGE ((size_t) 64 * 1024)
@@ -314,7 +314,7 @@ alloc_aligned(MlEnv *env, size_t bytes, size_t alignment, bool zero)
 	MlArena    *arena = env->arena;
 	char	   *result;
 
-	if (bytes >= LARGE)
+	if (LARGE == 0 || bytes >= LARGE)
 		return large_alloc(env, bytes, zero);
 	result = (char *) (((uintptr_t) arena->free + alignment - 1) & ~(uintptr_t) (alignment - 1));
 	if (arena->free == NULL || result > arena->end || (size_t) (arena->end - result) < bytes)

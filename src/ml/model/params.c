@@ -38,7 +38,7 @@ word_position(const char *list, const char *word)
 		return -1;
 	for (int i = 0;; i++)
 	{
-		const char *end = strchrnul(list, '|');
+		const char *end = list + strcspn(list, "|");
 
 		if ((size_t) (end - list) == length && memcmp(list, word, length) == 0)
 			return i;
