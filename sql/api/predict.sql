@@ -1,0 +1,155 @@
+/*
+ * Prediction.  By name it follows a deploy, so it is STABLE; only what names a version by its id is IMMUTABLE.
+ * Every function asks for the privilege "predict" itself.
+ */
+
+CREATE FUNCTION mlplat._predict_support(internal) RETURNS internal
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'mlplat_predict_support';
+COMMENT ON FUNCTION mlplat._predict_support(internal) IS 'tells the planner what a prediction costs';
+REVOKE ALL ON FUNCTION mlplat._predict_support(internal) FROM PUBLIC;
+
+CREATE FUNCTION ml_predict(model text, "row" record) RETURNS double precision
+	LANGUAGE c STABLE STRICT PARALLEL SAFE COST 400 SUPPORT mlplat._predict_support
+	AS 'MODULE_PATHNAME', 'ml_predict';
+COMMENT ON FUNCTION ml_predict(text, record) IS
+	'prediction for a row: value of a regression; for classification the class where it is a number or boolean (1/0). Columns are matched by name';
+GRANT EXECUTE ON FUNCTION ml_predict(text, record) TO PUBLIC;
+
+CREATE FUNCTION ml_predict_class(model text, "row" record) RETURNS text
+	LANGUAGE c STABLE STRICT PARALLEL SAFE COST 400 SUPPORT mlplat._predict_support
+	AS 'MODULE_PATHNAME', 'ml_predict_class';
+COMMENT ON FUNCTION ml_predict_class(text, record) IS
+	'predicted label for a row, as it was in the training table';
+GRANT EXECUTE ON FUNCTION ml_predict_class(text, record) TO PUBLIC;
+
+CREATE FUNCTION ml_predict_proba(model text, "row" record, class text DEFAULT NULL) RETURNS double precision
+	LANGUAGE c STABLE PARALLEL SAFE COST 400 SUPPORT mlplat._predict_support
+	AS 'MODULE_PATHNAME', 'ml_predict_proba';
+COMMENT ON FUNCTION ml_predict_proba(text, record, text) IS
+	'probability of a class for a row; without class: of the positive class (the second one) of a binary model, else of the predicted class';
+GRANT EXECUTE ON FUNCTION ml_predict_proba(text, record, text) TO PUBLIC;
+
+CREATE FUNCTION ml_predict_probs(model text, "row" record) RETURNS jsonb
+	LANGUAGE c STABLE STRICT PARALLEL SAFE COST 1000 SUPPORT mlplat._predict_support
+	AS 'MODULE_PATHNAME', 'ml_predict_probs';
+COMMENT ON FUNCTION ml_predict_probs(text, record) IS
+	'probabilities of all classes for a row, as an object {label: probability}';
+GRANT EXECUTE ON FUNCTION ml_predict_probs(text, record) TO PUBLIC;
+
+CREATE FUNCTION ml_predict_json(model text, features jsonb) RETURNS double precision
+	LANGUAGE c STABLE STRICT PARALLEL SAFE COST 1000 SUPPORT mlplat._predict_support
+	AS 'MODULE_PATHNAME', 'ml_predict_json';
+COMMENT ON FUNCTION ml_predict_json(text, jsonb) IS
+	'ml_predict from a JSON object with a key for each column; null is a missing value';
+GRANT EXECUTE ON FUNCTION ml_predict_json(text, jsonb) TO PUBLIC;
+
+CREATE FUNCTION ml_predict_class_json(model text, features jsonb) RETURNS text
+	LANGUAGE c STABLE STRICT PARALLEL SAFE COST 1000 SUPPORT mlplat._predict_support
+	AS 'MODULE_PATHNAME', 'ml_predict_class_json';
+COMMENT ON FUNCTION ml_predict_class_json(text, jsonb) IS
+	'ml_predict_class from a JSON object with a key for each column; null is a missing value';
+GRANT EXECUTE ON FUNCTION ml_predict_class_json(text, jsonb) TO PUBLIC;
+
+CREATE FUNCTION ml_predict_proba_json(model text, features jsonb, class text DEFAULT NULL) RETURNS double precision
+	LANGUAGE c STABLE PARALLEL SAFE COST 1000 SUPPORT mlplat._predict_support
+	AS 'MODULE_PATHNAME', 'ml_predict_proba_json';
+COMMENT ON FUNCTION ml_predict_proba_json(text, jsonb, text) IS
+	'ml_predict_proba from a JSON object with a key for each column; null is a missing value';
+GRANT EXECUTE ON FUNCTION ml_predict_proba_json(text, jsonb, text) TO PUBLIC;
+
+CREATE FUNCTION ml_predict_array(model text, features double precision[]) RETURNS double precision
+	LANGUAGE c STABLE STRICT PARALLEL SAFE COST 400 SUPPORT mlplat._predict_support
+	AS 'MODULE_PATHNAME', 'ml_predict_array';
+COMMENT ON FUNCTION ml_predict_array(text, double precision[]) IS
+	'ml_predict from an array of numbers in the order of ml_features(); categories by their codes, NULL is a missing value';
+GRANT EXECUTE ON FUNCTION ml_predict_array(text, double precision[]) TO PUBLIC;
+
+/*
+ * What functions made by ml_create_function() call.  Ids and not names, so that renaming a model is
+ * safe, and executable by everybody, so that the owner of such a function can create, dump and restore it.
+ */
+
+CREATE FUNCTION mlplat._predict(model_id bigint, alias text, "row" record) RETURNS double precision
+	LANGUAGE c STABLE STRICT PARALLEL SAFE COST 400
+	AS 'MODULE_PATHNAME', 'mlplat_predict';
+COMMENT ON FUNCTION mlplat._predict(bigint, text, record) IS
+	'of generated functions: predicts with the version that an alias of a model points to';
+GRANT EXECUTE ON FUNCTION mlplat._predict(bigint, text, record) TO PUBLIC;
+
+CREATE FUNCTION mlplat._predict_version(version_id bigint, "row" record) RETURNS double precision
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 400
+	AS 'MODULE_PATHNAME', 'mlplat_predict_version';
+COMMENT ON FUNCTION mlplat._predict_version(bigint, record) IS
+	'of generated functions: predicts with one version';
+GRANT EXECUTE ON FUNCTION mlplat._predict_version(bigint, record) TO PUBLIC;
+
+CREATE FUNCTION mlplat._predict_columns(model_id bigint, alias text, VARIADIC columns "any") RETURNS double precision
+	LANGUAGE c STABLE PARALLEL SAFE COST 400
+	AS 'MODULE_PATHNAME', 'mlplat_predict_columns';
+COMMENT ON FUNCTION mlplat._predict_columns(bigint, text, "any") IS
+	'of generated functions: predicts from columns with the version that an alias of a model points to';
+GRANT EXECUTE ON FUNCTION mlplat._predict_columns(bigint, text, "any") TO PUBLIC;
+
+CREATE FUNCTION mlplat._predict_version_columns(version_id bigint, VARIADIC columns "any") RETURNS double precision
+	LANGUAGE c IMMUTABLE PARALLEL SAFE COST 400
+	AS 'MODULE_PATHNAME', 'mlplat_predict_version_columns';
+COMMENT ON FUNCTION mlplat._predict_version_columns(bigint, "any") IS
+	'of generated functions: predicts from columns with one version';
+GRANT EXECUTE ON FUNCTION mlplat._predict_version_columns(bigint, "any") TO PUBLIC;
+
+CREATE FUNCTION mlplat._predict_class(model_id bigint, alias text, "row" record) RETURNS text
+	LANGUAGE c STABLE STRICT PARALLEL SAFE COST 400
+	AS 'MODULE_PATHNAME', 'mlplat_predict_class';
+COMMENT ON FUNCTION mlplat._predict_class(bigint, text, record) IS
+	'of generated functions: predicts with the version that an alias of a model points to';
+GRANT EXECUTE ON FUNCTION mlplat._predict_class(bigint, text, record) TO PUBLIC;
+
+CREATE FUNCTION mlplat._predict_version_class(version_id bigint, "row" record) RETURNS text
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 400
+	AS 'MODULE_PATHNAME', 'mlplat_predict_version_class';
+COMMENT ON FUNCTION mlplat._predict_version_class(bigint, record) IS
+	'of generated functions: predicts with one version';
+GRANT EXECUTE ON FUNCTION mlplat._predict_version_class(bigint, record) TO PUBLIC;
+
+CREATE FUNCTION mlplat._predict_columns_class(model_id bigint, alias text, VARIADIC columns "any") RETURNS text
+	LANGUAGE c STABLE PARALLEL SAFE COST 400
+	AS 'MODULE_PATHNAME', 'mlplat_predict_columns_class';
+COMMENT ON FUNCTION mlplat._predict_columns_class(bigint, text, "any") IS
+	'of generated functions: predicts from columns with the version that an alias of a model points to';
+GRANT EXECUTE ON FUNCTION mlplat._predict_columns_class(bigint, text, "any") TO PUBLIC;
+
+CREATE FUNCTION mlplat._predict_version_columns_class(version_id bigint, VARIADIC columns "any") RETURNS text
+	LANGUAGE c IMMUTABLE PARALLEL SAFE COST 400
+	AS 'MODULE_PATHNAME', 'mlplat_predict_version_columns_class';
+COMMENT ON FUNCTION mlplat._predict_version_columns_class(bigint, "any") IS
+	'of generated functions: predicts from columns with one version';
+GRANT EXECUTE ON FUNCTION mlplat._predict_version_columns_class(bigint, "any") TO PUBLIC;
+
+CREATE FUNCTION mlplat._predict_proba(model_id bigint, alias text, "row" record) RETURNS double precision
+	LANGUAGE c STABLE STRICT PARALLEL SAFE COST 400
+	AS 'MODULE_PATHNAME', 'mlplat_predict_proba';
+COMMENT ON FUNCTION mlplat._predict_proba(bigint, text, record) IS
+	'of generated functions: predicts with the version that an alias of a model points to';
+GRANT EXECUTE ON FUNCTION mlplat._predict_proba(bigint, text, record) TO PUBLIC;
+
+CREATE FUNCTION mlplat._predict_version_proba(version_id bigint, "row" record) RETURNS double precision
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 400
+	AS 'MODULE_PATHNAME', 'mlplat_predict_version_proba';
+COMMENT ON FUNCTION mlplat._predict_version_proba(bigint, record) IS
+	'of generated functions: predicts with one version';
+GRANT EXECUTE ON FUNCTION mlplat._predict_version_proba(bigint, record) TO PUBLIC;
+
+CREATE FUNCTION mlplat._predict_columns_proba(model_id bigint, alias text, VARIADIC columns "any") RETURNS double precision
+	LANGUAGE c STABLE PARALLEL SAFE COST 400
+	AS 'MODULE_PATHNAME', 'mlplat_predict_columns_proba';
+COMMENT ON FUNCTION mlplat._predict_columns_proba(bigint, text, "any") IS
+	'of generated functions: predicts from columns with the version that an alias of a model points to';
+GRANT EXECUTE ON FUNCTION mlplat._predict_columns_proba(bigint, text, "any") TO PUBLIC;
+
+CREATE FUNCTION mlplat._predict_version_columns_proba(version_id bigint, VARIADIC columns "any") RETURNS double precision
+	LANGUAGE c IMMUTABLE PARALLEL SAFE COST 400
+	AS 'MODULE_PATHNAME', 'mlplat_predict_version_columns_proba';
+COMMENT ON FUNCTION mlplat._predict_version_columns_proba(bigint, "any") IS
+	'of generated functions: predicts from columns with one version';
+GRANT EXECUTE ON FUNCTION mlplat._predict_version_columns_proba(bigint, "any") TO PUBLIC;
+

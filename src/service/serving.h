@@ -1,8 +1,8 @@
 /*-------------------------------------------------------------------------
  * serving.h
- *	  Models kept ready in this backend, and the way from a call to one of them.
+ *	  Models kept ready in this backend, and the way from a reference to one of them.
  *
- * Level 1: a call site keeps what it found in fn_extra for the statement.
+ * Level 1: a call site keeps what it found in fn_extra for the statement (callsite.h).
  * Level 2: this backend's cache, name -> version -> decoded model, emptied of
  * resolutions by relcache invalidation of mlplat.deployment, bounded by
  * mlplat.model_cache_size (least recently used goes first; a model in use by a
@@ -17,22 +17,83 @@
 #include "catalog/resolve.h"
 #include "ml/model/model.h"
 
+typedef struct MlCachedModel MlCachedModel;
+
 typedef struct MlServed
 {
 	MlResolved	resolved;
-	MlModel    *model;			/* stays valid as long as the owner context given to ml_serve lives */
-	const char *name;			/* for messages: "churn@7" */
+	MlModel    *model;			/* stays valid until it is released */
+	char		name[NAMEDATALEN + 12]; /* for messages: "churn@7" */
+	MlCachedModel *pin;
 } MlServed;
 
+typedef enum MlKeyKind
+{
+	ML_KEY_REFERENCE,			/* text: "churn", "churn@7", "churn@candidate" */
+	ML_KEY_MODEL,				/* id of the model, text: alias */
+	ML_KEY_VERSION				/* id of the version */
+} MlKeyKind;
+
+/* How a caller names a model. */
+typedef struct MlModelKey
+{
+	MlKeyKind	kind;
+	int64		id;
+	const char *text;			/* NUL-terminated; not used for ML_KEY_VERSION */
+} MlModelKey;
+
 /*
- * Resolves a reference for the active snapshot, asks for the PREDICT privilege of the
- * current role (42704 / 42501), loads the model through the cache, and pins it
- * until owner is reset.
+ * What decides the answer to a resolution: the contents of the active snapshot and the role.  Two
+ * snapshots with the same numbers hold the same transactions (procarray.c relies on
+ * the completion count in the same way).
  */
+typedef struct MlMoment
+{
+	TransactionId xmin;
+	TransactionId xmax;
+	uint64		completions;
+	uint32		xcnt;
+	int32		subxcnt;
+	CommandId	command;
+	Oid			role;
+} MlMoment;
+
+/* The snapshot that serving looks through: the active one. */
+extern Snapshot ml_serving_snapshot(void);
+
+extern void ml_moment_now(MlMoment *moment);
+
+static inline bool
+ml_moment_equal(const MlMoment *a, const MlMoment *b)
+{
+	return a->xmin == b->xmin && a->xmax == b->xmax && a->completions == b->completions &&
+		a->xcnt == b->xcnt && a->subxcnt == b->subxcnt && a->command == b->command && a->role == b->role;
+}
+
+/*
+ * Resolves for the active snapshot, asks for the PREDICT privilege of the current
+ * role (42704, 42501), loads the model through the cache and pins it.  On an error nothing
+ * is pinned and *served is as it was.
+ */
+extern void ml_serve_key(const MlModelKey *key, MlServed *served);
+
+/* Takes the pin away; harmless when there is none. */
+extern void ml_serve_release(MlServed *served);
+
+/* The same for callers that need a model once: the pin lasts until owner is reset. */
 extern MlServed *ml_serve(const char *reference, MemoryContext owner);
 extern MlServed *ml_serve_version(int64 version_id, MemoryContext owner);
 
-/* Without the privilege check and the cache: for training (if_better) and evaluation. The model is in env's arena. */
+/*
+ * What predict_cost says of the model behind a reference, in nanoseconds.  False when this session
+ * has not used it yet: the planner is no place to load a model or to fail.
+ */
+extern bool ml_serve_cost(const char *reference, double *nanoseconds);
+
+/*
+ * Without the privilege check and the cache: for training (if_better) and evaluation.  The model
+ * is in env's arena; resolved may be NULL.
+ */
 extern MlModel *ml_load_version(MlEnv *env, int64 version_id, const MlResolved *resolved);
 
 #endif							/* ML_SERVICE_SERVING_H */

@@ -1,0 +1,174 @@
+/*-------------------------------------------------------------------------
+ * jsonrow.c
+ *	  A JSON object as a row: a key for each column, null for what is missing.
+ *
+ * Numbers and booleans are numbers, strings are categories; dates, times and intervals are
+ * strings as PostgreSQL reads them.  Keys that the model does not use are ignored.
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include <math.h>
+
+#include "catalog/pg_type.h"
+#include "fmgr.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+#include "utils/numeric.h"
+
+#include "pg/convert.h"
+#include "service/predict.h"
+
+static const char *
+kind_of(const JsonbValue *value)
+{
+	switch (value->type)
+	{
+		case jbvNull:
+			return "null";
+		case jbvString:
+			return "a string";
+		case jbvNumeric:
+			return "a number";
+		case jbvBool:
+			return "a boolean";
+		default:
+			return JsonContainerIsArray(value->val.binary.data) ? "an array" : "an object";
+	}
+}
+
+static void
+report_kind(const MlServed *served, const MlFeature *feature, const JsonbValue *value, const char *wanted)
+{
+	/* A string where a number belongs is what a failed conversion from text is elsewhere. */
+	ereport(ERROR,
+			(errcode(value->type == jbvString ? ERRCODE_INVALID_TEXT_REPRESENTATION : ERRCODE_DATATYPE_MISMATCH),
+			 errmsg("feature \"%s\" of model \"%s\" must be %s, not %s", feature->name, served->name, wanted, kind_of(value))));
+}
+
+/* The type whose input function reads a feature given as a string; InvalidOid for plain numbers. */
+static Oid
+textual_type(const MlFeature *feature)
+{
+	static const Oid types[] = {DATEOID, TIMEOID, TIMESTAMPOID, TIMESTAMPTZOID, INTERVALOID};
+
+	for (int i = 0; i < lengthof(types); i++)
+	{
+		if (strcmp(feature->type_name, format_type_be(types[i])) == 0)
+			return types[i];
+	}
+	return InvalidOid;
+}
+
+static double
+textual_number(const MlFeature *feature, Oid type, const JsonbValue *value)
+{
+	MlConverter converter;
+	Oid			input;
+	Oid			parameter;
+	Datum		datum;
+
+	getTypeInputInfo(type, &input, &parameter);
+	datum = OidInputFunctionCall(input, pnstrdup(value->val.string.val, value->val.string.len), parameter, -1);
+	ml_converter_init(&converter, type, feature->name);
+	return converter.kind == ML_CONVERT_INTEGER ? (double) ml_convert_integer(&converter, datum)
+		: ml_convert_number(&converter, datum);
+}
+
+static double
+scalar_number(const MlServed *served, const MlFeature *feature, const JsonbValue *value)
+{
+	Oid			type;
+
+	if (value->type == jbvNull)
+		return NAN;
+	if (feature->element == 0 && (type = textual_type(feature)) != InvalidOid)
+	{
+		if (value->type != jbvString)
+			report_kind(served, feature, value, psprintf("a string of type %s", feature->type_name));
+		return textual_number(feature, type, value);
+	}
+	if (value->type == jbvBool)
+		return value->val.boolean ? 1 : 0;
+	if (value->type != jbvNumeric)
+		report_kind(served, feature, value, "a number");
+	return DatumGetFloat8(DirectFunctionCall1(numeric_float8, NumericGetDatum(value->val.numeric)));
+}
+
+static double
+scalar_code(const MlServed *served, const MlFeature *feature, const JsonbValue *value)
+{
+	if (value->type == jbvNull)
+		return NAN;
+	if (value->type != jbvString)
+		report_kind(served, feature, value, "a string");
+	return ml_feature_code(feature, value->val.string.val, value->val.string.len);
+}
+
+/* All features that are elements of one array: from "first" on. */
+static void
+encode_array(const MlServed *served, int first, const JsonbValue *value, double *x)
+{
+	const MlSchema *schema = served->model->schema;
+	const MlFeature *feature = &schema->features[first];
+	JsonbContainer *array = NULL;
+
+	if (value->type != jbvNull)
+	{
+		if (value->type != jbvBinary || !JsonContainerIsArray(value->val.binary.data))
+			ereport(ERROR,
+					(errcode(value->type == jbvString ? ERRCODE_INVALID_TEXT_REPRESENTATION : ERRCODE_DATATYPE_MISMATCH),
+					 errmsg("feature \"%s\" of model \"%s\" must be an array of numbers, not %s",
+							feature->source_column, served->name, kind_of(value))));
+		array = value->val.binary.data;
+		if (JsonContainerSize(array) != feature->elements)
+			ml_report_array_length(served, feature, JsonContainerSize(array));
+	}
+	for (int f = first; f < schema->n_features; f++)
+	{
+		const MlFeature *element = &schema->features[f];
+
+		if (strcmp(element->source_column, feature->source_column) != 0)
+			continue;
+		x[f] = array == NULL ? NAN :
+			scalar_number(served, element, getIthJsonbValueFromContainer(array, element->element - 1));
+	}
+}
+
+void
+ml_json_encode(const MlServed *served, Jsonb *features, double *x)
+{
+	const MlSchema *schema = served->model->schema;
+	const char *done = NULL;	/* the array column whose elements are in x */
+
+	if (!JB_ROOT_IS_OBJECT(features))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("features must be a JSON object"),
+				 errhint("It has a key for each column that ml_features('%s') lists.", served->name)));
+	for (int f = 0; f < schema->n_features; f++)
+	{
+		const MlFeature *feature = &schema->features[f];
+		JsonbValue	room;
+		JsonbValue *value;
+
+		if (feature->element > 0 && done != NULL && strcmp(done, feature->source_column) == 0)
+			continue;
+		value = getKeyJsonValueFromContainer(&features->root, feature->source_column,
+											 strlen(feature->source_column), &room);
+		if (value == NULL)
+			ereport(ERROR,
+					(errcode(ERRCODE_UNDEFINED_COLUMN),
+					 errmsg("model \"%s\" needs feature \"%s\", for which there is no key", served->name, feature->source_column),
+					 errhint("Write null for a value that is missing.")));
+		if (feature->element > 0)
+		{
+			encode_array(served, f, value, x);
+			done = feature->source_column;
+		}
+		else if (feature->kind == ML_FEATURE_CATEGORY)
+			x[f] = scalar_code(served, feature, value);
+		else
+			x[f] = scalar_number(served, feature, value);
+	}
+}

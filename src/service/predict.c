@@ -1,0 +1,465 @@
+/*-------------------------------------------------------------------------
+ * predict.c
+ *	  One call of a predict function: which model, which features, which answer.
+ *
+ * What a row costs beyond the model itself: comparing the name and the snapshot with those of
+ * the row before, one heap_deform_tuple() and one pass over the columns used.  Nothing is
+ * allocated for numbers.
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include <math.h>
+
+#include "access/htup_details.h"
+#include "catalog/pg_type.h"
+#include "common/shortest_dec.h"
+#include "utils/builtins.h"
+#include "utils/memutils.h"
+#include "utils/numeric.h"
+#include "utils/typcache.h"
+
+#include "service/predict.h"
+
+struct MlCallSite
+{
+	/* How the model was named in the row before, and when. */
+	MlKeyKind	kind;
+	int64		id;
+	char	   *text;
+	Size		text_length;
+	Size		text_room;
+	bool		resolved;
+	MlMoment	moment;
+
+	MlServed	served;
+	MemoryContext context;		/* fn_mcxt */
+	MemoryContextCallback release;
+
+	/* Everything below belongs to the version served; in "made", which is reset when that changes. */
+	MemoryContext made;
+	double	   *x;				/* n_features */
+	double	   *out;			/* n_out */
+	MemoryContext map_context;	/* of the map, below "made" */
+	MlRowMap   *map;
+	bool		map_checked;	/* the row type is still what it was when this statement began */
+	Oid			row_type;
+	int32		row_typmod;
+	uint64		row_identifier;
+	TupleDesc	columns;
+	Datum	   *values;
+	bool	   *nulls;
+};
+
+static void
+release_site(void *arg)
+{
+	ml_serve_release(&((MlCallSite *) arg)->served);
+}
+
+static MlCallSite *
+create_site(FunctionCallInfo fcinfo)
+{
+	MemoryContext context = fcinfo->flinfo->fn_mcxt;
+	MlCallSite *site = MemoryContextAllocZero(context, sizeof(MlCallSite));
+
+	site->context = context;
+	site->made = AllocSetContextCreate(context, "mlplat call site", ALLOCSET_SMALL_SIZES);
+	site->release.func = release_site;
+	site->release.arg = site;
+	MemoryContextRegisterResetCallback(context, &site->release);
+	fcinfo->flinfo->fn_extra = site;
+	return site;
+}
+
+static inline bool
+same_key(const MlCallSite *site, MlKeyKind kind, int64 id, const char *text, Size length)
+{
+	return site->kind == kind && site->id == id && site->text_length == length &&
+		(length == 0 || memcmp(site->text, text, length) == 0);
+}
+
+static void
+remember_key(MlCallSite *site, MlKeyKind kind, int64 id, const char *text, Size length)
+{
+	if (length + 1 > site->text_room)
+	{
+		site->text = MemoryContextAlloc(site->context, length + 64);
+		site->text_room = length + 64;
+	}
+	memcpy(site->text, text, length);
+	site->text[length] = '\0';
+	site->text_length = length;
+	site->kind = kind;
+	site->id = id;
+}
+
+/* Resolves again; keeps what was made as long as the version is the same. */
+static void
+resolve_site(MlCallSite *site, const MlMoment *moment)
+{
+	MlModelKey	key = {site->kind, site->id, site->text};
+	const MlModel *before = site->served.model;
+
+	site->resolved = false;		/* if this fails, the next call tries again */
+	ml_serve_key(&key, &site->served);
+	if (site->served.model != before)
+	{
+		MlModel    *model = site->served.model;
+
+		MemoryContextReset(site->made);
+		site->map = NULL;
+		site->map_context = NULL;
+		site->x = MemoryContextAlloc(site->made, sizeof(double) * Max(model->schema->n_features, 1));
+		site->out = MemoryContextAlloc(site->made, sizeof(double) * model->n_out);
+	}
+	site->map_checked = false;
+	site->moment = *moment;
+	site->resolved = true;
+}
+
+static inline MlCallSite *
+find_site(FunctionCallInfo fcinfo, MlKeyKind kind, int64 id, const text *word)
+{
+	MlCallSite *site = fcinfo->flinfo->fn_extra;
+	const char *text = word != NULL ? VARDATA_ANY(word) : "";
+	Size		length = word != NULL ? VARSIZE_ANY_EXHDR(word) : 0;
+	MlMoment	now;
+	bool		same;
+
+	ml_moment_now(&now);
+	if (unlikely(site == NULL))
+		site = create_site(fcinfo);
+	same = site->resolved && same_key(site, kind, id, text, length);
+	if (likely(same && ml_moment_equal(&site->moment, &now)))
+		return site;
+	if (!same)
+	{
+		site->resolved = false;
+		remember_key(site, kind, id, text, length);
+	}
+	resolve_site(site, &now);
+	return site;
+}
+
+MlCallSite *
+ml_site_by_reference(FunctionCallInfo fcinfo, const text *reference)
+{
+	return find_site(fcinfo, ML_KEY_REFERENCE, 0, reference);
+}
+
+MlCallSite *
+ml_site_by_model(FunctionCallInfo fcinfo, int64 model_id, const text *alias)
+{
+	return find_site(fcinfo, ML_KEY_MODEL, model_id, alias);
+}
+
+MlCallSite *
+ml_site_by_version(FunctionCallInfo fcinfo, int64 version_id)
+{
+	return find_site(fcinfo, ML_KEY_VERSION, version_id, NULL);
+}
+
+static inline void
+predict(MlCallSite *site)
+{
+	ml_model_predict(site->served.model, site->x, site->out);
+}
+
+/* Forgets the map; the next one is made in the context returned. */
+static MemoryContext
+begin_map(MlCallSite *site)
+{
+	site->map = NULL;
+	if (site->map_context != NULL)
+		MemoryContextReset(site->map_context);
+	else
+		site->map_context = AllocSetContextCreate(site->made, "mlplat row map", ALLOCSET_SMALL_SIZES);
+	return site->map_context;
+}
+
+/* The map for a row type.  ALTER TABLE between two statements of one expression changes the identifier. */
+static void
+map_row_type(MlCallSite *site, Oid type, int32 typmod)
+{
+	uint64		identifier = assign_record_type_identifier(type, typmod);
+	MemoryContext old;
+	TupleDesc	columns;
+
+	if (site->map != NULL && site->row_type == type && site->row_typmod == typmod &&
+		site->row_identifier == identifier)
+	{
+		site->map_checked = true;
+		return;
+	}
+	old = MemoryContextSwitchTo(begin_map(site));
+	columns = lookup_rowtype_tupdesc_copy(type, typmod);
+	site->columns = columns;
+	site->values = palloc(sizeof(Datum) * Max(columns->natts, 1));
+	site->nulls = palloc(sizeof(bool) * Max(columns->natts, 1));
+	site->map = ml_rowmap_create(&site->served, columns);
+	MemoryContextSwitchTo(old);
+	site->row_type = type;
+	site->row_typmod = typmod;
+	site->row_identifier = identifier;
+	site->map_checked = true;
+}
+
+void
+ml_site_row(MlCallSite *site, HeapTupleHeader row)
+{
+	Oid			type = HeapTupleHeaderGetTypeId(row);
+	int32		typmod = HeapTupleHeaderGetTypMod(row);
+	HeapTupleData tuple;
+
+	if (unlikely(site->map == NULL || !site->map_checked || type != site->row_type || typmod != site->row_typmod))
+		map_row_type(site, type, typmod);
+	tuple.t_len = HeapTupleHeaderGetDatumLength(row);
+	ItemPointerSetInvalid(&tuple.t_self);
+	tuple.t_tableOid = InvalidOid;
+	tuple.t_data = row;
+	heap_deform_tuple(&tuple, site->columns, site->values, site->nulls);
+	ml_rowmap_encode(site->map, site->values, site->nulls, site->x);
+	predict(site);
+}
+
+void
+ml_site_json(MlCallSite *site, Jsonb *features)
+{
+	ml_json_encode(&site->served, features, site->x);
+	predict(site);
+}
+
+/* A code must be one that the model knows: predict looks nothing up and checks nothing. */
+static void
+check_code(const MlServed *served, const MlFeature *feature, double code)
+{
+	if (isnan(code) || (code >= 0 && code <= feature->levels && code == floor(code)))
+		return;
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			 errmsg("feature \"%s\" of model \"%s\" is a category: its code must be an integer from 0 to %d",
+					feature->name, served->name, feature->levels),
+			 errhint("ml_features('%s') shows the codes; %d stands for any other value, NULL for a missing one.",
+					 served->name, feature->levels)));
+}
+
+void
+ml_site_array(MlCallSite *site, ArrayType *features)
+{
+	const MlSchema *schema = site->served.model->schema;
+	Datum	   *values;
+	bool	   *nulls;
+	int			count;
+
+	if (ARR_NDIM(features) > 1 || (ARR_NDIM(features) == 1 && ARR_LBOUND(features)[0] != 1))
+		ereport(ERROR,
+				(errcode(ERRCODE_ARRAY_SUBSCRIPT_ERROR),
+				 errmsg("features of model \"%s\" must be an array of one dimension that starts at 1", site->served.name)));
+	deconstruct_array(features, FLOAT8OID, sizeof(float8), FLOAT8PASSBYVAL, TYPALIGN_DOUBLE, &values, &nulls, &count);
+	if (count != schema->n_features)
+		ereport(ERROR,
+				(errcode(ERRCODE_ARRAY_SUBSCRIPT_ERROR),
+				 errmsg("model \"%s\" needs %d features, the array has %d elements",
+						site->served.name, schema->n_features, count),
+				 errhint("ml_features('%s') shows their order; a NULL element is a missing value.", site->served.name)));
+	for (int f = 0; f < count; f++)
+	{
+		double		value = nulls[f] ? NAN : DatumGetFloat8(values[f]);
+
+		if (isinf(value))
+			ereport(ERROR,
+					(errcode(ERRCODE_DATA_EXCEPTION),
+					 errmsg("feature \"%s\" must not be infinite", schema->features[f].name)));
+		if (schema->features[f].kind == ML_FEATURE_CATEGORY)
+			check_code(&site->served, &schema->features[f], value);
+		site->x[f] = value;
+	}
+	pfree(values);
+	pfree(nulls);
+	predict(site);
+}
+
+/* The arguments look like a row whose columns have the names that the model uses. */
+static void
+map_arguments(MlCallSite *site, FunctionCallInfo fcinfo, int first)
+{
+	const MlSchema *schema = site->served.model->schema;
+	List	   *columns = ml_source_columns(schema);
+	MemoryContext old;
+	TupleDesc	arguments;
+	ListCell   *cell;
+	int			i = 0;
+
+	if (PG_NARGS() - first != list_length(columns))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("model \"%s\" reads %d columns, not %d",
+						site->served.name, list_length(columns), PG_NARGS() - first)));
+	old = MemoryContextSwitchTo(begin_map(site));
+	arguments = CreateTemplateTupleDesc(list_length(columns));
+	foreach(cell, columns)
+	{
+		Oid			type = get_fn_expr_argtype(fcinfo->flinfo, first + i);
+
+		if (!OidIsValid(type))
+			elog(ERROR, "could not determine type of argument %d", first + i + 1);
+		i++;
+		TupleDescInitEntry(arguments, i, schema->features[lfirst_int(cell)].source_column, type, -1, 0);
+	}
+	site->values = palloc(sizeof(Datum) * Max(i, 1));
+	site->nulls = palloc(sizeof(bool) * Max(i, 1));
+	site->map = ml_rowmap_create(&site->served, arguments);
+	MemoryContextSwitchTo(old);
+}
+
+void
+ml_site_columns(MlCallSite *site, FunctionCallInfo fcinfo, int first)
+{
+	int			count = PG_NARGS() - first;
+
+	if (get_fn_expr_variadic(fcinfo->flinfo))
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("the columns cannot be passed as a VARIADIC array")));
+	if (unlikely(site->map == NULL))
+		map_arguments(site, fcinfo, first);
+	for (int i = 0; i < count; i++)
+	{
+		site->nulls[i] = PG_ARGISNULL(first + i);
+		site->values[i] = site->nulls[i] ? (Datum) 0 : PG_GETARG_DATUM(first + i);
+	}
+	ml_rowmap_encode(site->map, site->values, site->nulls, site->x);
+	predict(site);
+}
+
+static bool
+classifies(const MlServed *served)
+{
+	return served->model->schema->task == ML_TASK_CLASSIFICATION;
+}
+
+static void
+require_classes(const MlServed *served)
+{
+	if (!classifies(served))
+		ereport(ERROR,
+				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
+				 errmsg("model \"%s\" is a regression and has no classes", served->name),
+				 errhint("Use ml_predict() for its value.")));
+}
+
+double
+ml_predicted_value(const MlServed *served, const double *out)
+{
+	const MlSchema *schema = served->model->schema;
+
+	if (!classifies(served))
+		return out[0];
+	if (schema->class_value == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
+				 errmsg("model \"%s\" predicts labels of type %s, which are no numbers", served->name, schema->target_type),
+				 errhint("Use ml_predict_class() for the label, or ml_predict_proba() for its probability.")));
+	return schema->class_value[ml_model_winner(served->model, out)];
+}
+
+const char *
+ml_predicted_class(const MlServed *served, const double *out)
+{
+	require_classes(served);
+	return served->model->schema->classes[ml_model_winner(served->model, out)];
+}
+
+double
+ml_predicted_probability(const MlServed *served, const double *out)
+{
+	require_classes(served);
+	return served->model->n_out == 2 ? out[1] : out[ml_model_winner(served->model, out)];
+}
+
+double
+ml_site_value(MlCallSite *site)
+{
+	return ml_predicted_value(&site->served, site->out);
+}
+
+text *
+ml_site_class(MlCallSite *site)
+{
+	return cstring_to_text(ml_predicted_class(&site->served, site->out));
+}
+
+static void
+report_unknown_class(const MlServed *served, const char *label)
+{
+	const MlSchema *schema = served->model->schema;
+	StringInfoData known;
+	int			shown = Min(schema->n_classes, 10);
+
+	initStringInfo(&known);
+	for (int k = 0; k < shown; k++)
+		appendStringInfo(&known, "%s\"%s\"", k > 0 ? ", " : "", schema->classes[k]);
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			 errmsg("model \"%s\" has no class \"%s\"", served->name, label),
+			 errhint("Its classes are: %s%s.", known.data, shown < schema->n_classes ? ", ..." : "")));
+}
+
+double
+ml_site_probability(MlCallSite *site, const text *class_label)
+{
+	const MlSchema *schema = site->served.model->schema;
+	const char *label;
+	Size		length;
+
+	if (class_label == NULL)
+		return ml_predicted_probability(&site->served, site->out);
+	require_classes(&site->served);
+	label = VARDATA_ANY(class_label);
+	length = VARSIZE_ANY_EXHDR(class_label);
+	for (int k = 0; k < schema->n_classes; k++)
+	{
+		if (strlen(schema->classes[k]) == length && memcmp(schema->classes[k], label, length) == 0)
+			return site->out[k];
+	}
+	report_unknown_class(&site->served, text_to_cstring(class_label));
+	return 0;					/* keep compiler quiet */
+}
+
+/* The shortest digits that read back as the same double, whatever extra_float_digits says. */
+static Numeric
+exact_numeric(double value)
+{
+	char		digits[DOUBLE_SHORTEST_DECIMAL_LEN];
+
+	double_to_shortest_decimal_buf(value, digits);
+	return DatumGetNumeric(DirectFunctionCall3(numeric_in, CStringGetDatum(digits),
+											   ObjectIdGetDatum(InvalidOid), Int32GetDatum(-1)));
+}
+
+Jsonb *
+ml_site_probabilities(MlCallSite *site)
+{
+	const MlSchema *schema = site->served.model->schema;
+	JsonbParseState *state = NULL;
+	JsonbValue *object;
+
+	require_classes(&site->served);
+	pushJsonbValue(&state, WJB_BEGIN_OBJECT, NULL);
+	for (int k = 0; k < schema->n_classes; k++)
+	{
+		JsonbValue	key;
+		JsonbValue	value;
+
+		key.type = jbvString;
+		key.val.string.val = unconstify(char *, schema->classes[k]);
+		key.val.string.len = strlen(schema->classes[k]);
+		pushJsonbValue(&state, WJB_KEY, &key);
+		value.type = jbvNumeric;
+		value.val.numeric = exact_numeric(site->out[k]);
+		pushJsonbValue(&state, WJB_VALUE, &value);
+	}
+	object = pushJsonbValue(&state, WJB_END_OBJECT, NULL);
+	return JsonbValueToJsonb(object);
+}

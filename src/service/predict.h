@@ -1,0 +1,52 @@
+/*-------------------------------------------------------------------------
+ * predict.h
+ *	  One call of a predict function: which model, which features, which answer.
+ *
+ * A call site is one place in a plan that calls a predict function.  It keeps its model,
+ * the map of its row type and its buffers from row to row.  A statement has one
+ * snapshot, so a call site serves one version for the whole statement; expressions that
+ * outlive a statement (PL/pgSQL) are noticed by their new snapshot.
+ *-------------------------------------------------------------------------
+ */
+#ifndef ML_SERVICE_PREDICT_H
+#define ML_SERVICE_PREDICT_H
+
+#include "postgres.h"
+
+#include "fmgr.h"
+#include "access/htup.h"
+#include "service/rowmap.h"
+#include "service/serving.h"
+#include "utils/array.h"
+#include "utils/jsonb.h"
+
+typedef struct MlCallSite MlCallSite;
+
+/* The call site of this call, with the model resolved for the active snapshot. */
+extern MlCallSite *ml_site_by_reference(FunctionCallInfo fcinfo, const text *reference);
+extern MlCallSite *ml_site_by_model(FunctionCallInfo fcinfo, int64 model_id, const text *alias);
+extern MlCallSite *ml_site_by_version(FunctionCallInfo fcinfo, int64 version_id);
+
+/* The features of the call, from each shape in which they come; the site predicts at once. */
+extern void ml_site_row(MlCallSite *site, HeapTupleHeader row);
+extern void ml_site_json(MlCallSite *site, Jsonb *features);
+extern void ml_site_array(MlCallSite *site, ArrayType *features);
+
+/* Arguments "first" and on are the columns that the model reads, in its order (VARIADIC "any"). */
+extern void ml_site_columns(MlCallSite *site, FunctionCallInfo fcinfo, int first);
+
+/* What was predicted, as each function returns it; 42809 where the model's task has no such answer. */
+extern double ml_site_value(MlCallSite *site);
+extern text *ml_site_class(MlCallSite *site);
+extern double ml_site_probability(MlCallSite *site, const text *class_label);	/* NULL: see ml_predict_proba */
+extern Jsonb *ml_site_probabilities(MlCallSite *site);
+
+/* The same answers for a model outside a call site. */
+extern double ml_predicted_value(const MlServed *served, const double *out);
+extern const char *ml_predicted_class(const MlServed *served, const double *out);
+extern double ml_predicted_probability(const MlServed *served, const double *out);
+
+/* jsonrow.c: an object with a key for each column -> encoded row. */
+extern void ml_json_encode(const MlServed *served, Jsonb *features, double *x);
+
+#endif							/* ML_SERVICE_PREDICT_H */

@@ -1,0 +1,304 @@
+/*-------------------------------------------------------------------------
+ * rowmap.c
+ *	  From the columns of a row to the features of a model, by name.
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include <math.h>
+
+#include "catalog/pg_type.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+
+#include "service/rowmap.h"
+
+List *
+ml_source_columns(const MlSchema *schema)
+{
+	List	   *first = NIL;
+	const char *last = NULL;
+
+	for (int f = 0; f < schema->n_features; f++)
+	{
+		const char *column = schema->features[f].source_column;
+		bool		known = last != NULL && strcmp(last, column) == 0;
+		ListCell   *cell;
+
+		/* Elements of one array stand together, so the long search is rare. */
+		if (!known && schema->features[f].element > 0)
+			foreach(cell, first)
+				known = known || strcmp(schema->features[lfirst_int(cell)].source_column, column) == 0;
+		if (!known)
+			first = lappend_int(first, f);
+		last = column;
+	}
+	return first;
+}
+
+/* A column of what ROW(...) makes: names nobody has given. */
+static bool
+row_without_names(TupleDesc columns)
+{
+	if (columns->tdtypeid != RECORDOID || columns->natts == 0)
+		return false;
+	for (int i = 0; i < columns->natts; i++)
+	{
+		char		name[NAMEDATALEN];
+
+		snprintf(name, sizeof(name), "f%d", i + 1);
+		if (strcmp(NameStr(TupleDescAttr(columns, i)->attname), name) != 0)
+			return false;
+	}
+	return true;
+}
+
+static void
+report_missing_column(const MlServed *served, TupleDesc columns, const char *column)
+{
+	if (row_without_names(columns))
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_COLUMN),
+				 errmsg("model \"%s\" needs column \"%s\", which the row does not have", served->name, column),
+				 errdetail("The columns of ROW(...) have no names, and a model finds its features by name."),
+				 errhint("Pass the row of a table, or name the columns: ml_predict('%s', r) FROM (SELECT 1 AS %s, ...) AS r.",
+						 served->resolved.name, quote_identifier(column))));
+	ereport(ERROR,
+			(errcode(ERRCODE_UNDEFINED_COLUMN),
+			 errmsg("model \"%s\" needs column \"%s\", which the row does not have", served->name, column),
+			 errhint("Columns are matched by name; ml_features('%s') lists what the model needs.", served->name)));
+}
+
+/*
+ * Where a column stands, or -1.  "expected" is tried first: rows mostly come in the
+ * order of training, which saves a quadratic search in wide ones.
+ */
+static int
+find_column(const MlServed *served, TupleDesc columns, const char *name, int expected)
+{
+	int			found = -1;
+
+	if (columns->tdtypeid != RECORDOID && expected < columns->natts &&
+		!TupleDescAttr(columns, expected)->attisdropped &&
+		strcmp(NameStr(TupleDescAttr(columns, expected)->attname), name) == 0)
+		return expected;
+	for (int i = 0; i < columns->natts; i++)
+	{
+		if (TupleDescAttr(columns, i)->attisdropped || strcmp(NameStr(TupleDescAttr(columns, i)->attname), name) != 0)
+			continue;
+		if (found >= 0)
+			ereport(ERROR,
+					(errcode(ERRCODE_AMBIGUOUS_COLUMN),
+					 errmsg("column \"%s\" for model \"%s\" is ambiguous", name, served->name),
+					 errdetail("The row has more than one column of this name.")));
+		found = i;
+	}
+	return found;
+}
+
+/* Days, seconds and points in time are different numbers, so a time feature wants its own kind. */
+static bool
+same_time(const char *trained, Oid given)
+{
+	Oid			known[] = {DATEOID, TIMEOID, TIMESTAMPOID, TIMESTAMPTZOID};
+	const char *given_name = format_type_be(given);
+
+	if (strcmp(trained, given_name) == 0)
+		return true;
+	if ((given == TIMESTAMPOID || given == TIMESTAMPTZOID) && strncmp(trained, "timestamp", 9) == 0)
+		return true;
+	/* A type with another name is a domain: its base type is not known any more. */
+	for (int i = 0; i < lengthof(known); i++)
+	{
+		if (strcmp(trained, format_type_be(known[i])) == 0)
+			return false;
+	}
+	return strncmp(trained, "time", 4) != 0;
+}
+
+static bool
+type_fits(const MlFeature *feature, const MlConverter *converter)
+{
+	if (feature->elements > 0)
+		return converter->kind == ML_CONVERT_ARRAY;
+	if (feature->kind == ML_FEATURE_CATEGORY)
+		return converter->kind == ML_CONVERT_TEXT;
+	if (converter->kind != ML_CONVERT_INTEGER && converter->kind != ML_CONVERT_NUMBER)
+		return false;
+	if (feature->logical == ML_LOGICAL_TIME || converter->logical == ML_LOGICAL_TIME)
+		return feature->logical == converter->logical && same_time(feature->type_name, converter->type);
+	/* An interval is a number of seconds, which no plain number says. */
+	return (converter->type == INTERVALOID) == (strncmp(feature->type_name, "interval", 8) == 0);
+}
+
+void
+ml_feature_check_type(const MlServed *served, const MlFeature *feature, const MlConverter *converter, Oid type)
+{
+	if (type_fits(feature, converter))
+		return;
+	ereport(ERROR,
+			(errcode(ERRCODE_DATATYPE_MISMATCH),
+			 errmsg("column \"%s\" for model \"%s\" has type %s, the model was trained on %s",
+					feature->source_column, served->name, format_type_be(type), feature->type_name),
+			 errhint("Cast the column in a subselect.")));
+}
+
+void
+ml_report_array_length(const MlServed *served, const MlFeature *feature, int length)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_ARRAY_SUBSCRIPT_ERROR),
+			 errmsg("array \"%s\" for model \"%s\" must have %d elements, not %d",
+					feature->source_column, served->name, feature->elements, length)));
+}
+
+/* Types that the loop over a row reads without a call. */
+static Oid
+quick_type(const MlMapStep *step)
+{
+	if (step->category || step->length > 0)
+		return InvalidOid;
+	switch (step->converter.type)
+	{
+		case FLOAT8OID:
+		case FLOAT4OID:
+		case INT2OID:
+		case INT4OID:
+		case INT8OID:
+		case BOOLOID:
+			return step->converter.type;
+		default:
+			return InvalidOid;
+	}
+}
+
+static void
+collect_elements(MlMapStep *step, const MlSchema *schema, int first)
+{
+	const char *column = schema->features[first].source_column;
+
+	step->elements = palloc_array(MlElement, schema->n_features - first);
+	for (int f = first; f < schema->n_features; f++)
+	{
+		if (strcmp(schema->features[f].source_column, column) != 0)
+			continue;
+		step->elements[step->n_elements].position = schema->features[f].element - 1;
+		step->elements[step->n_elements].feature = f;
+		step->n_elements++;
+	}
+}
+
+MlRowMap *
+ml_rowmap_create(const MlServed *served, TupleDesc columns)
+{
+	const MlSchema *schema = served->model->schema;
+	List	   *first = ml_source_columns(schema);
+	MlRowMap   *map = palloc0(sizeof(MlRowMap));
+	int			expected = 0;
+	int			longest = 0;
+	ListCell   *cell;
+
+	map->served = served;
+	map->steps = palloc0(sizeof(MlMapStep) * Max(list_length(first), 1));
+	foreach(cell, first)
+	{
+		const MlFeature *feature = &schema->features[lfirst_int(cell)];
+		const char *name = feature->source_column;
+		MlMapStep  *step = &map->steps[map->n_steps++];
+		Oid			type;
+
+		step->column = find_column(served, columns, name, expected);
+		if (step->column < 0)
+			report_missing_column(served, columns, name);
+		expected = step->column + 1;
+		step->feature = lfirst_int(cell);
+		step->description = feature;
+		step->category = feature->kind == ML_FEATURE_CATEGORY;
+		step->length = feature->elements;
+
+		type = TupleDescAttr(columns, step->column)->atttypid;
+		ml_converter_init(&step->converter, type, feature->source_column);
+		ml_feature_check_type(served, feature, &step->converter, type);
+		if (step->length > 0)
+			collect_elements(step, schema, step->feature);
+		step->quick = quick_type(step);
+		longest = Max(longest, step->length);
+	}
+	map->array = palloc_array(double, Max(longest, 1));
+	list_free(first);
+	return map;
+}
+
+/* Arrays, categories and the rarer number types. */
+static void
+encode_slowly(const MlRowMap *map, const MlMapStep *step, Datum value, bool null, double *x)
+{
+	if (step->length > 0)
+	{
+		if (!null)
+		{
+			int			length = ml_convert_array(&step->converter, value, map->array, step->length);
+
+			if (length != step->length)
+				ml_report_array_length(map->served, step->description, length);
+		}
+		for (int e = 0; e < step->n_elements; e++)
+			x[step->elements[e].feature] = null ? NAN : map->array[step->elements[e].position];
+	}
+	else if (step->category)
+	{
+		size_t		length;
+		const char *text = ml_convert_text(&step->converter, value, &length);
+
+		x[step->feature] = ml_feature_code(step->description, text, length);
+	}
+	else if (step->converter.kind == ML_CONVERT_INTEGER)
+		x[step->feature] = (double) ml_convert_integer(&step->converter, value);
+	else
+		x[step->feature] = ml_convert_number(&step->converter, value);
+}
+
+void
+ml_rowmap_encode(const MlRowMap *map, const Datum *values, const bool *nulls, double *x)
+{
+	for (int i = 0; i < map->n_steps; i++)
+	{
+		const MlMapStep *step = &map->steps[i];
+		Datum		value = values[step->column];
+		bool		null = nulls[step->column];
+		double		number;
+
+		if (null && step->length == 0)
+		{
+			x[step->feature] = NAN;
+			continue;
+		}
+		switch (step->quick)
+		{
+			case FLOAT8OID:
+				number = DatumGetFloat8(value);
+				break;
+			case FLOAT4OID:
+				number = DatumGetFloat4(value);
+				break;
+			case INT2OID:
+				number = DatumGetInt16(value);
+				break;
+			case INT4OID:
+				number = DatumGetInt32(value);
+				break;
+			case INT8OID:
+				number = (double) DatumGetInt64(value);
+				break;
+			case BOOLOID:
+				number = DatumGetBool(value) ? 1 : 0;
+				break;
+			default:
+				encode_slowly(map, step, value, null, x);
+				continue;
+		}
+		if (unlikely(isinf(number)))
+			number = ml_convert_number(&step->converter, value);	/* reports it */
+		x[step->feature] = number;
+	}
+}

@@ -1,0 +1,568 @@
+/*-------------------------------------------------------------------------
+ * serving.c
+ *	  The backend's cache of resolutions and of decoded models.
+ *
+ * Resolutions.  A lookup uses a fresh snapshot, taken after pending invalidations have been
+ * processed; what it found is stored, for a later invalidation will remove it.  An
+ * active snapshot may be older than that: it uses an entry only if it sees every row the entry
+ * was read from, and otherwise looks for itself and stores nothing.  (Filling the cache through
+ * the active snapshot would keep a session on the old model for ever: its invalidation has
+ * come before.)  Rows of the own open transaction are never stored, so ROLLBACK has nothing to undo.
+ *
+ * Models.  Each has a memory context of its own, with its arena.  It is built below the
+ * caller's context and handed to the cache when complete, so an error in between leaves
+ * nothing.  pins counts the statements that use it; only models without pins are evicted.  A model
+ * larger than the whole cache lives as long as it is pinned.
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/transam.h"
+#include "access/xact.h"
+#include "common/cryptohash.h"
+#include "common/sha2.h"
+#include "lib/ilist.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+#include "utils/hsearch.h"
+#include "utils/inval.h"
+#include "utils/memutils.h"
+#include "utils/snapmgr.h"
+
+#include "catalog/model.h"
+#include "ml/base/arena.h"
+#include "pg/env.h"
+#include "pg/error.h"
+#include "pg/settings.h"
+#include "service/serving.h"
+
+/* "name@alias" with names of 63 bytes, or an id and an alias. */
+#define KEY_LENGTH 160
+
+/* Resolutions are small; so many of them are kept, then all are forgotten. */
+#define MAX_RESOLUTIONS 20000
+
+typedef struct Resolution
+{
+	char		key[KEY_LENGTH];
+	MlResolved	resolved;
+	MlMoment	checked;		/* visible and permitted at this moment */
+} Resolution;
+
+struct MlCachedModel
+{
+	int64		version_id;
+	char		checksum[65];
+	MlModel    *model;
+	MemoryContext context;		/* holds this struct and the model */
+	Size		bytes;
+	int			pins;
+	bool		listed;			/* in "models" */
+	bool		counted;		/* in "used", and in the list of use */
+	dlist_node	use;
+};
+
+typedef struct ModelEntry
+{
+	int64		version_id;
+	MlCachedModel *cached;
+} ModelEntry;
+
+static MemoryContext cache_context = NULL;
+static HTAB *resolutions = NULL;
+static HTAB *models = NULL;
+static dlist_head by_use;		/* most recently used first */
+static Size used = 0;			/* bytes of the counted models */
+
+/* Moved by each invalidation; a resolution is good while it has not moved since before it was read. */
+static uint64 generation = 0;
+static uint64 resolutions_generation = 0;
+static Oid	watched_relation = InvalidOid;
+
+static void
+invalidate(Datum arg, Oid relid)
+{
+	if (!OidIsValid(relid) || relid == watched_relation)
+		generation++;
+}
+
+static void
+create_cache(void)
+{
+	HASHCTL		control = {0};
+
+	cache_context = AllocSetContextCreate(TopMemoryContext, "mlplat models", ALLOCSET_DEFAULT_SIZES);
+	control.keysize = sizeof(int64);
+	control.entrysize = sizeof(ModelEntry);
+	control.hcxt = cache_context;
+	models = hash_create("mlplat models", 64, &control, HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+	dlist_init(&by_use);
+	CacheRegisterRelcacheCallback(invalidate, (Datum) 0);
+}
+
+static void
+create_resolutions(void)
+{
+	HASHCTL		control = {0};
+
+	control.keysize = KEY_LENGTH;
+	control.entrysize = sizeof(Resolution);
+	control.hcxt = cache_context;
+	resolutions = hash_create("mlplat resolutions", 64, &control, HASH_ELEM | HASH_STRINGS | HASH_CONTEXT);
+}
+
+/* Processes what other sessions have committed and drops what that made doubtful. */
+static void
+freshen(void)
+{
+	if (cache_context == NULL)
+		create_cache();
+	watched_relation = ml_resolve_relation();
+	AcceptInvalidationMessages();
+	if (resolutions != NULL &&
+		(resolutions_generation != generation || hash_get_num_entries(resolutions) >= MAX_RESOLUTIONS))
+	{
+		hash_destroy(resolutions);
+		resolutions = NULL;
+	}
+	if (resolutions == NULL)
+	{
+		create_resolutions();
+		resolutions_generation = generation;
+	}
+}
+
+Snapshot
+ml_serving_snapshot(void)
+{
+	return ActiveSnapshotSet() ? GetActiveSnapshot() : GetTransactionSnapshot();
+}
+
+void
+ml_moment_now(MlMoment *moment)
+{
+	Snapshot	snapshot = ml_serving_snapshot();
+
+	moment->xmin = snapshot->xmin;
+	moment->xmax = snapshot->xmax;
+	moment->completions = snapshot->snapXactCompletionCount;
+	moment->xcnt = snapshot->xcnt;
+	moment->subxcnt = snapshot->subxcnt;
+	moment->command = snapshot->curcid;
+	moment->role = GetUserId();
+}
+
+/* Whether the snapshot sees the very rows that were read; none of them may be of the own transaction. */
+static bool
+sees(Snapshot snapshot, const MlResolved *resolved)
+{
+	for (int i = 0; i < lengthof(resolved->xmin); i++)
+	{
+		TransactionId xmin = resolved->xmin[i];
+
+		if (!TransactionIdIsNormal(xmin))
+			continue;
+		if (TransactionIdIsCurrentTransactionId(xmin) || XidInMVCCSnapshot(xmin, snapshot))
+			return false;
+	}
+	return true;
+}
+
+static void
+key_text(const MlModelKey *key, char *text)
+{
+	int			length = 0;
+
+	switch (key->kind)
+	{
+		case ML_KEY_REFERENCE:
+			length = strlcpy(text, key->text, KEY_LENGTH);
+			break;
+		case ML_KEY_MODEL:
+			length = snprintf(text, KEY_LENGTH, "\001m" INT64_FORMAT "@%s", key->id, key->text);
+			break;
+		case ML_KEY_VERSION:
+			length = snprintf(text, KEY_LENGTH, "\001v" INT64_FORMAT, key->id);
+			break;
+	}
+	/* Too long to be anything: looking it up reports it, and finds nothing under the part that fitted. */
+	if (length >= KEY_LENGTH)
+		text[0] = '\0';
+}
+
+static MlResolveResult
+look_up(const MlModelKey *key, Snapshot snapshot, MlResolved *resolved)
+{
+	switch (key->kind)
+	{
+		case ML_KEY_REFERENCE:
+			return ml_resolve(key->text, snapshot, resolved);
+		case ML_KEY_MODEL:
+			return ml_resolve_model(key->id, key->text, snapshot, resolved);
+		case ML_KEY_VERSION:
+			break;
+	}
+	return ml_resolve_version(key->id, snapshot, resolved);
+}
+
+/* A role without any right on the model learns no more than that there is none of this name. */
+static void
+report_unresolved(const MlModelKey *key, MlResolveResult result, const MlResolved *resolved)
+{
+	const char *reference = key->text;
+
+	if (key->kind == ML_KEY_VERSION || (key->kind == ML_KEY_MODEL && result == ML_NO_MODEL))
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg(key->kind == ML_KEY_VERSION ? "model version with id " INT64_FORMAT " does not exist"
+						: "model with id " INT64_FORMAT " does not exist", key->id),
+				 errhint("The function that calls it was made by ml_create_function() for a model that has been dropped.")));
+	if (result != ML_NO_MODEL)
+		ml_model_require_id(resolved->model_id, resolved->name, ML_PRIVILEGE_PREDICT, ml_serving_snapshot());
+	if (key->kind == ML_KEY_MODEL)
+		reference = psprintf("%s@%s", resolved->name, key->text);
+	ml_resolve_report(result, reference);
+}
+
+/* Looks with a fresh snapshot; stores what is committed.  False where the active snapshot cannot use it. */
+static bool
+resolve_fresh(const MlModelKey *key, const char *text, Snapshot active, MlResolved *resolved)
+{
+	uint64		before = generation;
+	Snapshot	fresh;
+	MlResolveResult result;
+	Resolution *entry;
+
+	/*
+	 * Not GetLatestSnapshot(), which refuses in parallel mode.  The catalog snapshot
+	 * of a relation without a system cache is taken anew each time.
+	 */
+	fresh = RegisterSnapshot(GetCatalogSnapshot(watched_relation));
+	result = look_up(key, fresh, resolved);
+	UnregisterSnapshot(fresh);
+	if (result != ML_RESOLVED || !sees(active, resolved))
+		return false;
+
+	/* An invalidation that came meanwhile may be about what we have just read. */
+	if (generation == before && resolutions_generation == before && text[0] != '\0')
+	{
+		entry = hash_search(resolutions, text, HASH_ENTER, NULL);
+		entry->resolved = *resolved;
+		memset(&entry->checked, 0, sizeof(MlMoment));
+	}
+	return true;
+}
+
+static void
+resolve(const MlModelKey *key, MlResolved *resolved)
+{
+	Snapshot	active = ml_serving_snapshot();
+	char		text[KEY_LENGTH];
+	MlMoment	now;
+	Resolution *entry;
+
+	freshen();
+	ml_moment_now(&now);
+	key_text(key, text);
+	entry = hash_search(resolutions, text, HASH_FIND, NULL);
+	if (entry != NULL && ml_moment_equal(&entry->checked, &now))
+	{
+		*resolved = entry->resolved;
+		return;
+	}
+	if (entry != NULL && sees(active, &entry->resolved))
+		*resolved = entry->resolved;
+	else if (!resolve_fresh(key, text, active, resolved))
+	{
+		MlResolveResult result = look_up(key, active, resolved);
+
+		if (result != ML_RESOLVED)
+			report_unresolved(key, result, resolved);
+	}
+	ml_model_require_id(resolved->model_id, resolved->name, ML_PRIVILEGE_PREDICT, active);
+
+	/* Looking may have let an invalidation in, so the entry is searched again. */
+	if (resolutions_generation == generation)
+	{
+		entry = hash_search(resolutions, text, HASH_FIND, NULL);
+		if (entry != NULL && entry->resolved.version_id == resolved->version_id)
+			entry->checked = now;
+	}
+}
+
+static void
+check_sum(const uint8 *image, size_t length, const MlResolved *resolved, const char *name)
+{
+	pg_cryptohash_ctx *context = pg_cryptohash_create(PG_SHA256);
+	uint8		digest[PG_SHA256_DIGEST_LENGTH];
+	char		hex[2 * PG_SHA256_DIGEST_LENGTH + 1];
+	bool		done;
+
+	done = context != NULL && pg_cryptohash_init(context) >= 0 &&
+		pg_cryptohash_update(context, image, length) >= 0 &&
+		pg_cryptohash_final(context, digest, sizeof(digest)) >= 0;
+	pg_cryptohash_free(context);
+	if (!done)
+		elog(ERROR, "could not compute SHA-256 of a model image");
+	hex_encode((char *) digest, sizeof(digest), hex);
+	hex[sizeof(hex) - 1] = '\0';
+	if (strcmp(hex, resolved->checksum) != 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_DATA_CORRUPTED),
+				 errmsg("stored image of model \"%s\" is damaged: its checksum is not the recorded one", name),
+				 errhint("Train the model again, or restore mlplat's tables from a backup.")));
+}
+
+static void
+loading_context(void *arg)
+{
+	errcontext("loading model \"%s\"", (const char *) arg);
+}
+
+/* Reads, verifies and decodes the image into env's arena. */
+static MlModel *
+load_image(MlEnv *env, const MlResolved *resolved)
+{
+	char		name[NAMEDATALEN + 12];
+	ErrorContextCallback callback = {error_context_stack, loading_context, name};
+	MlModel    *model;
+	uint8	   *image;
+	size_t		length;
+	MlStatus	status;
+
+	snprintf(name, sizeof(name), "%s@%d", resolved->name, resolved->version);
+	error_context_stack = &callback;
+	image = ml_read_image(resolved->version_id, ml_serving_snapshot(), resolved->bytes, &length);
+	check_sum(image, length, resolved, name);
+	status = ml_model_load(env, image, length, &model);
+	if (status == ML_CORRUPT)
+		ereport(ERROR,
+				(errcode(ERRCODE_DATA_CORRUPTED),
+				 errmsg("stored image of model \"%s\" is damaged", name),
+				 errdetail("%s.", env->error.message),
+				 errhint("Train the model again, or restore mlplat's tables from a backup.")));
+	ml_check(env, status);
+	pfree(image);
+	error_context_stack = callback.previous;
+	return model;
+}
+
+MlModel *
+ml_load_version(MlEnv *env, int64 version_id, const MlResolved *resolved)
+{
+	MlResolved	found;
+
+	if (resolved == NULL)
+	{
+		MlModelKey	key = {ML_KEY_VERSION, version_id, NULL};
+		MlResolveResult result = ml_resolve_version(version_id, ml_serving_snapshot(), &found);
+
+		if (result != ML_RESOLVED)
+			report_unresolved(&key, result, &found);
+		resolved = &found;
+	}
+	return load_image(env, resolved);
+}
+
+static Size
+cache_limit(void)
+{
+	return (Size) ml_setting_model_cache_size * 1024;
+}
+
+/* Out of the table; its memory goes when nobody uses it any more. */
+static void
+unlist(MlCachedModel *cached)
+{
+	if (cached->listed)
+		hash_search(models, &cached->version_id, HASH_REMOVE, NULL);
+	if (cached->counted)
+	{
+		dlist_delete(&cached->use);
+		used -= cached->bytes;
+	}
+	cached->listed = cached->counted = false;
+	if (cached->pins == 0)
+		MemoryContextDelete(cached->context);
+}
+
+static void
+evict(void)
+{
+	Size		limit = cache_limit();
+	dlist_node *node = dlist_is_empty(&by_use) ? NULL : dlist_tail_node(&by_use);
+
+	while (used > limit && node != NULL)
+	{
+		MlCachedModel *cached = dlist_container(MlCachedModel, use, node);
+
+		node = dlist_has_prev(&by_use, node) ? dlist_prev_node(&by_use, node) : NULL;
+		if (cached->pins == 0)
+			unlist(cached);
+	}
+}
+
+static void
+log_too_large(const MlCachedModel *cached, const MlResolved *resolved)
+{
+	static int64 logged = 0;	/* once a version and session is enough */
+
+	if (logged == cached->version_id)
+		return;
+	logged = cached->version_id;
+	ereport(LOG,
+			(errmsg("model \"%s@%d\" is larger than mlplat.model_cache_size and is loaded for each statement",
+					resolved->name, resolved->version),
+			 errdetail("It takes %zu kB, the cache holds %d kB.", cached->bytes / 1024, ml_setting_model_cache_size)));
+}
+
+static MlCachedModel *
+load_cached(const MlResolved *resolved)
+{
+	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "mlplat model", ALLOCSET_SMALL_SIZES);
+	MlCachedModel *cached = MemoryContextAllocZero(context, sizeof(MlCachedModel));
+	MlEnv	   *env = ml_env_create(context, 0, 1);
+	ModelEntry *entry;
+	bool		found;
+
+	cached->version_id = resolved->version_id;
+	strlcpy(cached->checksum, resolved->checksum, sizeof(cached->checksum));
+	cached->context = context;
+	cached->model = load_image(env, resolved);
+	cached->bytes = ml_arena_used(env->arena) + MemoryContextMemAllocated(context, true);
+
+	/* The last thing that can fail; from here on it is the cache's. */
+	entry = hash_search(models, &cached->version_id, HASH_ENTER, &found);
+	MemoryContextSetParent(context, cache_context);
+	entry->cached = cached;
+	cached->listed = true;
+	if (cached->bytes <= cache_limit())
+	{
+		cached->counted = true;
+		used += cached->bytes;
+		dlist_push_head(&by_use, &cached->use);
+	}
+	else
+		log_too_large(cached, resolved);
+	return cached;
+}
+
+static MlCachedModel *
+pin_model(const MlResolved *resolved)
+{
+	ModelEntry *entry = hash_search(models, &resolved->version_id, HASH_FIND, NULL);
+	MlCachedModel *cached = entry != NULL ? entry->cached : NULL;
+
+	/* After DROP EXTENSION and CREATE EXTENSION the same number is another model. */
+	if (cached != NULL && strcmp(cached->checksum, resolved->checksum) != 0)
+	{
+		unlist(cached);
+		cached = NULL;
+	}
+	if (cached == NULL)
+		cached = load_cached(resolved);
+	else if (cached->counted)
+		dlist_move_head(&by_use, &cached->use);
+	cached->pins++;
+	evict();
+	return cached;
+}
+
+void
+ml_serve_release(MlServed *served)
+{
+	MlCachedModel *cached = served->pin;
+
+	if (cached == NULL)
+		return;
+	served->pin = NULL;
+	served->model = NULL;
+	Assert(cached->pins > 0);
+	cached->pins--;
+	if (cached->pins > 0)
+		return;
+	if (!cached->counted)
+		unlist(cached);
+	else
+		evict();
+}
+
+void
+ml_serve_key(const MlModelKey *key, MlServed *served)
+{
+	MlResolved	resolved;
+	MlCachedModel *pin;
+
+	resolve(key, &resolved);
+	if (served->pin != NULL && served->pin->version_id == resolved.version_id &&
+		strcmp(served->pin->checksum, resolved.checksum) == 0)
+		pin = served->pin;
+	else
+	{
+		pin = pin_model(&resolved);
+		ml_serve_release(served);
+	}
+	served->resolved = resolved;
+	served->pin = pin;
+	served->model = pin->model;
+	snprintf(served->name, sizeof(served->name), "%s@%d", resolved.name, resolved.version);
+}
+
+static void
+release_callback(void *arg)
+{
+	ml_serve_release(arg);
+}
+
+static MlServed *
+serve_once(const MlModelKey *key, MemoryContext owner)
+{
+	MlServed   *served = MemoryContextAllocZero(owner, sizeof(MlServed));
+	MemoryContextCallback *callback = MemoryContextAlloc(owner, sizeof(MemoryContextCallback));
+
+	callback->func = release_callback;
+	callback->arg = served;
+	MemoryContextRegisterResetCallback(owner, callback);
+	ml_serve_key(key, served);
+	return served;
+}
+
+MlServed *
+ml_serve(const char *reference, MemoryContext owner)
+{
+	MlModelKey	key = {ML_KEY_REFERENCE, 0, reference};
+
+	return serve_once(&key, owner);
+}
+
+MlServed *
+ml_serve_version(int64 version_id, MemoryContext owner)
+{
+	MlModelKey	key = {ML_KEY_VERSION, version_id, NULL};
+
+	return serve_once(&key, owner);
+}
+
+bool
+ml_serve_cost(const char *reference, double *nanoseconds)
+{
+	MlModelKey	key = {ML_KEY_REFERENCE, 0, reference};
+	char		text[KEY_LENGTH];
+	Resolution *resolution;
+	ModelEntry *entry;
+	const MlModel *model;
+
+	freshen();
+	key_text(&key, text);
+	resolution = hash_search(resolutions, text, HASH_FIND, NULL);
+	if (resolution == NULL)
+		return false;
+	entry = hash_search(models, &resolution->resolved.version_id, HASH_FIND, NULL);
+	if (entry == NULL)
+		return false;
+	model = entry->cached->model;
+	if (model->method->predict_cost == NULL)
+		return false;
+	*nanoseconds = model->method->predict_cost(model->fitted);
+	return true;
+}
