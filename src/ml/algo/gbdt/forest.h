@@ -1,0 +1,124 @@
+/*-------------------------------------------------------------------------
+ * forest.h
+ *	  The trees of a gbdt model: how they are kept, walked and written.
+ *
+ * Nodes of a tree stand in breadth-first order, and the two children of the
+ * k-th split of a tree are its nodes 2k+1 (left) and 2k+2.  So an image needs no
+ * child numbers, no child can come before its parent, and no cycle can be said.
+ *-------------------------------------------------------------------------
+ */
+#ifndef ML_ALGO_GBDT_FOREST_H
+#define ML_ALGO_GBDT_FOREST_H
+
+#include "ml/model/method.h"
+
+typedef enum MlGbdtObjective
+{
+	ML_GBDT_SQUARED,
+	ML_GBDT_ABSOLUTE,
+	ML_GBDT_LOGISTIC,
+	ML_GBDT_SOFTMAX
+} MlGbdtObjective;
+
+/*
+ * A number goes left when x <= value, a category when its code is in the set;
+ * a missing value as missing_left says.  A category that training never saw is
+ * in no set, so it goes right.
+ */
+typedef struct MlGbdtNode
+{
+	double		value;			/* split on a number: threshold; leaf: what it adds to the score */
+	double		gain;			/* of the split; 0 in a leaf */
+	uint32_t	rows;			/* training rows that came here */
+	uint32_t	left;			/* from the tree's first node on; the right child is the next; 0: a leaf */
+	int32_t		feature;
+	uint32_t	set_first;		/* the set: forest->set[set_first ..], ascending codes */
+	uint32_t	set_count;
+	bool		category;
+	bool		missing_left;
+} MlGbdtNode;
+
+/* What one step of serving reads.  See serve.c. */
+typedef struct MlGbdtStep
+{
+	union
+	{
+		double		value;		/* threshold, or the leaf's value */
+		struct
+		{
+			uint32_t	first;	/* of the set in bits (words) or list (codes) */
+			uint32_t	count;	/* words or codes */
+		}			set;
+	};
+	uint32_t	slot;			/* which prepared input; ML_GBDT_STEP_* bits */
+	uint32_t	left;			/* in the whole forest; a leaf points to itself */
+} MlGbdtStep;
+
+#define ML_GBDT_STEP_SET	UINT32_C(0x80000000)	/* the slot holds a code, the set is a bitmap */
+#define ML_GBDT_STEP_LIST	UINT32_C(0x40000000)	/* with the above: the set is a sorted list */
+#define ML_GBDT_STEP_SLOT	UINT32_C(0x3fffffff)
+
+/* An input as the trees want it: feature, and what stands in for a missing value. */
+typedef struct MlGbdtSlot
+{
+	int32_t		feature;
+	int32_t		levels;			/* of a category */
+	double		missing;		/* of a number: -infinity goes left everywhere, +infinity right */
+} MlGbdtSlot;
+
+typedef struct MlGbdtForest
+{
+	MlGbdtObjective objective;
+	int32_t		n_features;
+	int32_t		n_outputs;		/* trees per iteration: 1, or the number of classes for softmax */
+	double		scale;			/* a power of two that multiplies the score of a regression */
+	double	   *base;			/* n_outputs, where scores start */
+
+	uint32_t	n_trees;		/* tree t adds to output t % n_outputs */
+	uint32_t	n_nodes;
+	uint32_t	n_set;
+	uint32_t   *first;			/* n_trees: first node of each tree */
+	MlGbdtNode *node;
+	uint16_t   *set;
+	uint32_t	tree_capacity;
+	uint32_t	node_capacity;
+	uint32_t	set_capacity;
+
+	/* For serving, made by ml_gbdt_forest_prepare(). */
+	MlGbdtStep *step;			/* n_nodes */
+	int32_t		n_number_slots;
+	int32_t		n_code_slots;
+	MlGbdtSlot *number_slot;
+	MlGbdtSlot *code_slot;
+	uint64_t   *bits;			/* each set ends with a word of zeros */
+	uint16_t   *list;			/* codes + 2 */
+	bool		has_sets;
+} MlGbdtForest;
+
+/* forest.c */
+extern MlStatus ml_gbdt_forest_create(MlEnv *env, MlGbdtObjective objective, const MlSchema *schema, MlGbdtForest **forest);
+
+/*
+ * Adds a tree.  node: n nodes, each child pair consecutive and after its parent,
+ * in any such order; set_first counts from set.  The tree is put in breadth-first order.
+ */
+extern MlStatus ml_gbdt_forest_add(MlEnv *env, MlGbdtForest *forest, const MlGbdtNode *node, uint32_t n,
+								   const uint16_t *set, uint32_t n_set);
+
+/* Forgets all trees from number n on. */
+extern void ml_gbdt_forest_truncate(MlGbdtForest *forest, uint32_t n);
+
+/* The leaf value that tree t gives to row i. */
+extern double ml_gbdt_forest_walk(const MlGbdtForest *forest, uint32_t t, const MlDataset *data, size_t i);
+
+/* image.c */
+extern void ml_gbdt_save(const void *model, MlWriter *w);
+extern MlStatus ml_gbdt_load(MlReader *r, const MlSchema *schema, void **model);
+
+/* serve.c */
+extern MlStatus ml_gbdt_forest_prepare(MlEnv *env, MlGbdtForest *forest, const MlSchema *schema);
+extern void ml_gbdt_predict(const void *model, const double *x, double *out, void *scratch);
+extern size_t ml_gbdt_scratch_size(const void *model);
+extern double ml_gbdt_predict_cost(const void *model);
+
+#endif							/* ML_ALGO_GBDT_FOREST_H */

@@ -1,0 +1,273 @@
+/*-------------------------------------------------------------------------
+ * gbdt_internal.h
+ *	  What the training half of gbdt shares between its files.
+ *
+ * Gradients become integers once per tree (quantised to 30 bits by a power of
+ * two), and a histogram entry is two int64: the sum of gradients, and the sum of
+ * hessians above the exact row count.  Integer sums do not depend on the order of
+ * addition, so any split of the work over threads gives the same tree, a
+ * sibling's histogram is an exact difference, and min_data_in_leaf is exact.
+ * Thirty bits and not fifteen: one large outlier must not blur all other rows.
+ *-------------------------------------------------------------------------
+ */
+#ifndef ML_ALGO_GBDT_INTERNAL_H
+#define ML_ALGO_GBDT_INTERNAL_H
+
+#include "ml/algo/gbdt/forest.h"
+
+/* Streams of random numbers under env->seed. */
+enum
+{
+	ML_GBDT_STREAM_BINS = 0x67626474,
+	ML_GBDT_STREAM_ROWS,
+	ML_GBDT_STREAM_FEATURES
+};
+
+/* Rows that one block of sums or gradients covers; partial sums are joined in block order. */
+#define ML_GBDT_BLOCK 4096
+
+/* One histogram entry: {sum of g, sum of h << count_bits | rows}. */
+typedef int64_t MlGbdtSum __attribute__((vector_size(16)));
+
+/* A row's quantised gradient. */
+typedef struct MlGbdtGradient
+{
+	int32_t		g;
+	uint32_t	h;
+} MlGbdtGradient;
+
+/* ---- bins.c: the data, binned ---- */
+
+/*
+ * Bins of a number: 0 .. n_bins-1 by value, then one for missing.  Of a category:
+ * its code, then "other", then missing.  Columns of at most 256 bins are kept as
+ * bytes, column by column and row by row; wider ones as uint16 by column only.
+ */
+typedef struct MlGbdtColumn
+{
+	bool		category;
+	bool		usable;			/* at least two bins hold rows */
+	uint32_t	n_bins;			/* without missing (and without "other") */
+	uint32_t	missing;		/* the bin of missing values, the last one */
+	uint32_t	present;		/* bins that hold rows */
+	double	   *upper;			/* n_bins-1 thresholds: bin b holds upper[b-1] < x <= upper[b] */
+	uint8_t    *narrow;			/* bins by row, one of the two is NULL */
+	uint16_t   *wide;
+	int32_t		position;		/* among the row-major columns, -1 for none */
+} MlGbdtColumn;
+
+typedef struct MlGbdtBins
+{
+	size_t		n;				/* rows of the training part */
+	int			n_features;
+	MlGbdtColumn *column;
+	int			n_narrow;		/* usable narrow columns */
+	int		   *narrow;			/* their features */
+	int			n_wide;
+	int		   *wide;
+	uint32_t	widest;			/* bins of the widest wide column */
+	size_t		stride;			/* bytes from row to row */
+	uint8_t    *row_major;		/* n x stride */
+	uint32_t   *offset;			/* n_narrow + 1: first histogram entry of each narrow column; last: entries in all */
+} MlGbdtBins;
+
+typedef struct MlGbdtBinRules
+{
+	int32_t		max_bin;
+	int32_t		min_data_in_bin;
+	size_t		sample;			/* bin_construct_sample_cnt */
+} MlGbdtBinRules;
+
+extern MlStatus ml_gbdt_bins_make(MlEnv *env, const MlDataset *data, const MlGbdtBinRules *rules, MlGbdtBins *bins);
+
+/* ---- objective.c: losses ---- */
+
+typedef struct MlGbdtLoss
+{
+	MlGbdtObjective objective;
+	size_t		n;				/* training rows */
+	size_t		n_valid;		/* rows after them */
+	int32_t		n_outputs;
+	const double *y;			/* n + n_valid; a regression's already divided by its scale */
+	const double *weight;		/* the same, or NULL */
+	double		weight_sum;		/* over the training part */
+	double		weight_max;
+	double		hessian_factor; /* softmax: K / (K - 1), as LightGBM */
+	double	   *score;			/* n_outputs x (n + n_valid) */
+	double	   *g;				/* n_outputs x n, gradients of the current scores */
+	double		g_max;			/* bounds over rows of one output */
+	double		g_sum;
+	double	   *block;			/* scratch, 3 sums per block */
+} MlGbdtLoss;
+
+/* Where scores start.  Before the scores are filled: score and g serve as scratch. */
+extern void ml_gbdt_loss_base(MlGbdtLoss *loss, bool from_average, double *base);
+
+/* Gradients of the current scores, and the mean loss of the training part (root of the mean for squared). */
+extern MlStatus ml_gbdt_loss_gradients(MlEnv *env, MlGbdtLoss *loss, double *train_loss);
+extern MlStatus ml_gbdt_loss_validation(MlEnv *env, MlGbdtLoss *loss, double *validation_loss);
+extern const char *ml_gbdt_loss_name(MlGbdtObjective objective);
+
+/* The hessian of a row follows from its gradient and weight. */
+static inline double
+ml_gbdt_hessian(const MlGbdtLoss *loss, double g, double w)
+{
+	double		a;
+
+	if (loss->objective == ML_GBDT_SQUARED || loss->objective == ML_GBDT_ABSOLUTE)
+		return w;
+	a = g < 0 ? -g : g;			/* w times the probability of being wrong */
+	return w > 0 ? loss->hessian_factor * a * (1 - a / w) : 0;
+}
+
+static inline double
+ml_gbdt_weight(const MlGbdtLoss *loss, size_t i)
+{
+	return loss->weight == NULL ? 1.0 : loss->weight[i];
+}
+
+/* Weighted median (the middle of the two where half the weight ends between them).  Reorders both arrays. */
+extern double ml_gbdt_median(double *value, double *weight, size_t n);
+
+/* ---- grow.c: one tree ---- */
+
+typedef struct MlGbdtRules
+{
+	int32_t		num_leaves;
+	int32_t		max_depth;		/* below 1: no limit */
+	int64_t		min_data_in_leaf;	/* at least 1 */
+	double		min_sum_hessian;
+	double		lambda_l1;
+	double		lambda_l2;
+	double		min_gain;
+	int32_t		max_cat_to_onehot;
+	int32_t		max_cat_threshold;
+	double		cat_smooth_rows;	/* a category with fewer rows in the leaf is not sorted in */
+	double		cat_smooth;		/* added to its hessian */
+	double		cat_l2;
+	int64_t		min_data_per_group;
+	double		learning_rate;
+} MlGbdtRules;
+
+typedef struct MlGbdtSplit
+{
+	double		gain;			/* above what the leaf has; 0 or less: none */
+	int32_t		feature;
+	uint32_t	bin;			/* number: last bin that goes left; one-hot: the bin */
+	uint32_t	set_size;		/* category: how many of the sorted bins go left */
+	bool		from_end;		/* they are counted from the end */
+	bool		onehot;
+	bool		missing_left;
+	MlGbdtSum	left;			/* what goes left, missing included where it does */
+} MlGbdtSplit;
+
+/* How integers become doubles again. */
+typedef struct MlGbdtScale
+{
+	int			count_bits;
+	double		g;				/* sum of g times this */
+	double		h;
+	double		to_g;			/* the other way, per row */
+	double		to_h;
+} MlGbdtScale;
+
+static inline int64_t
+ml_gbdt_rows(const MlGbdtScale *scale, MlGbdtSum s)
+{
+	return s[1] & ((INT64_C(1) << scale->count_bits) - 1);
+}
+
+static inline double
+ml_gbdt_g(const MlGbdtScale *scale, MlGbdtSum s)
+{
+	return (double) s[0] * scale->g;
+}
+
+static inline double
+ml_gbdt_h(const MlGbdtScale *scale, MlGbdtSum s)
+{
+	return (double) (s[1] >> scale->count_bits) * scale->h;
+}
+
+/* ---- split.c: the best split of one feature in one leaf ---- */
+
+typedef struct MlGbdtRank
+{
+	uint64_t	key;			/* the gradient statistic as an ordered integer */
+	uint32_t	bin;
+} MlGbdtRank;
+
+typedef struct MlGbdtSearch
+{
+	const MlGbdtRules *rules;
+	const MlGbdtScale *scale;
+	const MlGbdtColumn *column;
+	int32_t		feature;
+	const MlGbdtSum *hist;		/* column->missing + 1 entries */
+	const uint32_t *touched;	/* bins that hold rows, or NULL: look at all */
+	uint32_t	n_touched;
+	MlGbdtSum	total;			/* of the leaf */
+	MlGbdtRank *rank;			/* scratch for categories */
+} MlGbdtSearch;
+
+/* Leaves *best alone unless something better was found. */
+extern void ml_gbdt_split_find(const MlGbdtSearch *search, MlGbdtSplit *best);
+
+/* The bins of a category split that go left, in rank order into bin[]; returns how many. */
+extern uint32_t ml_gbdt_split_bins(const MlGbdtSearch *search, const MlGbdtSplit *split, uint32_t *bin);
+
+/* What a leaf with these sums gains, and the value it gets (before the learning rate). */
+extern double ml_gbdt_leaf_value(const MlGbdtRules *rules, double g, double h, double l2);
+
+typedef struct MlGbdtGrower MlGbdtGrower;
+
+extern size_t ml_gbdt_grower_memory(size_t n, size_t entries, size_t widest, int32_t num_leaves, int threads);
+extern MlStatus ml_gbdt_grower_create(MlEnv *env, const MlGbdtBins *bins, const MlGbdtRules *rules, MlGbdtGrower **grower);
+
+/*
+ * Grows one tree for output k of loss on the given rows (ascending) and the
+ * features of use[] (by feature), adds it to the forest and its values to the
+ * scores of those rows.  *grown is false when no split was found; nothing is
+ * added then.
+ */
+extern MlStatus ml_gbdt_grow(MlEnv *env, MlGbdtGrower *grower, MlGbdtLoss *loss, int32_t k,
+							 const uint32_t *rows, size_t n_rows, const bool *use,
+							 MlGbdtForest *forest, bool *grown);
+
+/* ---- boost.c ---- */
+extern MlStatus ml_gbdt_fit(MlEnv *env, const MlDataset *data, const MlParams *params, void **model);
+extern size_t ml_gbdt_memory(const MlSchema *schema, const MlParams *params, size_t n, int threads);
+
+/* The parameters, in the order of the table in gbdt.c. */
+typedef enum MlGbdtParam
+{
+	ML_GBDT_OBJECTIVE,
+	ML_GBDT_NUM_ITERATIONS,
+	ML_GBDT_LEARNING_RATE,
+	ML_GBDT_NUM_LEAVES,
+	ML_GBDT_MAX_DEPTH,
+	ML_GBDT_MIN_DATA_IN_LEAF,
+	ML_GBDT_MIN_SUM_HESSIAN,
+	ML_GBDT_LAMBDA_L1,
+	ML_GBDT_LAMBDA_L2,
+	ML_GBDT_MIN_GAIN,
+	ML_GBDT_MAX_BIN,
+	ML_GBDT_MIN_DATA_IN_BIN,
+	ML_GBDT_SAMPLE_CNT,
+	ML_GBDT_BAGGING_FRACTION,
+	ML_GBDT_BAGGING_FREQ,
+	ML_GBDT_FEATURE_FRACTION,
+	ML_GBDT_MAX_CAT_TO_ONEHOT,
+	ML_GBDT_MAX_CAT_THRESHOLD,
+	ML_GBDT_CAT_SMOOTH,
+	ML_GBDT_CAT_L2,
+	ML_GBDT_MIN_DATA_PER_GROUP,
+	ML_GBDT_BOOST_FROM_AVERAGE,
+	ML_GBDT_EARLY_STOPPING,
+	ML_GBDT_EARLY_STOPPING_DELTA
+} MlGbdtParam;
+
+/* The objective that a choice of the parameter means; -1 for auto. */
+extern int	ml_gbdt_objective_of_choice(int choice);
+
+#endif							/* ML_ALGO_GBDT_INTERNAL_H */

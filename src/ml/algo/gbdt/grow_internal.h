@@ -1,0 +1,107 @@
+/*-------------------------------------------------------------------------
+ * grow_internal.h
+ *	  The state of growing one tree, shared by grow.c, hist.c, partition.c and
+ *	  leaves.c.
+ *
+ * A leaf is a range of "rows", whose order inside a leaf stays ascending.  A leaf
+ * that may still be split keeps its histogram in a slot; when slots run out the
+ * leaf of least gain gives its own up, and its children are built from rows.
+ *-------------------------------------------------------------------------
+ */
+#ifndef ML_ALGO_GBDT_GROW_INTERNAL_H
+#define ML_ALGO_GBDT_GROW_INTERNAL_H
+
+#include "ml/algo/gbdt/gbdt_internal.h"
+
+typedef struct MlGbdtLeaf
+{
+	size_t		begin;			/* its rows: grower->rows[begin .. begin+count) */
+	size_t		count;
+	MlGbdtSum	total;
+	int32_t		depth;			/* 0: the root */
+	int32_t		slot;			/* -1: no histogram */
+	uint32_t	node;			/* in grower->node */
+	double		extra_l2;		/* cat_l2 below a split on sorted categories */
+	MlGbdtSplit best;
+} MlGbdtLeaf;
+
+/* Room of one thread. */
+typedef struct MlGbdtRoom
+{
+	MlGbdtSum  *partial;		/* a whole histogram; thread 0 has none, it writes to the slot */
+	bool		used;
+	MlGbdtSum  *wide;			/* histogram of one wide column, all zero between uses */
+	uint32_t   *touched;
+	MlGbdtRank *rank;
+} MlGbdtRoom;
+
+struct MlGbdtGrower
+{
+	const MlGbdtBins *bins;
+	const MlGbdtRules *rules;
+	int			threads;
+	MlGbdtScale scale;
+
+	/* One tree. */
+	MlGbdtLoss *loss;
+	int32_t		output;
+	size_t		n_rows;
+	uint32_t   *rows;			/* bins->n */
+	uint32_t   *to_left;		/* bins->n each, for partitioning */
+	uint32_t   *to_right;
+	size_t	   *block_left;		/* rows that each block sent left */
+	MlGbdtGradient *gradient;	/* bins->n, by row */
+	int		   *narrow;			/* positions of the narrow columns in use, ascending */
+	int			n_narrow;
+	int		   *wide;			/* features of the wide columns in use */
+	int			n_wide;
+
+	MlGbdtLeaf *leaf;
+	int32_t		n_leaves;
+	int32_t		max_leaves;
+	MlGbdtNode *node;			/* pairs of children in order of creation */
+	uint32_t	n_nodes;
+	uint16_t   *set;
+	uint32_t	n_set;
+	uint32_t	set_capacity;
+
+	MlGbdtSum **slot;
+	int32_t		n_slots;		/* allocated */
+	int32_t		max_slots;
+	int32_t    *free_slot;
+	int32_t		n_free;
+	MlGbdtRoom *room;			/* by thread */
+	MlGbdtSplit *found;			/* two per column in use */
+	uint8_t    *goes_left;		/* by bin, of the split in hand */
+	uint32_t   *bin;			/* of a category split */
+
+	double	   *block_sum;		/* leaves.c */
+	size_t	   *first_block;
+	double	   *median_value;	/* bins->n each, absolute loss only */
+	double	   *median_weight;
+};
+
+/* hist.c */
+
+/* Adds the rows of a leaf to the histograms of narrow columns in use number first .. last-1. */
+extern void ml_gbdt_hist_rows(const MlGbdtGrower *grower, const uint32_t *rows, size_t n, int first, int last, MlGbdtSum *hist);
+
+/* The histogram of one column of any width; hist must be zero.  Returns how many bins hold rows; they are in touched[]. */
+extern uint32_t ml_gbdt_hist_column(const MlGbdtGrower *grower, const MlGbdtColumn *column, const uint32_t *rows, size_t n,
+									MlGbdtSum *hist, uint32_t *touched);
+
+/* Builds the histograms of all narrow columns in use in a slot; other threads' shares stay in their rooms (room->used). */
+extern MlStatus ml_gbdt_hist_leaf(MlEnv *env, MlGbdtGrower *grower, const MlGbdtLeaf *leaf, MlGbdtSum *hist);
+
+/* partition.c */
+
+/* Moves the rows whose bin goes left (grower->goes_left) to the front, both sides in their old order. */
+extern MlStatus ml_gbdt_partition(MlEnv *env, MlGbdtGrower *grower, const MlGbdtColumn *column, size_t begin, size_t count, size_t *n_left);
+
+/* leaves.c */
+
+/* Values of all leaves from unrounded gradients, into their nodes; then adds them to the scores. */
+extern MlStatus ml_gbdt_leaf_values(MlEnv *env, MlGbdtGrower *grower);
+extern MlStatus ml_gbdt_leaf_scores(MlEnv *env, MlGbdtGrower *grower);
+
+#endif							/* ML_ALGO_GBDT_GROW_INTERNAL_H */
