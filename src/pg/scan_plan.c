@@ -127,7 +127,7 @@ nearest_column(const MlSource *source, const char *name)
 static const char *
 source_title(const MlSource *source)
 {
-	return source->is_query ? "the source query" : psprintf("\"%s\"", source->text);
+	return source->is_query ? "the source query" : psprintf("\"%s\"", get_rel_name(source->relid));
 }
 
 /* The column, or 42703 that helps to find the right name.  role: "target", "id", ... */
@@ -171,7 +171,7 @@ cast_hint(Oid type, const char *name)
 			if (type_is_range(getBaseType(type)))
 				return psprintf("Take its bounds in a query or a view: lower(%s), upper(%s).", column, column);
 			if (OidIsValid(get_element_type(getBaseType(type))))
-				return psprintf("Arrays of numbers can be used; of others take elements in a query or a view: %s[1].", column);
+				return psprintf("Arrays of numbers can be features; else take elements in a query or a view: %s[1].", column);
 			return psprintf("Cast it in a query or a view, for example %s::text.", column);
 	}
 }

@@ -267,18 +267,32 @@ readable_columns(Relation relation, int count)
 	return readable;
 }
 
-/* No relation of that name.  Says so with the user's own words, and helps with the usual slip. */
-static void
-relation_missing(const char *text)
+/* The usual slip: a name that needs double quotes was given without. */
+static bool
+needs_quotes(const char *text)
 {
-	bool		quoting = strlen(text) < NAMEDATALEN &&
-		OidIsValid(RangeVarGetRelid(makeRangeVar(NULL, pstrdup(text), -1), NoLock, true));
+	return strlen(text) < NAMEDATALEN && OidIsValid(RangeVarGetRelid(makeRangeVar(NULL, pstrdup(text), -1), NoLock, true));
+}
 
+static void
+refuse_name(const char *text)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_NAME),
+			 errmsg("\"%s\" is not the name of a table or view", text),
+			 needs_quotes(text) ? errhint("Write it in double quotes: '%s'.", quote_identifier(text))
+			 : errhint("Give a name, such as customers or sales.orders, or the text of one query.")));
+}
+
+/* In the user's own words; those may have double quotes of their own. */
+static void
+refuse_missing(const char *text, bool elsewhere)
+{
 	ereport(ERROR,
 			(errcode(ERRCODE_UNDEFINED_TABLE),
-			 errmsg("relation \"%s\" does not exist", text),
-			 quoting ? errhint("Names with capital letters or special characters need double quotes: '%s'.",
-							   quote_identifier(text)) : 0));
+			 strchr(text, '"') != NULL ? errmsg("relation %s does not exist", text) : errmsg("relation \"%s\" does not exist", text),
+			 elsewhere ? errdetail("Tables of another database cannot be read directly.") : 0,
+			 needs_quotes(text) ? errhint("Write it in double quotes: '%s'.", quote_identifier(text)) : 0));
 }
 
 /* The relation of that name by the caller's search_path, locked ACCESS SHARE. */
@@ -293,21 +307,15 @@ open_relation(const char *text)
 	Relation	relation;
 
 	if (!SplitIdentifierString(pstrdup(text), '.', &parts) || parts == NIL || list_length(parts) > 3)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_NAME),
-				 errmsg("\"%s\" is not the name of a table or view", text),
-				 errhint("Give a name, such as customers or sales.orders, or the text of one query.")));
+		refuse_name(text);
 	foreach(cell, parts)
 		names = lappend(names, makeString(pstrdup(lfirst(cell))));
 	name = makeRangeVarFromNameList(names);
 	if (name->catalogname != NULL && strcmp(name->catalogname, get_database_name(MyDatabaseId)) != 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_UNDEFINED_TABLE),
-				 errmsg("relation \"%s\" does not exist", text),
-				 errdetail("Tables of another database cannot be read directly.")));
+		refuse_missing(text, true);
 	relid = RangeVarGetRelid(name, AccessShareLock, true);
 	if (!OidIsValid(relid))
-		relation_missing(text);
+		refuse_missing(text, false);
 
 	relation = relation_open(relid, NoLock);
 	switch (relation->rd_rel->relkind)
@@ -378,6 +386,7 @@ Query *
 ml_source_query(const MlSource *source, const bool *needed, bool keep_places)
 {
 	SelectStmt *select = makeNode(SelectStmt);
+	List	   *rewritten;
 
 	for (int i = 0; i < source->columns->natts; i++)
 	{
@@ -387,7 +396,12 @@ ml_source_query(const MlSource *source, const bool *needed, bool keep_places)
 			select->targetList = lappend(select->targetList, make_target(NULL));
 	}
 	select->fromClause = list_make1(make_from(source));
-	return analyze(select, source->text);
+
+	/* Expands views and adds row-level security. */
+	rewritten = QueryRewrite(analyze(select, source->text));
+	if (list_length(rewritten) != 1)
+		elog(ERROR, "a SELECT became %d statements", list_length(rewritten));
+	return linitial_node(Query, rewritten);
 }
 
 /* What the walk below looks for in a rewritten query, views expanded. */
@@ -434,27 +448,17 @@ reach_walker(Node *node, MlReach *reach)
 	return expression_tree_walker(node, reach_walker, reach);
 }
 
-/*
- * Rewriting expands views and adds row-level security, so functions and
- * relations that hide there count as well.
- */
+/* Looks at the query with views and row-level security in it: what hides there counts as well. */
 static void
 find_reach(MlSource *source)
 {
-	Query	   *whole = ml_source_query(source, source->readable, false);
+	Query	   *query = ml_source_query(source, source->readable, false);
 	MlReach		reach = {false, false};
-	ListCell   *cell;
-	bool		safe = true;
 
-	foreach(cell, QueryRewrite(whole))
-	{
-		Query	   *query = lfirst_node(Query, cell);
-
-		safe &= max_parallel_hazard(query) == PROPARALLEL_SAFE;
-		(void) reach_walker((Node *) query, &reach);
-	}
+	(void) reach_walker((Node *) query, &reach);
 	source->temporary = reach.temporary;
-	source->parallel_safe = safe && !reach.temporary && !reach.workers_refuse;
+	source->parallel_safe = !reach.temporary && !reach.workers_refuse &&
+		max_parallel_hazard(query) == PROPARALLEL_SAFE;
 }
 
 static void

@@ -33,7 +33,7 @@ typedef struct MlSource
 extern MlSource *ml_source_open(const char *text);
 
 /*
- * A SELECT of the needed columns (NULL: of all), analyzed and ready for planning.
+ * A SELECT of the needed columns (NULL: of all), analyzed, rewritten (views, row-level security) and ready for planning.
  * keep_places: the others stay in the result as NULLs, so that positions are
  * those of source->columns.
  */
