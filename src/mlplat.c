@@ -7,6 +7,7 @@
 
 #include "fmgr.h"
 #include "pg/settings.h"
+#include "service/async.h"
 
 PG_MODULE_MAGIC;
 
@@ -16,4 +17,5 @@ void
 _PG_init(void)
 {
 	ml_settings_define();
+	ml_launcher_init();
 }

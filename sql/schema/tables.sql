@@ -168,8 +168,9 @@ CREATE TABLE mlplat.job (
 	not_before timestamptz,             -- wait after a crash
 	queued_at timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
 	started_at timestamptz,             -- NULL: queued
-	system_identifier bigint NOT NULL   -- of the cluster: elsewhere (a restored dump) the run is over
+	origin bigint NOT NULL              -- hash of cluster and database: elsewhere (a restored dump) the run is over
 );
+CREATE INDEX job_queue ON mlplat.job (priority DESC, job) WHERE asynchronous AND started_at IS NULL;
 
 CREATE TABLE mlplat.job_end (
 	job bigint PRIMARY KEY,

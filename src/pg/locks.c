@@ -178,3 +178,9 @@ ml_dispatcher_end(void)
 	dispatcher_tag(&tag);
 	(void) LockRelease(&tag, ExclusiveLock, true);
 }
+
+bool
+ml_dispatcher_is_there(void)
+{
+	return ml_job_is_alive(0);
+}

@@ -40,5 +40,6 @@ extern void ml_slot_give(int slot, bool session);
 /* False when another process is the dispatcher of this database. */
 extern bool ml_dispatcher_try(void);
 extern void ml_dispatcher_end(void);
+extern bool ml_dispatcher_is_there(void);
 
 #endif							/* ML_PG_LOCKS_H */

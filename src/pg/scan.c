@@ -173,7 +173,7 @@ feed_row(MlFrameReceiver *r, TupleTableSlot *slot)
 
 	if (++r->rows % ROWS_PER_REPORT == 0)
 	{
-		MlProgress	progress = {.phase = "read", .train_loss = NAN, .validation_loss = NAN};
+		MlProgress	progress = {.phase = "read", .iteration = r->rows, .train_loss = NAN, .validation_loss = NAN};
 
 		/* Of a read, iterations are rows. */
 		progress.iteration = r->rows;

@@ -19,6 +19,7 @@ int			ml_setting_threads = 0;
 int			ml_setting_parallel_workers = 2;
 int			ml_setting_max_training_memory = 2 * 1024 * 1024;
 int			ml_setting_max_concurrent_jobs = 4;
+int			ml_setting_retry_seconds = 300;
 bool		ml_setting_progress = true;
 int			ml_setting_simd = ML_SIMD_AUTO;
 int			ml_setting_model_cache_size = 64 * 1024;
@@ -87,6 +88,12 @@ define_limits(void)
 							NULL,
 							&ml_setting_max_concurrent_jobs, 4, 1, 1024,
 							PGC_SIGHUP, 0, NULL, NULL, NULL);
+
+	DefineCustomIntVariable("mlplat.retry_wait",
+							"Time after which a queued run that a crash ended is tried again.",
+							"It grows with each attempt.",
+							&ml_setting_retry_seconds, 300, 0, 86400,
+							PGC_SIGHUP, GUC_UNIT_S, NULL, NULL, NULL);
 
 	/* Defined later than the start of the server, a postmaster setting would be FATAL. */
 	if (process_shared_preload_libraries_in_progress)

@@ -28,6 +28,7 @@ extern int	ml_setting_threads;		/* 0: all cores */
 extern int	ml_setting_parallel_workers;
 extern int	ml_setting_max_training_memory; /* kB */
 extern int	ml_setting_max_concurrent_jobs;
+extern int	ml_setting_retry_seconds;	/* wait before a run that a crash ended is tried again */
 extern bool ml_setting_progress;
 extern int	ml_setting_simd;		/* MlSimd */
 extern int	ml_setting_model_cache_size;	/* kB */

@@ -15,6 +15,7 @@
 #include "lib/stringinfo.h"
 #include "ml/model/pipeline.h"
 #include "nodes/pg_list.h"
+#include "pg/progress.h"
 #include "pg/source.h"
 
 /* Arguments of ml_train as the user gave them; NULL where SQL had NULL. */
@@ -106,11 +107,12 @@ typedef struct MlTrainReport
 extern MlSource *ml_train_check(MlTrainRequest *request);
 
 /*
- * Reads and computes in this process, with the active snapshot.  after_read
- * (may be NULL) is called when the last row is in: an asynchronous run ends its
- * transaction there.  The outcome is in the current memory context.
+ * Reads and computes in this process, with the active snapshot.  told (may be NULL) is called
+ * after each change of progress.  after_read (may be NULL) is called when the last row is in: an
+ * asynchronous run ends its transaction there.  The outcome is in the current memory context; its
+ * checksum is filled in by ml_train_seal, which needs a transaction.
  */
-extern MlTrainOutcome *ml_train_compute(const MlTrainRequest *request, void (*after_read) (void));
+extern MlTrainOutcome *ml_train_compute(const MlTrainRequest *request, MlRunProgress *progress, void (*told) (void), void (*after_read) (void));
 
 /*
  * A request as the text of a JSON object and back, exactly: what mlplat.job.request and
@@ -123,8 +125,14 @@ extern MlTrainRequest *ml_train_request_parse(const char *json);
 extern void ml_train_outcome_save(const MlTrainOutcome *outcome, StringInfo out);
 extern MlTrainOutcome *ml_train_outcome_load(const char *bytes, Size length);
 
+/* SHA-256 of the image into outcome->checksum. */
+extern void ml_train_seal(MlTrainOutcome *outcome);
+
 /* Inserts model (if new), version, chunks, metrics, history, and deploys as request->deploy says; returns the report. */
 extern MlTrainReport *ml_train_store(const MlTrainRequest *request, const MlTrainOutcome *outcome);
+
+/* What a new version of this model ("name" or "name@version") would be asked for: as its production or else latest version was, with another source and rule. */
+extern MlTrainRequest *ml_train_again(const char *reference, const char *source, const char *deploy);
 
 /* The synchronous run: limits, recorder, worker or foreground, store. */
 extern MlTrainReport *ml_train_run(MlTrainRequest *request);

@@ -25,4 +25,13 @@ extern MlScanPlan *ml_train_plan(const MlTrainRequest *request, MlSource *source
 extern size_t ml_train_memory(const MlTrainSpec *spec, const MlScanPlan *plan, int threads);
 extern void ml_train_check_memory(const MlTrainSpec *spec, const MlScanPlan *plan, int threads);
 
+/* Shows in pg_stat_activity what this process does. */
+extern void ml_train_report_name(const MlTrainRequest *request);
+
+/* 'cancelled' or 'failed'. */
+extern const char *ml_train_state_of(const ErrorData *error);
+
+/* The one line about a run in the server log. */
+extern void ml_train_log(const MlTrainRequest *request, const MlTrainReport *report, const MlRunProgress *progress);
+
 #endif							/* ML_SERVICE_TRAIN_INTERNAL_H */

@@ -1,0 +1,215 @@
+/*-------------------------------------------------------------------------
+ * train.c
+ *	  ml_train, ml_train_async, ml_retrain.
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include <math.h>
+
+#include "catalog/pg_type.h"
+#include "funcapi.h"
+#include "miscadmin.h"
+#include "pg/compat.h"
+#include "service/train.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/jsonb.h"
+#include "utils/tuplestore.h"
+
+ML_FUNCTION(ml_train);
+ML_FUNCTION(ml_train_async);
+ML_FUNCTION(ml_retrain);
+
+/* Places of the arguments of ml_train and ml_train_async. */
+enum
+{
+	A_ALGORITHM, A_SOURCE, A_TARGET, A_MODEL, A_FEATURES, A_EXCLUDE, A_PARAMS, A_ID, A_WEIGHT,
+	A_SPLIT, A_HOLDOUT, A_VALIDATION, A_SPLIT_BY, A_CLASS_WEIGHT, A_SEED, A_MAX_SECONDS, A_DEPLOY, A_NOTE, A_PRIORITY
+};
+
+static char *
+text_argument(FunctionCallInfo fcinfo, int number)
+{
+	return PG_ARGISNULL(number) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(number));
+}
+
+static void
+require(FunctionCallInfo fcinfo, int number, const char *name)
+{
+	if (PG_ARGISNULL(number))
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("argument \"%s\" must not be null", name)));
+}
+
+static double
+number_argument(FunctionCallInfo fcinfo, int number, const char *name)
+{
+	require(fcinfo, number, name);
+	return PG_GETARG_FLOAT8(number);
+}
+
+/* text[] -> list of char *; NULL gives NIL. */
+static List *
+names_argument(FunctionCallInfo fcinfo, int number, const char *name)
+{
+	ArrayType  *array;
+	Datum	   *values;
+	bool	   *nulls;
+	int			count;
+	List	   *names = NIL;
+
+	if (PG_ARGISNULL(number))
+		return NIL;
+	array = PG_GETARG_ARRAYTYPE_P(number);
+	if (ARR_NDIM(array) > 1)
+		ereport(ERROR,
+				(errcode(ERRCODE_ARRAY_SUBSCRIPT_ERROR),
+				 errmsg("%s must be a one-dimensional array of column names", name)));
+	deconstruct_array(array, TEXTOID, -1, false, TYPALIGN_INT, &values, &nulls, &count);
+	for (int i = 0; i < count; i++)
+	{
+		if (nulls[i])
+			ereport(ERROR,
+					(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+					 errmsg("%s must not contain nulls", name)));
+		names = lappend(names, TextDatumGetCString(values[i]));
+	}
+	return names;
+}
+
+/* Without a seed one is drawn, and recorded like a given one. */
+static int64
+seed_argument(FunctionCallInfo fcinfo, int number)
+{
+	uint64		seed;
+
+	if (!PG_ARGISNULL(number))
+		return PG_GETARG_INT64(number);
+	if (!pg_strong_random(&seed, sizeof(seed)))
+		ereport(ERROR,
+				(errcode(ERRCODE_INTERNAL_ERROR),
+				 errmsg("could not generate a random seed")));
+	return (int64) (seed >> 1);
+}
+
+static double
+max_seconds_argument(FunctionCallInfo fcinfo, int number)
+{
+	double		seconds;
+
+	if (PG_ARGISNULL(number))
+		return 0;
+	seconds = PG_GETARG_FLOAT8(number);
+	if (!(seconds > 0))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("max_seconds must be above 0, not %g", seconds)));
+	return seconds;
+}
+
+static MlTrainRequest *
+read_request(FunctionCallInfo fcinfo)
+{
+	MlTrainRequest *request = palloc0(sizeof(MlTrainRequest));
+
+	require(fcinfo, A_ALGORITHM, "algorithm");
+	require(fcinfo, A_SOURCE, "source");
+	request->algorithm = text_argument(fcinfo, A_ALGORITHM);
+	request->source = text_argument(fcinfo, A_SOURCE);
+	request->target = text_argument(fcinfo, A_TARGET);
+	request->model = text_argument(fcinfo, A_MODEL);
+	request->features_given = !PG_ARGISNULL(A_FEATURES);
+	request->features = names_argument(fcinfo, A_FEATURES, "features");
+	request->exclude = names_argument(fcinfo, A_EXCLUDE, "exclude");
+	if (!PG_ARGISNULL(A_PARAMS))
+	{
+		Jsonb	   *params = PG_GETARG_JSONB_P(A_PARAMS);
+
+		request->params = JsonbToCString(NULL, &params->root, VARSIZE(params));
+	}
+	request->id = text_argument(fcinfo, A_ID);
+	request->weight = text_argument(fcinfo, A_WEIGHT);
+	require(fcinfo, A_SPLIT, "split");
+	request->split = text_argument(fcinfo, A_SPLIT);
+	request->holdout = number_argument(fcinfo, A_HOLDOUT, "holdout");
+	request->validation = number_argument(fcinfo, A_VALIDATION, "validation");
+	request->split_by = text_argument(fcinfo, A_SPLIT_BY);
+	request->class_weight = text_argument(fcinfo, A_CLASS_WEIGHT);
+	request->seed = seed_argument(fcinfo, A_SEED);
+	request->max_seconds = max_seconds_argument(fcinfo, A_MAX_SECONDS);
+	require(fcinfo, A_DEPLOY, "deploy");
+	request->deploy = text_argument(fcinfo, A_DEPLOY);
+	request->note = text_argument(fcinfo, A_NOTE);
+	return request;
+}
+
+static Datum
+text_or_null(const char *text, bool *null)
+{
+	*null = text == NULL || text[0] == '\0';
+	return *null ? (Datum) 0 : CStringGetTextDatum(text);
+}
+
+static Datum
+text_array(int count, char **texts)
+{
+	Datum	   *values = palloc(sizeof(Datum) * Max(count, 1));
+
+	for (int i = 0; i < count; i++)
+		values[i] = CStringGetTextDatum(texts[i]);
+	return PointerGetDatum(construct_array(values, count, TEXTOID, -1, false, TYPALIGN_INT));
+}
+
+static void
+return_report(FunctionCallInfo fcinfo, const MlTrainReport *report)
+{
+	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
+	Datum		values[10];
+	bool		nulls[10] = {false};
+
+	values[0] = CStringGetTextDatum(report->model);
+	values[1] = Int32GetDatum(report->version);
+	values[2] = CStringGetTextDatum(report->task);
+	values[3] = CStringGetTextDatum(report->algorithm);
+	values[4] = Int64GetDatum(report->rows);
+	values[5] = Int32GetDatum(report->features);
+	values[6] = text_or_null(report->metric, &nulls[6]);
+	values[7] = Float8GetDatum(report->score);
+	nulls[7] = isnan(report->score);
+	values[8] = Float8GetDatum(report->seconds);
+	values[9] = text_array(report->n_warnings, report->warnings);
+	tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
+}
+
+Datum
+ml_train(PG_FUNCTION_ARGS)
+{
+	InitMaterializedSRF(fcinfo, 0);
+	return_report(fcinfo, ml_train_run(read_request(fcinfo)));
+	return (Datum) 0;
+}
+
+Datum
+ml_train_async(PG_FUNCTION_ARGS)
+{
+	MlTrainRequest *request = read_request(fcinfo);
+
+	require(fcinfo, A_PRIORITY, "priority");
+	request->priority = PG_GETARG_INT32(A_PRIORITY);
+	PG_RETURN_INT64(ml_train_enqueue(request));
+}
+
+Datum
+ml_retrain(PG_FUNCTION_ARGS)
+{
+	MlTrainRequest *request;
+
+	InitMaterializedSRF(fcinfo, 0);
+	require(fcinfo, 0, "model");
+	require(fcinfo, 2, "deploy");
+	request = ml_train_again(text_argument(fcinfo, 0), text_argument(fcinfo, 1), text_argument(fcinfo, 2));
+	return_report(fcinfo, ml_train_run(request));
+	return (Datum) 0;
+}

@@ -1,0 +1,20 @@
+/*-------------------------------------------------------------------------
+ * job_control.h
+ *	  Waiting for jobs and stopping them.
+ *-------------------------------------------------------------------------
+ */
+#ifndef ML_SERVICE_JOB_CONTROL_H
+#define ML_SERVICE_JOB_CONTROL_H
+
+#include "postgres.h"
+
+/* The state once it has ended, or the present one when so many seconds (< 0: no limit) have passed. */
+extern const char *ml_job_wait(int64 job, double seconds);
+
+/* True when the job was queued or running and is being stopped. */
+extern bool ml_job_stop(int64 job);
+
+/* May the current role see jobs of this owner on this model? */
+extern bool ml_job_visible(const char *owner, const char *model);
+
+#endif							/* ML_SERVICE_JOB_CONTROL_H */
