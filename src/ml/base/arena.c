@@ -3,7 +3,7 @@
  *	  Memory of one run or one cached model.
  *
  * Small pieces are cut from blocks that grow from 8 kB to 256 kB.  What takes
- * LARGE bytes or more stands alone: below MAPPED bytes in memory of malloc,
+ * 64 kB or more stands alone: below MAPPED bytes in memory of malloc,
  * from there on in a mapping of its own.  The addresses of those that stand
  * alone are in a hash set, so that ml_release() can tell what it was given.
  *
@@ -31,10 +31,10 @@
 #endif
 
 #ifdef SANITIZED
-#define LARGE ((size_t) 0)
+#define STANDS_ALONE(bytes) true
 #define MAPPED SIZE_MAX
 #else
-#define LARGE ((size_t) 64 * 1024)
+#define STANDS_ALONE(bytes) ((bytes) >= (size_t) 64 * 1024)
 #define MAPPED ((size_t) 1024 * 1024)
 #endif
 #define ALIGNMENT 64
@@ -314,7 +314,7 @@ alloc_aligned(MlEnv *env, size_t bytes, size_t alignment, bool zero)
 	MlArena    *arena = env->arena;
 	char	   *result;
 
-	if (LARGE == 0 || bytes >= LARGE)
+	if (STANDS_ALONE(bytes))
 		return large_alloc(env, bytes, zero);
 	result = (char *) (((uintptr_t) arena->free + alignment - 1) & ~(uintptr_t) (alignment - 1));
 	if (arena->free == NULL || result > arena->end || (size_t) (arena->end - result) < bytes)

@@ -18,14 +18,16 @@ static void
 clip(char *text, size_t size, int wanted)
 {
 	size_t		n = size - 1;
+	size_t		start = n;
+	unsigned char first;
 
 	if (wanted < 0 || (size_t) wanted < size)
 		return;
-	while (n > 0 && ((unsigned char) text[n - 1] & 0xC0) == 0x80)
-		n--;
-	if (n > 0 && (unsigned char) text[n - 1] >= 0xC0)
-		n--;
-	text[n] = '\0';
+	while (start > 0 && ((unsigned char) text[start - 1] & 0xC0) == 0x80)
+		start--;
+	first = start > 0 ? (unsigned char) text[start - 1] : 0;
+	if (first >= 0xC0 && start - 1 + (first >= 0xF0 ? 4 : first >= 0xE0 ? 3 : 2) > n)
+		text[start - 1] = '\0';
 }
 
 __attribute__((format(printf, 3, 0)))

@@ -1,0 +1,373 @@
+/*-------------------------------------------------------------------------
+ * test_base.c
+ *	  Failures, memory, bytes, checksum, sorting, threads, numbers as text.
+ *-------------------------------------------------------------------------
+ */
+#include "unit.h"
+
+#include <limits.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include "ml/base/bytes.h"
+#include "ml/base/rng.h"
+#include "ml/base/sort.h"
+#include "ml/base/text.h"
+
+static void
+test_errors(void)
+{
+	MlEnv	   *env = unit_env(1);
+	char		wide[2000];
+
+	CHECK(ml_fail(env, ML_BAD_PARAM, "first %d", 1) == ML_BAD_PARAM);
+	CHECK(ml_fail(env, ML_BAD_DATA, "second") == ML_BAD_PARAM);
+	CHECK(ml_hint(env, "Try %s.", "this") == ML_BAD_PARAM);
+	CHECK_TEXT(env->error.message, "first 1");
+	CHECK_TEXT(env->error.hint, "Try this.");
+
+	/* A cut text keeps whole characters: 511 bytes are not a multiple of 3. */
+	for (int i = 0; i < 600; i++)
+		memcpy(wide + 3 * i, "\xE2\x82\xAC", 3);
+	wide[1800] = '\0';
+	env->error.status = ML_OK;
+	ml_fail(env, ML_BAD_PARAM, "x%s", wide);
+	CHECK(strlen(env->error.message) == 1 + 510);
+	env->error.status = ML_OK;
+	ml_fail(env, ML_BAD_PARAM, "%s", wide);
+	CHECK(strlen(env->error.message) == 510);
+
+	for (int i = 0; i < 3; i++)
+		ml_warn(env, "warning %d", i);
+	CHECK(env->n_warnings == 3);
+	CHECK_TEXT(env->warnings->text, "warning 0");
+	CHECK_TEXT(env->warnings->next->next->text, "warning 2");
+	unit_env_free(env);
+}
+
+static void
+test_arena(void)
+{
+	MlEnv	   *env = unit_env(1);
+	size_t		before;
+	char	   *big;
+	void	   *some[100];
+	bool		aligned = true;
+	bool		zero = true;
+
+	for (size_t i = 0; i < 2000; i++)
+	{
+		char	   *p = ml_alloc0(env, i, 3);
+
+		aligned &= (uintptr_t) p % 64 == 0;
+		for (size_t j = 0; j < 3 * i; j++)
+			zero &= p[j] == 0;
+		memset(p, 1, 3 * i);
+	}
+	CHECK(aligned && zero);
+	before = ml_arena_used(env->arena);
+	big = ml_alloc(env, 3, 1 << 20);
+	memset(big, 1, 3 << 20);
+	CHECK(ml_arena_used(env->arena) == before + (3 << 20));
+	ml_release(env, big);
+	CHECK(ml_arena_used(env->arena) == before);
+	CHECK(ml_arena_peak(env->arena) == before + (3 << 20));
+
+	/* Giving back in another order than taking. */
+	for (int i = 0; i < 100; i++)
+		some[i] = ml_alloc(env, 1, 70000 + 20000 * (size_t) i);
+	for (int i = 0; i < 100; i++)
+		ml_release(env, some[i * 37 % 100]);
+	CHECK(ml_arena_used(env->arena) == before);
+	ml_release(env, NULL);
+	CHECK_TEXT(ml_printf(env, "%s-%d", "a", 5), "a-5");
+	CHECK_TEXT(ml_strndup(env, "abcdef", 3), "abc");
+
+	CHECK(ml_alloc(env, SIZE_MAX / 4, 8) == NULL && env->error.status == ML_TOO_LARGE);
+	env->error.status = ML_OK;
+	CHECK(ml_alloc(env, SIZE_MAX / 32, 8) == NULL && env->error.status == ML_NO_MEMORY);
+	unit_env_free(env);
+}
+
+static void
+test_limit(void)
+{
+	MlEnv	   *env = unit_env(1);
+	void	   *p;
+
+	ml_arena_free(env->arena);
+	env->arena = ml_arena_create(4 << 20);
+	p = ml_alloc(env, 3, 1 << 20);
+	CHECK(p != NULL);
+	CHECK(ml_alloc(env, 2, 1 << 20) == NULL && env->error.status == ML_OVER_BUDGET);
+	CHECK(strstr(env->error.hint, "max_training_memory") != NULL);
+	env->error.status = ML_OK;
+	ml_release(env, p);
+	CHECK(ml_alloc(env, 3, 1 << 20) != NULL);
+
+	/* A warning for which there is no room is lost and does no harm. */
+	while (ml_alloc(env, 1, 1000) != NULL)
+		;
+	env->error.status = ML_OK;
+	for (int i = 0; i < 2000; i++)
+		ml_warn(env, "%0900d", i);
+	CHECK(env->error.status == ML_OK && env->n_warnings < 2000);
+	unit_env_free(env);
+}
+
+static void
+test_bytes(void)
+{
+	MlEnv	   *env = unit_env(1);
+	double		numbers[] = {1.5, -0.0, 1e308};
+	double		bad[] = {1, NAN};
+	double	   *back;
+	MlWriter	w;
+	MlReader	r;
+
+	ml_writer_init(&w, env);
+	ml_put_u8(&w, 200);
+	ml_put_u16(&w, 60000);
+	ml_put_u32(&w, 0xDEADBEEF);
+	ml_put_u64(&w, UINT64_C(0x0123456789ABCDEF));
+	ml_put_i32(&w, -7);
+	ml_put_double(&w, -2.5);
+	ml_put_text(&w, "hello");
+	ml_put_text(&w, NULL);
+	ml_put_text(&w, "");
+	ml_put_doubles(&w, numbers, 3);
+	CHECK(w.status == ML_OK && w.bytes[1] == (60000 & 255) && w.bytes[3] == 0xEF);
+
+	ml_reader_init(&r, env, w.bytes, w.length);
+	CHECK(ml_get_u8(&r) == 200 && ml_get_u16(&r) == 60000 && ml_get_u32(&r) == 0xDEADBEEF);
+	CHECK(ml_get_u64(&r) == UINT64_C(0x0123456789ABCDEF) && ml_get_i32(&r) == -7 && ml_get_double(&r) == -2.5);
+	CHECK_TEXT(ml_get_text(&r), "hello");
+	CHECK(ml_get_text(&r) == NULL && r.status == ML_OK);
+	CHECK_TEXT(ml_get_text(&r), "");
+	back = ml_get_doubles(&r, 3);
+	CHECK(back != NULL && back[0] == 1.5 && signbit(back[1]) && back[2] == 1e308);
+	CHECK(ml_reader_end(&r) == ML_OK);
+	CHECK(ml_get_u8(&r) == 0 && r.status == ML_CORRUPT && ml_get_u32(&r) == 0 && ml_get_text(&r) == NULL);
+	env->error.status = ML_OK;
+
+	/* Too short for what is announced. */
+	ml_writer_init(&w, env);
+	ml_put_u32(&w, 1000000000);
+	ml_put_u32(&w, 4);
+	ml_reader_init(&r, env, w.bytes, w.length);
+	CHECK(ml_get_count(&r, 8) == 0 && r.status == ML_CORRUPT);
+	env->error.status = ML_OK;
+	ml_reader_init(&r, env, w.bytes, w.length);
+	CHECK(ml_get_text(&r) == NULL && r.status == ML_CORRUPT);
+	env->error.status = ML_OK;
+	ml_reader_init(&r, env, w.bytes, w.length);
+	CHECK(ml_get_doubles(&r, SIZE_MAX / 4) == NULL && r.status == ML_CORRUPT);
+	env->error.status = ML_OK;
+	ml_reader_init(&r, env, w.bytes, w.length);
+	ml_get_u32(&r);
+	CHECK(ml_reader_end(&r) == ML_CORRUPT);
+	env->error.status = ML_OK;
+
+	ml_writer_init(&w, env);
+	ml_put_doubles(&w, bad, 2);
+	ml_put_u32(&w, 3);
+	ml_put_bytes(&w, "a\0b", 3);
+	ml_reader_init(&r, env, w.bytes, w.length);
+	CHECK(ml_get_doubles(&r, 2) == NULL && r.status == ML_CORRUPT);
+	env->error.status = ML_OK;
+	ml_reader_init(&r, env, w.bytes, w.length);
+	ml_get_double(&r);
+	CHECK(ml_get_finite(&r) == 0 && r.status == ML_CORRUPT);
+	env->error.status = ML_OK;
+	ml_reader_init(&r, env, w.bytes, w.length);
+	ml_get_bytes(&r, 16);
+	CHECK(ml_get_text(&r) == NULL && r.status == ML_CORRUPT);
+	unit_env_free(env);
+}
+
+/* RFC 3720, B.4. */
+static void
+test_crc(void)
+{
+	uint8_t		data[1000];
+
+	CHECK(ml_crc32c("123456789", 9) == 0xE3069283);
+	memset(data, 0, 32);
+	CHECK(ml_crc32c(data, 32) == 0x8A9136AA);
+	memset(data, 0xFF, 32);
+	CHECK(ml_crc32c(data, 32) == 0x62A8AB43);
+	for (int i = 0; i < 32; i++)
+		data[i] = (uint8_t) i;
+	CHECK(ml_crc32c(data, 32) == 0x46DD794E);
+	CHECK(ml_crc32c(data, 0) == 0);
+	for (size_t i = 0; i < sizeof(data); i++)
+		data[i] = (uint8_t) ml_rng_u64(1, 2, i);
+	for (size_t n = 0; n < 40; n++)
+		CHECK(ml_crc32c(data + n, sizeof(data) - 2 * n) == ml_crc32c_portable(data + n, sizeof(data) - 2 * n));
+}
+
+static void
+test_sort(void)
+{
+	MlEnv	   *env = unit_env(1);
+	static const double values[] = {-INFINITY, -1e300, -1, -0x1p-1074, 0, 0x1p-1074, 1, 1e300, INFINITY, NAN};
+	static const char *const texts[] = {"b", "", "abcdefgh", "abcdefghi", "a\x80", "abcdefgg", "B"};
+	static const uint32_t lengths[] = {1, 0, 8, 9, 2, 8, 1};
+	static const int32_t sorted[] = {1, 6, 5, 2, 3, 4, 0};
+	int32_t		order[7];
+	size_t		sizes[] = {0, 1, 63, 64, 5000};
+
+	for (size_t i = 1; i < sizeof(values) / sizeof(values[0]); i++)
+		CHECK(ml_sort_key_double(values[i - 1]) < ml_sort_key_double(values[i]));
+	CHECK(ml_sort_key_double(-0.0) == ml_sort_key_double(0.0));
+	CHECK(ml_sort_key_int(INT64_MIN) < ml_sort_key_int(-1) && ml_sort_key_int(-1) < ml_sort_key_int(0) && ml_sort_key_int(0) < ml_sort_key_int(INT64_MAX));
+
+	for (size_t s = 0; s < 5; s++)
+	{
+		size_t		n = sizes[s];
+		MlKeyed    *items = ml_alloc(env, n, sizeof(MlKeyed));
+		bool		ok = true;
+
+		for (size_t i = 0; i < n; i++)
+			items[i] = (MlKeyed)
+			{
+				(ml_rng_u64(3, s, i) % 100) << (i % 2 == 0 ? 0 : 57), i
+			};
+		CHECK_STATUS(env, ml_sort_keyed(env, items, n), ML_OK);
+		for (size_t i = 1; i < n; i++)
+			ok &= items[i - 1].key < items[i].key || (items[i - 1].key == items[i].key && items[i - 1].row < items[i].row);
+		CHECK(ok);
+	}
+	CHECK_STATUS(env, ml_sort_texts(env, 7, texts, lengths, order), ML_OK);
+	CHECK(memcmp(order, sorted, sizeof(sorted)) == 0);
+	unit_env_free(env);
+}
+
+/* ------------------------------------------------------------------------
+ * Threads
+ * ------------------------------------------------------------------------
+ */
+
+#define TASKS 1000
+
+typedef struct Tally
+{
+	int			count[TASKS];
+	int			thread[TASKS];
+	bool		signals_blocked;
+} Tally;
+
+static void
+tally_task(void *arg, size_t task, int thread)
+{
+	Tally	   *tally = arg;
+	sigset_t	mask;
+
+	tally->count[task]++;
+	tally->thread[task] = thread;
+	pthread_sigmask(SIG_SETMASK, NULL, &mask);
+	if (thread > 0 && (!sigismember(&mask, SIGTERM) || !sigismember(&mask, SIGINT) || !sigismember(&mask, SIGUSR1)))
+		tally->signals_blocked = false;
+	if (task % 100 == 0)
+		usleep(1000);			/* so that helpers find something to do */
+}
+
+static void
+test_pool(int threads)
+{
+	MlEnv	   *env = unit_env(threads);
+	bool		once = true;
+	bool		in_range = true;
+	int			helped = 0;
+	Tally		tally;
+
+	CHECK(ml_pool_threads(env->pool) == threads);
+	tally.signals_blocked = true;
+	for (int round = 0; round < 200; round++)
+	{
+		size_t		tasks = round % 10 == 0 ? TASKS : (size_t) round % 7;
+
+		memset(tally.count, 0, sizeof(tally.count));
+		if (ml_pool_run(env, tasks, tally_task, &tally) != ML_OK)
+			once = false;
+		for (size_t i = 0; i < TASKS; i++)
+		{
+			once &= tally.count[i] == (i < tasks ? 1 : 0);
+			in_range &= i >= tasks || (tally.thread[i] >= 0 && tally.thread[i] < threads);
+			helped += i < tasks && tally.thread[i] > 0;
+		}
+		if (round % 50 == 0)
+			usleep(5000);		/* long enough for the helpers to fall asleep */
+	}
+	CHECK(once && in_range && tally.signals_blocked);
+	CHECK(threads == 1 ? helped == 0 : helped > 0);
+	unit_env_free(env);
+}
+
+static bool
+cancel_after_a_while(void *state)
+{
+	int		   *asked = state;
+
+	return ++*asked > 20;
+}
+
+static void
+test_cancel(int threads)
+{
+	MlEnv	   *env = unit_env(threads);
+	Tally		tally = {.signals_blocked = true};
+	int			asked = 0;
+	int			done = 0;
+
+	env->canceled = cancel_after_a_while;
+	env->state = &asked;
+	CHECK_STATUS(env, ml_pool_run(env, TASKS, tally_task, &tally), ML_CANCELED);
+	for (int i = 0; i < TASKS; i++)
+		done += tally.count[i];
+	CHECK(done < TASKS);
+	env->canceled = NULL;
+	memset(tally.count, 0, sizeof(tally.count));
+	CHECK_STATUS(env, ml_pool_run(env, TASKS, tally_task, &tally), ML_OK);
+	CHECK(tally.count[0] == 1 && tally.count[TASKS - 1] == 1);
+	unit_env_free(env);
+}
+
+static void
+test_text(void)
+{
+	char		buffer[ML_DOUBLE_TEXT];
+
+	CHECK_TEXT(ml_double_text(buffer, 20), "20");
+	CHECK_TEXT(ml_double_text(buffer, -3), "-3");
+	CHECK_TEXT(ml_double_text(buffer, 0.1), "0.1");
+	CHECK_TEXT(ml_double_text(buffer, 1.0 / 3), "0.3333333333333333");
+	CHECK_TEXT(ml_double_text(buffer, 5e-324), "4.94065645841247e-324");
+	CHECK_TEXT(ml_double_text(buffer, -0.0), "0");
+	for (uint64_t i = 0; i < 1000; i++)
+	{
+		double		x = (ml_rng_uniform(1, 2, i) - 0.5) * pow(10, (double) (i % 600) - 300);
+
+		if (strtod(ml_double_text(buffer, x), NULL) != x)
+			CHECK(!"a number reads back as another");
+	}
+	CHECK(ml_hash_bytes(0, "abc", 3) != ml_hash_bytes(0, "abd", 3) && ml_hash_bytes(0, "", 0) != ml_hash_bytes(0, "\0", 1));
+}
+
+int
+main(void)
+{
+	test_errors();
+	test_arena();
+	test_limit();
+	test_bytes();
+	test_crc();
+	test_sort();
+	for (int threads = 1; threads <= 5; threads += 2)
+	{
+		test_pool(threads);
+		test_cancel(threads);
+	}
+	test_text();
+	return unit_done();
+}
