@@ -153,3 +153,19 @@ COMMENT ON FUNCTION mlplat._predict_version_columns_proba(bigint, "any") IS
 	'of generated functions: predicts from columns with one version';
 GRANT EXECUTE ON FUNCTION mlplat._predict_version_columns_proba(bigint, "any") TO PUBLIC;
 
+CREATE FUNCTION ml_predict_batch(model text, source text, id text DEFAULT NULL)
+	RETURNS TABLE (id text, prediction double precision, label text, probability double precision, version int)
+	LANGUAGE c VOLATILE PARALLEL UNSAFE COST 100000 ROWS 10000
+	AS 'MODULE_PATHNAME', 'ml_predict_batch';
+COMMENT ON FUNCTION ml_predict_batch(text, text, text) IS
+	'predictions for all rows of a table, view or query; id names the column that identifies a row; probability as ml_predict_proba gives it';
+GRANT EXECUTE ON FUNCTION ml_predict_batch(text, text, text) TO PUBLIC;
+
+CREATE FUNCTION ml_create_function(model text, relation regclass, name text DEFAULT NULL, kind text DEFAULT 'predict',
+		pinned boolean DEFAULT false)
+	RETURNS regprocedure
+	LANGUAGE c VOLATILE PARALLEL UNSAFE
+	AS 'MODULE_PATHNAME', 'ml_create_function';
+COMMENT ON FUNCTION ml_create_function(text, regclass, text, text, boolean) IS
+	'makes a function <model>_<kind> that predicts for rows of a relation, so that it reads like a column; kind: predict, class, proba, or columns, columns_class, columns_proba, which take the columns instead of the row; pinned to the present version it is IMMUTABLE and can be indexed';
+GRANT EXECUTE ON FUNCTION ml_create_function(text, regclass, text, text, boolean) TO PUBLIC;

@@ -1,0 +1,73 @@
+/*-------------------------------------------------------------------------
+ * batch.c
+ *	  ml_predict_batch() and ml_create_function(): predictions for whole relations.
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "fmgr.h"
+#include "funcapi.h"
+#include "utils/builtins.h"
+
+#include "pg/compat.h"
+#include "service/batch.h"
+#include "service/function.h"
+
+ML_FUNCTION(ml_predict_batch);
+ML_FUNCTION(ml_create_function);
+
+static char *
+required_text(FunctionCallInfo fcinfo, int argument, const char *name)
+{
+	if (PG_ARGISNULL(argument))
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("%s must not be null", name)));
+	return text_to_cstring(PG_GETARG_TEXT_PP(argument));
+}
+
+static char *
+optional_text(FunctionCallInfo fcinfo, int argument)
+{
+	return PG_ARGISNULL(argument) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(argument));
+}
+
+/* The tuplestore spills to disk beyond work_mem. */
+static void
+store_row(void *state, const MlBatchRow *row)
+{
+	ReturnSetInfo *result = state;
+	Datum		values[5] = {0};
+	bool		nulls[5] = {row->id == NULL, !row->has_prediction, row->label == NULL, row->label == NULL, false};
+
+	if (row->id != NULL)
+		values[0] = CStringGetTextDatum(row->id);
+	values[1] = Float8GetDatum(row->prediction);
+	if (row->label != NULL)
+		values[2] = CStringGetTextDatum(row->label);
+	values[3] = Float8GetDatum(row->probability);
+	values[4] = Int32GetDatum(row->version);
+	tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
+}
+
+Datum
+ml_predict_batch(PG_FUNCTION_ARGS)
+{
+	InitMaterializedSRF(fcinfo, 0);
+	ml_batch_run(required_text(fcinfo, 0, "model"), required_text(fcinfo, 1, "source"), optional_text(fcinfo, 2),
+				 store_row, fcinfo->resultinfo);
+	return (Datum) 0;
+}
+
+Datum
+ml_create_function(PG_FUNCTION_ARGS)
+{
+	char	   *model = required_text(fcinfo, 0, "model");
+	char	   *kind = required_text(fcinfo, 3, "kind");
+
+	if (PG_ARGISNULL(1) || PG_ARGISNULL(4))
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("%s must not be null", PG_ARGISNULL(1) ? "relation" : "pinned")));
+	PG_RETURN_OID(ml_function_create(model, PG_GETARG_OID(1), optional_text(fcinfo, 2), kind, PG_GETARG_BOOL(4)));
+}

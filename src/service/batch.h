@@ -1,0 +1,27 @@
+/*-------------------------------------------------------------------------
+ * batch.h
+ *	  Predictions for all rows of a source.
+ *-------------------------------------------------------------------------
+ */
+#ifndef ML_SERVICE_BATCH_H
+#define ML_SERVICE_BATCH_H
+
+#include "postgres.h"
+
+typedef struct MlBatchRow
+{
+	const char *id;				/* NULL: no id column, or NULL in it */
+	bool		has_prediction; /* not for labels that are no numbers */
+	double		prediction;
+	const char *label;			/* NULL for regression */
+	double		probability;	/* with a label: as ml_predict_proba() */
+	int32		version;
+} MlBatchRow;
+
+/* Called for each row; what it points to lives until the next one. */
+typedef void (*MlBatchSink) (void *state, const MlBatchRow *row);
+
+/* id NULL: none.  42703 for an id that is no column of the source. */
+extern void ml_batch_run(const char *reference, const char *source, const char *id, MlBatchSink sink, void *state);
+
+#endif							/* ML_SERVICE_BATCH_H */

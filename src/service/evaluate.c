@@ -1,0 +1,127 @@
+/*-------------------------------------------------------------------------
+ * evaluate.c
+ *	  How good a version is: as measured when it was trained, or on other rows now.
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "catalog/figures.h"
+#include "catalog/model.h"
+#include "pg/env.h"
+#include "pg/error.h"
+#include "pg/scan.h"
+#include "pg/settings.h"
+#include "pg/source.h"
+#include "service/evaluate.h"
+#include "service/rowmap.h"
+
+MlServed *
+ml_serve_to_reader(const char *reference, MemoryContext owner)
+{
+	MlServed   *served = ml_serve(reference, owner);
+
+	ml_model_require_id(served->resolved.model_id, served->resolved.name, ML_PRIVILEGE_READ, ml_serving_snapshot());
+	return served;
+}
+
+static void
+keep_metrics(MlEvaluation *evaluation, const MlMetric *metrics, int count)
+{
+	for (const MlMetricInfo *info = ml_metric_infos; info->name != NULL; info++)
+	{
+		for (int i = 0; i < count; i++)
+		{
+			if (strcmp(metrics[i].name, info->name) == 0 && evaluation->n_metrics < ML_MAX_METRICS)
+			{
+				MlMetric   *metric = &evaluation->metrics[evaluation->n_metrics++];
+
+				metric->name = info->name;
+				metric->value = metrics[i].value;
+				metric->higher_is_better = info->higher_is_better;
+			}
+		}
+	}
+}
+
+static void
+read_stored(MlEvaluation *evaluation)
+{
+	const MlServed *served = evaluation->served;
+	const MlSchema *schema = served->model->schema;
+	int64		version_id = served->resolved.version_id;
+	MlMetric   *metrics;
+	MlRocPoint *roc;
+	int			count = ml_figures_metrics(version_id, "test", &metrics);
+
+	if (count == 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("model \"%s\" was trained without a hold-out", served->name),
+				 errhint("Name rows to judge it on, for example ml_evaluate('%s', 'table').  The view ml_metrics has what was measured on the training part.",
+						 served->name)));
+	keep_metrics(evaluation, metrics, count);
+	if (schema->task == ML_TASK_CLASSIFICATION)
+		evaluation->confusion = ml_figures_confusion(version_id, "test", schema->n_classes, schema->classes);
+	evaluation->n_roc = ml_figures_roc(version_id, &roc);
+	evaluation->roc = roc;
+}
+
+/* Columns that the model reads, and its target in the form in which it was learnt. */
+static void
+roles_of(const MlSchema *schema, MlScanRoles *roles)
+{
+	ListCell   *cell;
+
+	roles->target = schema->target;
+	roles->target_is_class = schema->task == ML_TASK_CLASSIFICATION;
+	roles->features_given = true;
+	foreach(cell, ml_source_columns(schema))
+		roles->features = lappend(roles->features, unconstify(char *, schema->features[lfirst_int(cell)].source_column));
+}
+
+static void
+measure(MlEvaluation *evaluation, const char *source_text, MemoryContext owner)
+{
+	const MlModel *model = evaluation->served->model;
+	MlEnv	   *env = ml_env_create(owner, (Size) ml_setting_max_training_memory * 1024, ml_setting_thread_count());
+	MlScanRoles roles = {0};
+	MlSource   *source;
+	MlScanPlan *plan;
+	MlPartMetrics *part = palloc0(sizeof(MlPartMetrics));
+	MlRocPoint *roc = NULL;
+	size_t		n_roc = 0;
+
+	source = ml_source_open(source_text);
+	roles_of(model->schema, &roles);
+	plan = ml_scan_plan(source, &roles);
+	ml_check(env, ml_pipeline_evaluate(env, model, ml_scan_run(plan, env), part, &roc, &n_roc));
+	if (part->rows == 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_DATA_EXCEPTION),
+				 errmsg("no usable rows to judge model \"%s\" on", evaluation->served->name),
+				 errdetail("Rows count that have a value in column \"%s\".", model->schema->target)));
+	keep_metrics(evaluation, part->metrics, part->count);
+	evaluation->confusion = (const int64 *) part->confusion;
+	evaluation->roc = roc;
+	evaluation->n_roc = (int) n_roc;
+}
+
+MlEvaluation *
+ml_evaluate_version(const char *reference, const char *source, MemoryContext owner)
+{
+	MemoryContext old = MemoryContextSwitchTo(owner);
+	MlEvaluation *evaluation = palloc0(sizeof(MlEvaluation));
+
+	if (source == NULL)
+	{
+		evaluation->served = ml_serve_to_reader(reference, owner);
+		read_stored(evaluation);
+	}
+	else
+	{
+		evaluation->served = ml_serve(reference, owner);
+		measure(evaluation, source, owner);
+	}
+	MemoryContextSwitchTo(old);
+	return evaluation;
+}
