@@ -17,9 +17,10 @@ def student(t, df):
     x = df / (df + t * t)
     if df < 10000:
         return mp.betainc(df / 2, mp.mpf(1) / 2, 0, x, regularized=True)
-    constant = mp.exp(mp.loggamma((df + 1) / 2) - mp.loggamma(df / 2)) / mp.sqrt(df * mp.pi)
-    points = [t] + [t + k / max(t, mp.mpf(1)) for k in range(1, 120)]
-    return 2 * mp.quad(lambda u: constant * mp.exp(-(df + 1) / 2 * mp.log1p(u * u / df)), points)
+    # Relative to the density at t: mpmath's quadrature aims at an absolute error.
+    density = mp.exp(mp.loggamma((df + 1) / 2) - mp.loggamma(df / 2) - (df + 1) / 2 * mp.log1p(t * t / df)) / mp.sqrt(df * mp.pi)
+    steps = [k / max(t, mp.mpf(1)) for k in range(120)]
+    return 2 * density * mp.quad(lambda s: mp.exp(-(df + 1) / 2 * mp.log1p(s * (2 * t + s) / (df + t * t))), steps)
 
 
 def table(name, arguments, function):
