@@ -226,13 +226,16 @@ fit_with(MlEnv *env, const MlMethod *method, const MlDataset *data, const char *
 	for (char *word = strtok(text, " "); word != NULL; word = strtok(NULL, " "))
 	{
 		char	   *value = strchr(word, '=');
+		char	   *end;
+		double		number;
 		MlStatus	status;
 
 		*value++ = '\0';
+		number = strtod(value, &end);
 		if (strcmp(value, "true") == 0 || strcmp(value, "false") == 0)
 			status = ml_params_set_bool(env, params, word, *value == 't');
-		else if (strpbrk(value, "0123456789") != NULL)
-			status = ml_params_set_number(env, params, word, strtod(value, NULL));
+		else if (*end == '\0')
+			status = ml_params_set_number(env, params, word, number);
 		else
 			status = ml_params_set_text(env, params, word, value);
 		if (status != ML_OK)

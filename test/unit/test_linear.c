@@ -28,7 +28,7 @@ test_nist(const NistSet *set)
 	MlDataset  *data = new_dataset(&env, set->rows, set->columns, 0);
 	MlCoefficient *rows;
 	double		estimate[MAX_TERMS],
-				error[MAX_TERMS];
+				error[MAX_TERMS] = {0};
 	void	   *model = NULL;
 	size_t		n = 0;
 	double		worst;
@@ -69,7 +69,7 @@ test_diabetes(const char *name, const char *settings, bool weighted, const doubl
 	MlDataset  *data = read_csv(&env, "diabetes", 0, NULL);
 	MlCoefficient *rows;
 	double		estimates[MAX_TERMS],
-				errors[MAX_TERMS];
+				errors[MAX_TERMS] = {0};
 	void	   *model;
 	size_t		n = 0;
 	double		worst = 0;
@@ -97,8 +97,8 @@ test_collinear(void)
 	MlEnv		env = new_env(1);
 	MlDataset  *data = new_dataset(&env, 40, 4, 0);
 	MlCoefficient *rows;
-	double		b[MAX_TERMS],
-				error[MAX_TERMS];
+	double		b[MAX_TERMS] = {0},
+				error[MAX_TERMS] = {0};
 	void	   *model;
 	size_t		n = 0;
 
@@ -131,8 +131,8 @@ test_units(void)
 	MlEnv		env = new_env(1);
 	MlDataset  *data = new_dataset(&env, 30, 2, 0);
 	MlCoefficient *rows;
-	double		b[MAX_TERMS],
-				error[MAX_TERMS];
+	double		b[MAX_TERMS] = {0},
+				error[MAX_TERMS] = {0};
 	void	   *model;
 
 	for (int i = 0; i < 30; i++)
@@ -154,8 +154,8 @@ test_wide(void)
 	MlEnv		env = new_env(1);
 	MlDataset  *data = new_dataset(&env, 3, 6, 0);
 	MlCoefficient *rows;
-	double		b[MAX_TERMS],
-				error[MAX_TERMS],
+	double		b[MAX_TERMS] = {0},
+				error[MAX_TERMS] = {0},
 				x[6],
 				out;
 	void	   *model = NULL;
@@ -222,8 +222,8 @@ test_categories(void)
 	MlDataset  *data = new_dataset(&env, 100, 2, 0);
 	int32_t    *code = set_category(&env, data, 0, 5);
 	MlCoefficient *rows;
-	double		b[MAX_TERMS],
-				error[MAX_TERMS];
+	double		b[MAX_TERMS] = {0},
+				error[MAX_TERMS] = {0};
 	double		x[2] = {0, 0},
 				out[4];
 	void	   *model;

@@ -1,0 +1,391 @@
+/*-------------------------------------------------------------------------
+ * softmax_loss.c
+ *	  Penalised log loss of a linear model, its gradient and its Hessian.
+ *
+ * Rows are visited in blocks.  Block b is added up by slot b mod slots, the slots are
+ * joined in their order: the number of threads changes nothing.  Z is built anew from the columns
+ * for each visit, which costs rows x columns against the rows x columns^2 of the Hessian
+ * and saves a copy of the data.
+ *-------------------------------------------------------------------------
+ */
+#include <math.h>
+#include <string.h>
+
+#include "ml/algo/softmax_loss.h"
+#include "ml/base/arena.h"
+#include "ml/base/dense.h"
+#include "ml/base/elementary.h"
+#include "ml/base/pool.h"
+
+/* What a block of Z should take at most: half of a common second-level cache. */
+#define BLOCK_DOUBLES ((size_t) 1 << 17)
+
+struct MlSoftmaxSlot
+{
+	double		value;
+	double	   *gradient;		/* size */
+	double	   *hessian;		/* size x size */
+	double	   *z;				/* block x q */
+	double	   *scaled;			/* block x q */
+	double	   *score;			/* block x m; then the residuals in the basis */
+	double	   *prob;			/* block x k, row-major */
+	double	   *weight;			/* block */
+	double	   *pair;			/* block: weights of one pair of scores */
+};
+
+typedef struct Visit
+{
+	const MlSoftmaxLoss *loss;
+	const MlDense *dense;
+	const double *u;
+	bool		gradient;
+	bool		hessian;
+	bool		gram;
+	size_t		first;			/* block of slot 0 in this wave */
+} Visit;
+
+static void
+cut_rows(size_t n, size_t q, size_t size, size_t *block, size_t *n_blocks, size_t *n_slots)
+{
+	*block = BLOCK_DOUBLES / (q > 0 ? q : 1);
+	*block = *block < 256 ? 256 : *block > 4096 ? 4096 : *block;
+	*block = *block > n ? n : *block;
+	*n_blocks = (n + *block - 1) / *block;
+	*n_slots = size <= 256 ? 16 : size <= 1024 ? 8 : size <= 2048 ? 4 : 2;
+	*n_slots = *n_slots > *n_blocks ? *n_blocks : *n_slots;
+}
+
+size_t
+ml_softmax_loss_memory(size_t n, size_t q, size_t k)
+{
+	size_t		size = (k > 2 ? k - 1 : 1) * q;
+	size_t		block,
+				n_blocks,
+				n_slots;
+
+	cut_rows(n > 0 ? n : 1, q, size, &block, &n_blocks, &n_slots);
+	return n_slots * ((size * size + size + block * (2 * q + 2 * k + 2)) * sizeof(double) + 8192);
+}
+
+/* Helmert's contrasts: column c is (1, ..., 1, -(c+1), 0, ..., 0) / sqrt((c+1)(c+2)). */
+static void
+set_basis(MlSoftmaxLoss *loss, bool binary)
+{
+	if (binary)
+	{
+		loss->basis[1] = 1;
+		return;
+	}
+	for (size_t c = 0; c < loss->m; c++)
+	{
+		double		norm = sqrt((double) (c + 1) * (double) (c + 2));
+
+		for (size_t k = 0; k <= c; k++)
+			loss->basis[k * loss->m + c] = 1 / norm;
+		loss->basis[(c + 1) * loss->m + c] = -(double) (c + 1) / norm;
+	}
+}
+
+MlStatus
+ml_softmax_loss_init(MlEnv *env, MlSoftmaxLoss *loss, bool binary, double penalty)
+{
+	loss->q = loss->first + loss->scale->n;
+	loss->m = loss->k - 1;
+	loss->size = loss->m * loss->q;
+	loss->basis = ml_alloc0(env, loss->k * loss->m, sizeof(double));
+	loss->penalty = ml_alloc0(env, loss->q, sizeof(double));
+	if (loss->basis == NULL || loss->penalty == NULL)
+		return env->error.status;
+	set_basis(loss, binary);
+
+	/* penalty/2 * (u factor)^2, relative to the sum of weights; beyond 1e200 the coefficient is 0 anyhow */
+	for (size_t j = loss->first; j < loss->q; j++)
+	{
+		double		f = loss->scale->factor[j - loss->first];
+
+		loss->penalty[j] = fmin(penalty / loss->design->total_weight * f * f, 1e200);
+	}
+
+	cut_rows(loss->data->n_train, loss->q, loss->size, &loss->block, &loss->n_blocks, &loss->n_slots);
+	loss->slots = ml_alloc0(env, loss->n_slots, sizeof(MlSoftmaxSlot));
+	if (loss->slots == NULL)
+		return env->error.status;
+	for (size_t s = 0; s < loss->n_slots; s++)
+	{
+		MlSoftmaxSlot *slot = &loss->slots[s];
+
+		slot->gradient = ml_alloc0(env, loss->size, sizeof(double));
+		slot->hessian = ml_alloc0(env, loss->size * loss->size, sizeof(double));
+		slot->z = ml_alloc0(env, loss->block * loss->q, sizeof(double));
+		slot->scaled = ml_alloc0(env, loss->block * loss->q, sizeof(double));
+		slot->score = ml_alloc0(env, loss->block * loss->m, sizeof(double));
+		slot->prob = ml_alloc0(env, loss->block * loss->k, sizeof(double));
+		slot->weight = ml_alloc0(env, loss->block, sizeof(double));
+		slot->pair = ml_alloc0(env, loss->block, sizeof(double));
+		if (slot->gradient == NULL || slot->hessian == NULL || slot->z == NULL || slot->scaled == NULL ||
+			slot->score == NULL || slot->prob == NULL || slot->weight == NULL || slot->pair == NULL)
+			return env->error.status;
+	}
+	return ML_OK;
+}
+
+/* Rows of one block into z (leading dimension block), and their weights; returns how many there are. */
+static size_t
+fill_block(const MlSoftmaxLoss *loss, MlSoftmaxSlot *slot, size_t block)
+{
+	size_t		first = block * loss->block;
+	size_t		rows = loss->data->n_train - first;
+
+	rows = rows > loss->block ? loss->block : rows;
+	for (size_t i = 0; i < rows; i++)
+		slot->weight[i] = ml_design_weight(loss->design, loss->data, first + i);
+	for (size_t i = 0; loss->first == 1 && i < rows; i++)
+		slot->z[i] = 1;
+	for (size_t j = loss->first; j < loss->q; j++)
+	{
+		size_t		k = j - loss->first;
+
+		ml_design_read(loss->design, loss->data, loss->scale->column[k], first, rows,
+					   loss->scale->center[k], loss->scale->factor[k], slot->z + j * loss->block);
+	}
+	return rows;
+}
+
+/* log(1 + exp(-|x|)) + max(0, -x): the loss of a score x that should be large */
+static double
+log_loss(double x)
+{
+	return ml_log1p(ml_exp(-fabs(x))) + (x < 0 ? -x : 0);
+}
+
+/* Scores of one row -> probabilities; returns the loss of class y. */
+static double
+row_softmax(const MlSoftmaxLoss *loss, const double *score, size_t stride, size_t y, double *prob)
+{
+	double		top = -INFINITY,
+				sum = 0,
+				of_y;
+
+	for (size_t k = 0; k < loss->k; k++)
+	{
+		double		eta = 0;
+
+		for (size_t c = 0; c < loss->m; c++)
+			eta += loss->basis[k * loss->m + c] * score[c * stride];
+		prob[k] = eta;
+		top = eta > top ? eta : top;
+	}
+	of_y = prob[y] - top;
+	for (size_t k = 0; k < loss->k; k++)
+	{
+		prob[k] = ml_exp(prob[k] - top);
+		sum += prob[k];
+	}
+	for (size_t k = 0; k < loss->k; k++)
+		prob[k] /= sum;
+	return ml_log(sum) - of_y;
+}
+
+static size_t
+class_index(const MlSoftmaxLoss *loss, size_t row)
+{
+	int32_t		label = (int32_t) loss->data->y[row];
+
+	return loss->class_of == NULL ? (size_t) label : (size_t) loss->class_of[label];
+}
+
+/* Probabilities and loss of a block; the scores become residuals w (p - [y]) in the basis. */
+static double
+block_loss(const MlSoftmaxLoss *loss, MlSoftmaxSlot *slot, size_t block, size_t rows)
+{
+	double		sum = 0;
+
+	for (size_t i = 0; i < rows; i++)
+	{
+		double	   *prob = slot->prob + i * loss->k;
+		size_t		y;
+
+		if (slot->weight[i] == 0)
+		{
+			for (size_t c = 0; c < loss->m; c++)
+				slot->score[c * loss->block + i] = 0;
+			continue;
+		}
+		y = class_index(loss, block * loss->block + i);
+		if (loss->m == 1 && loss->basis[0] == 0)
+		{
+			double		s = slot->score[i];
+
+			sum += slot->weight[i] * log_loss(y == 1 ? s : -s);
+			prob[1] = ml_sigmoid(s);
+			prob[0] = ml_sigmoid(-s);
+			slot->score[i] = slot->weight[i] * (y == 1 ? -prob[0] : prob[1]);
+			continue;
+		}
+		sum += slot->weight[i] * row_softmax(loss, slot->score + i, loss->block, y, prob);
+		for (size_t c = 0; c < loss->m; c++)
+		{
+			double		r = -loss->basis[y * loss->m + c];
+
+			for (size_t k = 0; k < loss->k; k++)
+				r += loss->basis[k * loss->m + c] * prob[k];
+			slot->score[c * loss->block + i] = slot->weight[i] * r;
+		}
+	}
+	return sum;
+}
+
+/* Weights of the Hessian block of scores c and d: w (sum_k p_k B_kc B_kd - pb_c pb_d). */
+static void
+pair_weights(const MlSoftmaxLoss *loss, MlSoftmaxSlot *slot, size_t c, size_t d, size_t rows)
+{
+	for (size_t i = 0; i < rows; i++)
+	{
+		const double *prob = slot->prob + i * loss->k;
+		double		both = 0,
+					pc = 0,
+					pd = 0;
+
+		if (slot->weight[i] == 0)
+		{
+			slot->pair[i] = 0;
+			continue;
+		}
+		if (loss->m == 1 && loss->basis[0] == 0)
+		{
+			slot->pair[i] = slot->weight[i] * prob[0] * prob[1];
+			continue;
+		}
+		for (size_t k = 0; k < loss->k; k++)
+		{
+			double		bc = loss->basis[k * loss->m + c];
+			double		bd = loss->basis[k * loss->m + d];
+
+			both += prob[k] * bc * bd;
+			pc += prob[k] * bc;
+			pd += prob[k] * bd;
+		}
+		slot->pair[i] = slot->weight[i] * (both - pc * pd);
+	}
+}
+
+static void
+add_hessian(const Visit *visit, MlSoftmaxSlot *slot, size_t rows)
+{
+	const MlSoftmaxLoss *loss = visit->loss;
+
+	for (size_t c = 0; c < loss->m; c++)
+		for (size_t d = 0; d <= c; d++)
+		{
+			pair_weights(loss, slot, c, d, rows);
+			for (size_t j = 0; j < loss->q; j++)
+				for (size_t i = 0; i < rows; i++)
+					slot->scaled[j * loss->block + i] = slot->pair[i] * slot->z[j * loss->block + i];
+			visit->dense->gemm(true, false, loss->q, loss->q, rows, 1, slot->z, loss->block, slot->scaled, loss->block,
+							   1, slot->hessian + c * loss->q * loss->size + d * loss->q, loss->size);
+		}
+}
+
+static void
+visit_task(void *arg, size_t task, int thread)
+{
+	const Visit *visit = arg;
+	const MlSoftmaxLoss *loss = visit->loss;
+	MlSoftmaxSlot *slot = &loss->slots[task];
+	size_t		block = visit->first + task;
+	size_t		rows;
+
+	(void) thread;
+	if (block >= loss->n_blocks)
+		return;
+	rows = fill_block(loss, slot, block);
+	if (visit->gram)
+	{
+		for (size_t j = 0; j < loss->q; j++)
+			for (size_t i = 0; i < rows; i++)
+				slot->scaled[j * loss->block + i] = slot->weight[i] * slot->z[j * loss->block + i];
+		visit->dense->gemm(true, false, loss->q, loss->q, rows, 1, slot->z, loss->block, slot->scaled, loss->block,
+						   1, slot->hessian, loss->q);
+		return;
+	}
+	visit->dense->gemm(false, false, rows, loss->m, loss->q, 1, slot->z, loss->block, visit->u, loss->q, 0, slot->score, loss->block);
+	slot->value += block_loss(loss, slot, block, rows);
+	if (visit->gradient)
+		visit->dense->gemm(true, false, loss->q, loss->m, rows, 1, slot->z, loss->block, slot->score, loss->block, 1, slot->gradient, loss->q);
+	if (visit->hessian)
+		add_hessian(visit, slot, rows);
+}
+
+static MlStatus
+visit_rows(MlEnv *env, MlSoftmaxLoss *loss, Visit *visit)
+{
+	for (size_t s = 0; s < loss->n_slots; s++)
+	{
+		MlSoftmaxSlot *slot = &loss->slots[s];
+
+		slot->value = 0;
+		memset(slot->gradient, 0, loss->size * sizeof(double));
+		if (visit->hessian || visit->gram)
+			memset(slot->hessian, 0, loss->size * loss->size * sizeof(double));
+	}
+	for (visit->first = 0; visit->first < loss->n_blocks; visit->first += loss->n_slots)
+		ML_TRY(ml_pool_run(env, loss->n_slots, visit_task, visit));
+	return ML_OK;
+}
+
+static void
+add_scaled(double *into, const double *from, size_t n, double factor)
+{
+	for (size_t i = 0; i < n; i++)
+		into[i] += factor * from[i];
+}
+
+MlStatus
+ml_softmax_loss_eval(MlEnv *env, MlSoftmaxLoss *loss, const double *u,
+					 double *value, double *data_loss, double *gradient, double *hessian)
+{
+	Visit		visit = {.loss = loss, .dense = env->dense, .u = u, .gradient = gradient != NULL, .hessian = hessian != NULL};
+	double		share = 1 / loss->design->total_weight;
+	double		sum = 0,
+				penalty = 0;
+
+	ML_TRY(visit_rows(env, loss, &visit));
+	if (gradient != NULL)
+		memset(gradient, 0, loss->size * sizeof(double));
+	if (hessian != NULL)
+		memset(hessian, 0, loss->size * loss->size * sizeof(double));
+	for (size_t s = 0; s < loss->n_slots; s++)
+	{
+		sum += loss->slots[s].value;
+		if (gradient != NULL)
+			add_scaled(gradient, loss->slots[s].gradient, loss->size, share);
+		if (hessian != NULL)
+			add_scaled(hessian, loss->slots[s].hessian, loss->size * loss->size, share);
+	}
+	for (size_t i = 0; i < loss->size; i++)
+	{
+		double		p = loss->penalty[i % loss->q];
+
+		penalty += p * u[i] * u[i] / 2;
+		if (gradient != NULL)
+			gradient[i] += p * u[i];
+		if (hessian != NULL)
+			hessian[i * loss->size + i] += p;
+	}
+	*value = sum * share + penalty;
+	if (data_loss != NULL)
+		*data_loss = sum * share;
+	return ML_OK;
+}
+
+MlStatus
+ml_softmax_loss_gram(MlEnv *env, MlSoftmaxLoss *loss, double *gram)
+{
+	Visit		visit = {.loss = loss, .dense = env->dense, .gram = true};
+
+	ML_TRY(visit_rows(env, loss, &visit));
+	memset(gram, 0, loss->q * loss->q * sizeof(double));
+	for (size_t s = 0; s < loss->n_slots; s++)
+		add_scaled(gram, loss->slots[s].hessian, loss->q * loss->q, 1 / loss->design->total_weight);
+	return ML_OK;
+}

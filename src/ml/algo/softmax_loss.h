@@ -1,0 +1,57 @@
+/*-------------------------------------------------------------------------
+ * softmax_loss.h
+ *	  Penalised log loss of a linear model, its gradient and its Hessian.
+ *
+ *	  F(u) = mean over weights of -log p(y_i | x_i) + 1/2 sum of penalty_j u_cj^2
+ *
+ * The K classes have the scores eta_k = sum_c basis[k][c] s_c with s = Z u.  For two classes there is one
+ * s, the score of the second class.  For more the basis is orthonormal with columns that sum to 0:
+ * the symmetric softmax has one direction per column that changes nothing, and the optimum
+ * that scikit-learn reaches from 0 lies where the classes sum to 0.  Working there keeps
+ * the symmetry and |w|, and makes the Hessian regular.
+ *-------------------------------------------------------------------------
+ */
+#ifndef ML_ALGO_SOFTMAX_LOSS_H
+#define ML_ALGO_SOFTMAX_LOSS_H
+
+#include "ml/algo/design.h"
+
+typedef struct MlSoftmaxSlot MlSoftmaxSlot;
+
+typedef struct MlSoftmaxLoss
+{
+	const MlDataset *data;
+	const MlDesign *design;
+	const MlDesignScale *scale;
+	size_t		first;			/* 1 with an intercept: column 0 of Z is 1 */
+	size_t		q;				/* first + scale->n */
+	size_t		k;				/* classes */
+	size_t		m;				/* scores per row: 1 for two classes, else k - 1 */
+	size_t		size;			/* m * q; u[c * q + j] */
+	const int32_t *class_of;	/* label in data->y -> 0 .. k-1; NULL: the same */
+	double	   *basis;			/* k x m, row-major */
+	double	   *penalty;		/* q */
+
+	/* how rows are cut; follows from the shape alone */
+	size_t		block;
+	size_t		n_blocks;
+	size_t		n_slots;
+	MlSoftmaxSlot *slots;
+} MlSoftmaxLoss;
+
+/* Allocates what evaluations need.  binary: one score, that of class 1. penalty: 1/C in the units of design weights. */
+extern MlStatus ml_softmax_loss_init(MlEnv *env, MlSoftmaxLoss *loss, bool binary, double penalty);
+
+/*
+ * Value at u (size).  With gradient (size) and hessian (size x size, upper, column-major) unless
+ * NULL.  *data_loss, unless NULL, gets the value without the penalty.
+ */
+extern MlStatus ml_softmax_loss_eval(MlEnv *env, MlSoftmaxLoss *loss, const double *u,
+									 double *value, double *data_loss, double *gradient, double *hessian);
+
+/* Weighted mean of z z' (q x q, upper). */
+extern MlStatus ml_softmax_loss_gram(MlEnv *env, MlSoftmaxLoss *loss, double *gram);
+
+extern size_t ml_softmax_loss_memory(size_t n, size_t q, size_t k);
+
+#endif							/* ML_ALGO_SOFTMAX_LOSS_H */

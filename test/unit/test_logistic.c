@@ -1,0 +1,519 @@
+/*-------------------------------------------------------------------------
+ * test_logistic.c
+ *	  logistic_regression against figures of 40 digits, scikit-learn and closed forms.
+ *
+ * Figures: test/reference/linear.py.
+ *-------------------------------------------------------------------------
+ */
+#include "linear_data.h"
+#include "../reference/logistic_figures.h"
+
+extern const MlMethod ml_method_logistic_regression;
+static const MlMethod *const logistic = &ml_method_logistic_regression;
+
+#define MAX_TERMS 800
+
+static const char *const truth[] = {"0", "1"};
+static const char *const species[] = {"setosa", "versicolor", "virginica"};
+static const char *const cultivars[] = {"0", "1", "2"};
+
+/* The first p features only. */
+static MlDataset *
+narrow(MlDataset *data, int p)
+{
+	((MlSchema *) data->schema)->n_features = p;
+	return data;
+}
+
+/* Rows of the last two classes of three, as 0 and 1. */
+static MlDataset *
+last_two(MlEnv *env, MlDataset *all)
+{
+	MlDataset  *data;
+	size_t		n = 0;
+
+	for (size_t i = 0; i < all->n_train; i++)
+		n += all->y[i] > 0;
+	data = new_dataset(env, n, all->schema->n_features, 2);
+	n = 0;
+	for (size_t i = 0; i < all->n_train; i++)
+	{
+		if (all->y[i] == 0)
+			continue;
+		for (int f = 0; f < all->schema->n_features; f++)
+			column_of_data(data, f)[n] = all->columns[f].number[i];
+		target_of_data(data)[n++] = all->y[i] - 1;
+	}
+	return data;
+}
+
+static void
+compare(MlEnv *env, const char *name, MlDataset *data, const char *settings,
+		const double *coef, const double *error, const double *sklearn, double tolerance)
+{
+	MlCoefficient *rows;
+	double		estimates[MAX_TERMS] = {0},
+				errors[MAX_TERMS] = {0};
+	void	   *model;
+	size_t		n = 0;
+	size_t		expected = (size_t) (data->schema->n_features + 1) * (data->schema->n_classes == 2 ? 1 : data->schema->n_classes);
+
+	if (fit_with(env, logistic, data, settings, &model) == ML_OK)
+		n = coefficients_of(env, logistic, data->schema, model, &rows, estimates, errors);
+	check(n == expected && env->warnings == NULL, "%s: %zu coefficients, no warning%s%s", name, n,
+		  env->warnings ? ": " : "", env->warnings ? env->warnings->text : env->error.message);
+	if (n != expected)
+		return;
+	check(worst_error(estimates, coef, n) < tolerance, "%s: coefficients of 40 digits (%.1e)", name, worst_error(estimates, coef, n));
+	check(worst_error(errors, error, n) < tolerance, "%s: standard errors of 40 digits (%.1e)", name, worst_error(errors, error, n));
+	if (sklearn != NULL)
+	{
+		double		worst = 0;
+
+		for (size_t i = 0; i < n; i++)
+			worst = fmax(worst, fabs(estimates[i] - sklearn[i]));
+		check(worst < 1e-6, "%s: scikit-learn's coefficients (%.1e)", name, worst);
+	}
+}
+
+static void
+test_figures(void)
+{
+	MlEnv		env = new_env(1);
+	MlDataset  *data = read_csv(&env, "breast_cancer", 2, truth);
+
+	compare(&env, "breast cancer", data, "", breast_cancer_coef, breast_cancer_error, breast_cancer_sklearn, 1e-9);
+	free_env(&env);
+
+	env = new_env(1);
+	data = narrow(read_csv(&env, "breast_cancer", 2, truth), 8);
+	weigh(&env, data);
+	compare(&env, "breast cancer with weights", data, "C=0.5", breast_cancer_weighted_coef, breast_cancer_weighted_error, NULL, 1e-9);
+	free_env(&env);
+
+	env = new_env(1);
+	compare(&env, "iris", read_csv(&env, "iris", 3, species), "", iris_coef, iris_error, iris_sklearn, 1e-9);
+	free_env(&env);
+
+	env = new_env(1);
+	data = last_two(&env, read_csv(&env, "iris", 3, species));
+	compare(&env, "iris, two classes without penalty", data, "penalty=none", iris_plain_coef, iris_plain_error, NULL, 1e-9);
+	free_env(&env);
+
+	env = new_env(1);
+	compare(&env, "wine", read_csv(&env, "wine", 3, cultivars), "", wine_coef, wine_error, wine_sklearn, 1e-9);
+	free_env(&env);
+
+	env = new_env(1);
+	data = narrow(read_csv(&env, "wine", 3, cultivars), 2);
+	compare(&env, "wine, two columns without penalty", data, "penalty=none", wine_plain_coef, wine_plain_error, NULL, 1e-9);
+	free_env(&env);
+}
+
+/* One 0/1 feature: the maximum likelihood estimate is the log odds ratio, its variance the sum of reciprocal counts. */
+static void
+test_odds_ratio(void)
+{
+	MlEnv		env = new_env(1);
+	MlDataset  *data = new_dataset(&env, 100, 1, 2);
+	static const int count[2][2] = {{30, 20}, {10, 40}};
+	MlCoefficient *rows;
+	double		b[MAX_TERMS] = {0},
+				error[MAX_TERMS] = {0};
+	void	   *model;
+	size_t		n = 0;
+
+	for (int x = 0; x < 2; x++)
+		for (int y = 0; y < 2; y++)
+			for (int i = 0; i < count[x][y]; i++, n++)
+			{
+				column_of_data(data, 0)[n] = x;
+				target_of_data(data)[n] = y;
+			}
+	if (fit_with(&env, logistic, data, "penalty=none", &model) != ML_OK)
+		return check(false, "odds ratio: %s", env.error.message);
+	coefficients_of(&env, logistic, data->schema, model, &rows, b, error);
+	check(fabs(b[0] - log(20. / 30)) < 1e-13 && fabs(b[1] - log(40. / 10 * 30 / 20)) < 1e-13, "odds ratio: coefficients");
+	check(fabs(error[0] - sqrt(1. / 20 + 1. / 30)) < 1e-12 && fabs(error[1] - sqrt(1. / 20 + 1. / 30 + 1. / 40 + 1. / 10)) < 1e-12, "odds ratio: Wald errors");
+	check(fabs(rows[1].p_value - erfc(fabs(b[1] / error[1]) / M_SQRT2)) < 1e-15 && strcmp(rows[1].class_label, "class 1") == 0, "odds ratio: p value, of class 1");
+	free_env(&env);
+
+	/* The same as 4 rows with weights, and with weights of an extreme size: the estimate does not change. */
+	for (int k = 0; k < 2; k++)
+	{
+		double	   *w;
+
+		env = new_env(1);
+		data = new_dataset(&env, 4, 1, 2);
+		w = ml_alloc0(&env, 4, sizeof(double));
+		for (int i = 0; i < 4; i++)
+		{
+			column_of_data(data, 0)[i] = i / 2;
+			target_of_data(data)[i] = i % 2;
+			w[i] = count[i / 2][i % 2] * (k == 0 ? 1 : 1e200);
+		}
+		data->weight = w;
+		if (fit_with(&env, logistic, data, "penalty=none", &model) != ML_OK)
+			return check(false, "odds ratio with weights: %s", env.error.message);
+		coefficients_of(&env, logistic, data->schema, model, &rows, b, error);
+		check(fabs(b[1] - log(6)) < 1e-13 && fabs(error[1] * (k == 0 ? 1 : 1e100) - sqrt(1. / 20 + 1. / 30 + 1. / 40 + 1. / 10)) < 1e-12,
+			  "odds ratio: a weight counts like so many rows%s", k == 0 ? "" : ", even 1e200");
+		free_env(&env);
+	}
+}
+
+static void
+test_separable(const char *what, int kind, const char *settings, bool expect_warning)
+{
+	MlEnv		env = new_env(1);
+	MlDataset  *data = new_dataset(&env, 60, 2, kind == 2 ? 3 : 2);
+	MlCoefficient *rows;
+	double		b[MAX_TERMS] = {0},
+				error[MAX_TERMS] = {0},
+				x[2],
+				out[3];
+	void	   *model;
+	size_t		n = 0;
+	int			right = 0;
+	bool		finite = true;
+
+	for (int i = 0; i < 60; i++)
+	{
+		column_of_data(data, 0)[i] = i;
+		column_of_data(data, 1)[i] = sin(i) * 100;
+		target_of_data(data)[i] = i / (kind == 2 ? 20 : 30);
+	}
+	if (kind == 1)				/* overlap in one place only: quasi-complete separation */
+	{
+		column_of_data(data, 0)[30] = 29;
+		column_of_data(data, 1)[30] = column_of_data(data, 1)[29];
+	}
+	if (fit_with(&env, logistic, data, settings, &model) == ML_OK)
+		n = coefficients_of(&env, logistic, data->schema, model, &rows, b, error);
+	for (size_t i = 0; i < n; i++)
+		finite = finite && isfinite(b[i]) && !isinf(error[i]);
+	check(n > 0 && finite && warned(&env, "separate") == expect_warning, "%s: finite, %s%s", what,
+		  expect_warning ? "with a warning" : "without a warning", n > 0 ? "" : env.error.message);
+	if (n == 0)
+		return;
+	for (int i = 0; i < 60; i++)
+	{
+		ml_dataset_row(data, i, x);
+		logistic->predict(model, x, out, NULL);
+		right += out[(int) data->y[i]] >= 0.5 - 1e-9;
+	}
+	check(right >= 59, "%s: %d of 60 rows right", what, right);
+	free_env(&env);
+}
+
+/* A column twice: each copy gets half of what the column alone gets with half the penalty on ... (w/2)^2 + (w/2)^2 = w^2/2. */
+static void
+test_collinear(const char *settings, const char *alone_settings, bool expect_warning)
+{
+	double		b[2][MAX_TERMS] = {{0}},
+				error[2][MAX_TERMS] = {{0}};
+
+	for (int k = 0; k < 2; k++)
+	{
+		MlEnv		env = new_env(1);
+		MlDataset  *data = new_dataset(&env, 80, k == 0 ? 1 : 2, 2);
+		MlCoefficient *rows;
+		void	   *model;
+
+		for (int i = 0; i < 80; i++)
+		{
+			for (int f = 0; f <= k; f++)
+				column_of_data(data, f)[i] = 1000 + 30 * sin(i);
+			target_of_data(data)[i] = sin(i) + sin(5.3 * i) > 0;
+		}
+		if (fit_with(&env, logistic, data, k == 0 ? alone_settings : settings, &model) != ML_OK)
+			return check(false, "collinear: %s", env.error.message);
+		coefficients_of(&env, logistic, data->schema, model, &rows, b[k], error[k]);
+		if (k == 1)
+			check(warned(&env, "rank 1") == expect_warning, "collinear, %s: warning", settings);
+		free_env(&env);
+	}
+	check(relative_error(b[1][1], b[0][1] / 2) < 1e-8 && relative_error(b[1][2], b[0][1] / 2) < 1e-8, "collinear, %s: both halves alike (%.12g %.12g)", settings, b[1][1], b[1][2]);
+}
+
+/* More columns than rows: the gradient at the optimum must vanish, w_j = C * sum (y - p) x_j. */
+static void
+test_wide(void)
+{
+	MlEnv		env = new_env(1);
+	MlDataset  *data = new_dataset(&env, 12, 40, 2);
+	MlCoefficient *rows;
+	double		b[MAX_TERMS] = {0},
+				error[MAX_TERMS] = {0},
+				x[40],
+				out[2],
+				gradient[41] = {0},
+				worst = 0;
+	void	   *model;
+
+	for (int i = 0; i < 12; i++)
+	{
+		for (int f = 0; f < 40; f++)
+			column_of_data(data, f)[i] = sin(i * 41 + f * f) * (f == 3 ? 1000 : 1);
+		target_of_data(data)[i] = i % 3 == 0;
+	}
+	if (fit_with(&env, logistic, data, "C=2", &model) != ML_OK)
+		return check(false, "n < p: %s", env.error.message);
+	coefficients_of(&env, logistic, data->schema, model, &rows, b, error);
+	for (int i = 0; i < 12; i++)
+	{
+		ml_dataset_row(data, i, x);
+		logistic->predict(model, x, out, NULL);
+		gradient[0] += 2 * (data->y[i] - out[1]);
+		for (int f = 0; f < 40; f++)
+			gradient[f + 1] += 2 * (data->y[i] - out[1]) * x[f];
+	}
+	for (int f = 1; f <= 40; f++)
+		worst = fmax(worst, fabs(gradient[f] - b[f]) / (f == 4 ? 1000 : 1));
+	check(worst < 1e-12 && fabs(gradient[0]) < 1e-12, "n < p: the gradient vanishes (%.1e)", worst);
+	free_env(&env);
+}
+
+static MlDataset *
+noisy_data(MlEnv *env, size_t rows, int p, int classes)
+{
+	MlDataset  *data = new_dataset(env, rows, p, classes);
+	uint64_t	state = 7;
+
+	for (size_t i = 0; i < rows; i++)
+	{
+		double		sum = 0;
+
+		for (int f = 0; f < p; f++)
+		{
+			state = state * 6364136223846793005u + 1442695040888963407u;
+			column_of_data(data, f)[i] = (double) (state >> 11) / 9007199254740992.0 * (f + 1);
+			sum += column_of_data(data, f)[i] / (f + 1);
+		}
+		state = state * 6364136223846793005u + 1442695040888963407u;
+		sum += (double) (state >> 11) / 9007199254740992.0 * 2;
+		target_of_data(data)[i] = fmin(classes - 1, fmax(0, floor((sum / (p + 2) - 0.3) / 0.4 * classes)));
+	}
+	return data;
+}
+
+static void
+test_threads(int classes)
+{
+	MlWriter	image[3];
+	MlEnv		env[3];
+	static const int threads[3] = {1, 2, 4};
+
+	for (int t = 0; t < 3; t++)
+	{
+		void	   *model;
+
+		env[t] = new_env(threads[t]);
+		if (fit_with(&env[t], logistic, noisy_data(&env[t], 30011, 11, classes), "", &model) != ML_OK)
+			return check(false, "threads: %s", env[t].error.message);
+		image[t] = save_model(&env[t], logistic, model);
+	}
+	check(image[0].length == image[1].length && memcmp(image[0].bytes, image[1].bytes, image[0].length) == 0
+		  && memcmp(image[0].bytes, image[2].bytes, image[0].length) == 0, "%d classes: 1, 2 and 4 threads give the same bits", classes);
+	for (int t = 0; t < 3; t++)
+		free_env(&env[t]);
+}
+
+static void
+test_image(int classes)
+{
+	MlEnv		env = new_env(1);
+	MlDataset  *data = noisy_data(&env, 60, 3, classes);
+	MlReader	r;
+	MlWriter	w,
+				again;
+	void	   *model,
+			   *loaded = NULL;
+	double		x[3] = {0.5, 1, 2},
+				a[4] = {0},
+				b[4] = {0},
+				sum = 0;
+
+	if (fit_with(&env, logistic, data, "", &model) != ML_OK)
+		return check(false, "image: %s", env.error.message);
+	w = save_model(&env, logistic, model);
+	ml_reader_init(&r, &env, w.bytes, w.length);
+	check(logistic->load(&r, data->schema, &loaded) == ML_OK && ml_reader_end(&r) == ML_OK, "%d classes: an image loads", classes);
+	again = save_model(&env, logistic, loaded);
+	logistic->predict(model, x, a, NULL);
+	logistic->predict(loaded, x, b, NULL);
+	for (int c = 0; c < classes; c++)
+		sum += a[c];
+	check(memcmp(a, b, sizeof(a)) == 0 && fabs(sum - 1) < 1e-15 && again.length == w.length && memcmp(again.bytes, w.bytes, w.length) == 0, "%d classes: and is the same model", classes);
+	check(load_is_total(logistic, data->schema, w.bytes, w.length), "%d classes: damaged images are refused or harmless", classes);
+	free_env(&env);
+}
+
+/* A class that training never has: probability 0, and the others as if it did not exist. */
+static void
+test_absent_class(void)
+{
+	MlEnv		env = new_env(1);
+	MlDataset  *data = read_csv(&env, "iris", 3, species);
+	double		x[4],
+				with[4] = {0},
+				without[4] = {0};
+	void	   *model;
+
+	if (fit_with(&env, logistic, data, "", &model) != ML_OK)
+		return check(false, "absent class: %s", env.error.message);
+	ml_dataset_row(data, 70, x);
+	logistic->predict(model, x, without, NULL);
+
+	/* Four classes: setosa, (none), versicolor, virginica. */
+	((MlSchema *) data->schema)->n_classes = 4;
+	data->schema->classes[0] = "a";
+	((MlSchema *) data->schema)->classes = (const char *[]){"a", "b", "c", "d"};
+	for (size_t i = 0; i < data->n_train; i++)
+		target_of_data(data)[i] += data->y[i] > 0;
+	if (fit_with(&env, logistic, data, "", &model) != ML_OK)
+		return check(false, "absent class: %s", env.error.message);
+	logistic->predict(model, x, with, NULL);
+	check(with[1] == 0 && with[0] == without[0] && with[2] == without[1] && with[3] == without[2] && warned(&env, "\"b\" has no training rows"),
+		  "a class without training rows has probability 0");
+
+	for (size_t i = 0; i < data->n_train; i++)
+		target_of_data(data)[i] = 2;
+	check(fit_with(&env, logistic, data, "", &model) == ML_BAD_DATA, "one class only: %s", env.error.message);
+	free_env(&env);
+}
+
+static void
+test_range(void)
+{
+	static const double size[] = {1e308, 1e-308, 1e-320, 1e200, 1e-200};
+
+	for (int k = 0; k < 5; k++)
+		for (int penalty = 0; penalty < 2; penalty++)
+		{
+			MlEnv		env = new_env(1);
+			MlDataset  *data = new_dataset(&env, 40, 2, 2);
+			MlCoefficient *rows;
+			double		b[MAX_TERMS] = {0},
+						error[MAX_TERMS] = {0},
+						x[2] = {-1e308, 1e308},
+						out[2];
+			void	   *model;
+			MlStatus	status;
+
+			for (int i = 0; i < 40; i++)
+			{
+				column_of_data(data, 0)[i] = sin(i) * size[k];
+				column_of_data(data, 1)[i] = i % 5;
+				target_of_data(data)[i] = sin(i) + sin(3.3 * i) > 0;
+			}
+			status = fit_with(&env, logistic, data, penalty ? "penalty=l2" : "penalty=none", &model);
+			if (status == ML_OK)
+			{
+				size_t		n = coefficients_of(&env, logistic, data->schema, model, &rows, b, error);
+
+				for (size_t i = 0; i < n; i++)
+					if (!isfinite(b[i]) || isinf(error[i]))
+						status = ML_CORRUPT;
+				logistic->predict(model, x, out, NULL);
+				if (!(out[0] >= 0 && out[0] <= 1 && out[0] + out[1] == 1))
+					status = ML_CORRUPT;
+			}
+			check(status == ML_OK || status == ML_OUT_OF_RANGE, "feature of %g, %s: %s", size[k], penalty ? "l2" : "no penalty",
+				  status == ML_OK ? "a finite model" : env.error.message);
+			free_env(&env);
+		}
+}
+
+/* A floor, not a figure: digits by ten equations of 64 pixels. */
+static void
+test_digits(void)
+{
+	static const char *const digits[] = {"0", "1", "2", "3", "4", "5", "6", "7", "8", "9"};
+	MlEnv		env = new_env(2);
+	MlDataset  *data = read_csv(&env, "digits", 10, digits);
+	double		x[64],
+				out[10];
+	size_t		rows = data->n_train;
+	int			right = 0;
+	void	   *model;
+
+	data->n_train = 1200;
+	if (fit_with(&env, logistic, data, "C=0.01", &model) != ML_OK)
+		return check(false, "digits: %s", env.error.message);
+	for (size_t i = 1200; i < rows; i++)
+	{
+		int			best = 0;
+
+		ml_dataset_row(data, i, x);
+		logistic->predict(model, x, out, NULL);
+		for (int c = 1; c < 10; c++)
+			best = out[c] > out[best] ? c : best;
+		right += best == (int) data->y[i];
+	}
+	check(right >= 0.91 * (rows - 1200), "digits: %d of %zu new rows right, 91 %% at least", right, rows - 1200);
+	free_env(&env);
+}
+
+static bool
+always(void *state)
+{
+	return true;
+}
+
+static void
+test_refusals(void)
+{
+	MlEnv		env = new_env(1);
+	MlDataset  *data = noisy_data(&env, 50, 2, 2);
+	void	   *model;
+
+	env.dense = NULL;
+	check(fit_with(&env, logistic, data, "", &model) == ML_UNSUPPORTED, "without dense algebra: %s", env.error.message);
+	free_env(&env);
+
+	env = new_env(1);
+	data = noisy_data(&env, 50, 2, 2);
+	check(fit_with(&env, logistic, data, "C=0", &model) == ML_BAD_PARAM, "C of 0: %s", env.error.message);
+	free_env(&env);
+
+	env = new_env(1);
+	data = noisy_data(&env, 50, 2, 2);
+	check(fit_with(&env, logistic, data, "penalty=l1", &model) == ML_BAD_PARAM, "unknown penalty: %s", env.error.message);
+	free_env(&env);
+
+	env = new_env(2);
+	data = noisy_data(&env, 50, 2, 2);
+	env.canceled = always;
+	check(fit_with(&env, logistic, data, "", &model) == ML_CANCELED, "cancel");
+	free_env(&env);
+
+	env = new_env(1);
+	data = noisy_data(&env, 50, 2, 2);
+	check(fit_with(&env, logistic, data, "max_iter=1", &model) == ML_OK && warned(&env, "not converged"), "one iteration only: a warning");
+	free_env(&env);
+}
+
+int
+main(void)
+{
+	test_figures();
+	test_odds_ratio();
+	test_separable("separable", 0, "penalty=none", true);
+	test_separable("nearly separable", 1, "penalty=none", true);
+	test_separable("separable, three classes", 2, "penalty=none", true);
+	test_separable("separable with penalty", 0, "", false);
+	test_collinear("penalty=none", "penalty=none", true);
+	test_collinear("C=1", "C=2", false);
+	test_collinear("C=0.00001", "C=0.00002", false);
+	test_wide();
+	test_threads(2);
+	test_threads(4);
+	test_image(2);
+	test_image(3);
+	test_absent_class();
+	test_range();
+	test_digits();
+	test_refusals();
+	return finish();
+}
