@@ -2,46 +2,22 @@
  * linear_data.h
  *	  Data sets and checks for the tests of linear and logistic regression.
  *
- * Prints TAP.  Programs run in the top directory of the source.
+ * Programs run in the top directory of the source.
  *-------------------------------------------------------------------------
  */
 #ifndef LINEAR_DATA_H
 #define LINEAR_DATA_H
 
-#include <math.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
+#include "unit.h"
 
-#include "ml/base/arena.h"
 #include "ml/base/dense.h"
-#include "ml/base/pool.h"
 #include "ml/model/method.h"
 #include "ml/model/model.h"
 
-static int	tests_run,
-			tests_failed;
+#define check(good, ...) unit_check(good, __FILE__, __LINE__, __VA_ARGS__)
 
-static void
-check(bool good, const char *format,...)
-{
-	va_list		args;
-
-	tests_run++;
-	tests_failed += !good;
-	printf("%s %d - ", good ? "ok" : "not ok", tests_run);
-	va_start(args, format);
-	vprintf(format, args);
-	va_end(args);
-	printf("\n");
-}
-
-static int
-finish(void)
-{
-	printf("1..%d\n", tests_run);
-	return tests_failed == 0 ? 0 : 1;
-}
+/* Ends a test that cannot go on. */
+#define fail(...) return (void) unit_check(false, __FILE__, __LINE__, __VA_ARGS__)
 
 /* |a / b - 1|, and |a| where b is 0 */
 static double
@@ -142,6 +118,7 @@ target_of_data(MlDataset *data)
 }
 
 /* Makes feature f a category with levels a, b, c ... and returns its codes. */
+__attribute__((unused))
 static int32_t *
 set_category(MlEnv *env, MlDataset *data, int f, int levels)
 {

@@ -6,7 +6,12 @@
  * in 60 digits on the same doubles).
  *-------------------------------------------------------------------------
  */
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
 #include "linear_data.h"
+#include "ml/algo/linear_terms.h"
 #include "../reference/linear_figures.h"
 
 extern const MlMethod ml_method_linear_regression;
@@ -287,7 +292,7 @@ test_missing(void)
 		target_of_data(data)[i] = 2 * i;
 	}
 	if (fit_with(&env, linear, data, "", &model) != ML_OK)
-		return check(false, "missing numbers: %s", env.error.message);
+		fail("missing numbers: %s", env.error.message);
 	linear->predict(model, &x, &at_missing, NULL);
 	x = 3;
 	linear->predict(model, &x, &at_mean, NULL);
@@ -326,7 +331,7 @@ test_threads(const char *settings)
 		env[t] = new_env(threads[t]);
 		data = random_data(&env[t], 20011, 37);
 		if (fit_with(&env[t], linear, data, settings, &model) != ML_OK)
-			return check(false, "threads: %s", env[t].error.message);
+			fail("threads: %s", env[t].error.message);
 		image[t] = save_model(&env[t], linear, model);
 	}
 	check(image[0].length == image[1].length && memcmp(image[0].bytes, image[1].bytes, image[0].length) == 0
@@ -353,7 +358,7 @@ test_image(void)
 	for (int i = 0; i < 50; i++)
 		code[i] = i % 4 - 1;
 	if (fit_with(&env, linear, data, "max_categories=2", &model) != ML_OK)
-		return check(false, "image: %s", env.error.message);
+		fail("image: %s", env.error.message);
 	w = save_model(&env, linear, model);
 	ml_reader_init(&r, &env, w.bytes, w.length);
 	check(linear->load(&r, data->schema, &loaded) == ML_OK && ml_reader_end(&r) == ML_OK, "an image loads");
@@ -437,6 +442,29 @@ test_refusals(void)
 	free_env(&env);
 }
 
+/* With no address space left OpenBLAS would try for ever; the fit must say that memory is out. In a child, for the limit stays. */
+static void
+test_no_room(void)
+{
+	pid_t		child = fork();
+	int			status = -1;
+
+	if (child == 0)
+	{
+		struct rlimit limit = {1 << 20, 1 << 20};
+		MlEnv		env;
+
+		alarm(20);
+		memset(&env, 0, sizeof(env));
+		env.dense = ml_dense_table();
+		env.threads = 60;		/* more buffers than any test has taken so far */
+		setrlimit(RLIMIT_AS, &limit);
+		_exit(ml_linear_begin(&env) == ML_NO_MEMORY && ml_dense_room() != 0 ? 0 : 1);
+	}
+	waitpid(child, &status, 0);
+	check(WIFEXITED(status) && WEXITSTATUS(status) == 0, "no room for the buffers of BLAS: an error, no hang");
+}
+
 int
 main(void)
 {
@@ -456,5 +484,6 @@ main(void)
 	test_image();
 	test_range();
 	test_refusals();
-	return finish();
+	test_no_room();
+	return unit_done();
 }

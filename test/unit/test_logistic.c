@@ -131,7 +131,7 @@ test_odds_ratio(void)
 				target_of_data(data)[n] = y;
 			}
 	if (fit_with(&env, logistic, data, "penalty=none", &model) != ML_OK)
-		return check(false, "odds ratio: %s", env.error.message);
+		fail("odds ratio: %s", env.error.message);
 	coefficients_of(&env, logistic, data->schema, model, &rows, b, error);
 	check(fabs(b[0] - log(20. / 30)) < 1e-13 && fabs(b[1] - log(40. / 10 * 30 / 20)) < 1e-13, "odds ratio: coefficients");
 	check(fabs(error[0] - sqrt(1. / 20 + 1. / 30)) < 1e-12 && fabs(error[1] - sqrt(1. / 20 + 1. / 30 + 1. / 40 + 1. / 10)) < 1e-12, "odds ratio: Wald errors");
@@ -154,7 +154,7 @@ test_odds_ratio(void)
 		}
 		data->weight = w;
 		if (fit_with(&env, logistic, data, "penalty=none", &model) != ML_OK)
-			return check(false, "odds ratio with weights: %s", env.error.message);
+			fail("odds ratio with weights: %s", env.error.message);
 		coefficients_of(&env, logistic, data->schema, model, &rows, b, error);
 		check(fabs(b[1] - log(6)) < 1e-13 && fabs(error[1] * (k == 0 ? 1 : 1e100) - sqrt(1. / 20 + 1. / 30 + 1. / 40 + 1. / 10)) < 1e-12,
 			  "odds ratio: a weight counts like so many rows%s", k == 0 ? "" : ", even 1e200");
@@ -227,7 +227,7 @@ test_collinear(const char *settings, const char *alone_settings, bool expect_war
 			target_of_data(data)[i] = sin(i) + sin(5.3 * i) > 0;
 		}
 		if (fit_with(&env, logistic, data, k == 0 ? alone_settings : settings, &model) != ML_OK)
-			return check(false, "collinear: %s", env.error.message);
+			fail("collinear: %s", env.error.message);
 		coefficients_of(&env, logistic, data->schema, model, &rows, b[k], error[k]);
 		if (k == 1)
 			check(warned(&env, "rank 1") == expect_warning, "collinear, %s: warning", settings);
@@ -258,7 +258,7 @@ test_wide(void)
 		target_of_data(data)[i] = i % 3 == 0;
 	}
 	if (fit_with(&env, logistic, data, "C=2", &model) != ML_OK)
-		return check(false, "n < p: %s", env.error.message);
+		fail("n < p: %s", env.error.message);
 	coefficients_of(&env, logistic, data->schema, model, &rows, b, error);
 	for (int i = 0; i < 12; i++)
 	{
@@ -310,7 +310,7 @@ test_threads(int classes)
 
 		env[t] = new_env(threads[t]);
 		if (fit_with(&env[t], logistic, noisy_data(&env[t], 30011, 11, classes), "", &model) != ML_OK)
-			return check(false, "threads: %s", env[t].error.message);
+			fail("threads: %s", env[t].error.message);
 		image[t] = save_model(&env[t], logistic, model);
 	}
 	check(image[0].length == image[1].length && memcmp(image[0].bytes, image[1].bytes, image[0].length) == 0
@@ -335,7 +335,7 @@ test_image(int classes)
 				sum = 0;
 
 	if (fit_with(&env, logistic, data, "", &model) != ML_OK)
-		return check(false, "image: %s", env.error.message);
+		fail("image: %s", env.error.message);
 	w = save_model(&env, logistic, model);
 	ml_reader_init(&r, &env, w.bytes, w.length);
 	check(logistic->load(&r, data->schema, &loaded) == ML_OK && ml_reader_end(&r) == ML_OK, "%d classes: an image loads", classes);
@@ -361,7 +361,7 @@ test_absent_class(void)
 	void	   *model;
 
 	if (fit_with(&env, logistic, data, "", &model) != ML_OK)
-		return check(false, "absent class: %s", env.error.message);
+		fail("absent class: %s", env.error.message);
 	ml_dataset_row(data, 70, x);
 	logistic->predict(model, x, without, NULL);
 
@@ -372,7 +372,7 @@ test_absent_class(void)
 	for (size_t i = 0; i < data->n_train; i++)
 		target_of_data(data)[i] += data->y[i] > 0;
 	if (fit_with(&env, logistic, data, "", &model) != ML_OK)
-		return check(false, "absent class: %s", env.error.message);
+		fail("absent class: %s", env.error.message);
 	logistic->predict(model, x, with, NULL);
 	check(with[1] == 0 && with[0] == without[0] && with[2] == without[1] && with[3] == without[2] && warned(&env, "\"b\" has no training rows"),
 		  "a class without training rows has probability 0");
@@ -440,7 +440,7 @@ test_digits(void)
 
 	data->n_train = 1200;
 	if (fit_with(&env, logistic, data, "C=0.01", &model) != ML_OK)
-		return check(false, "digits: %s", env.error.message);
+		fail("digits: %s", env.error.message);
 	for (size_t i = 1200; i < rows; i++)
 	{
 		int			best = 0;
@@ -515,5 +515,5 @@ main(void)
 	test_range();
 	test_digits();
 	test_refusals();
-	return finish();
+	return unit_done();
 }
