@@ -73,7 +73,8 @@ roles_of(const MlSchema *schema, MlScanRoles *roles)
 	ListCell   *cell;
 
 	roles->target = schema->target;
-	roles->target_is_class = schema->task == ML_TASK_CLASSIFICATION;
+	/* Labels that are numbers are compared by value: 1 and 1.0 are the same class. */
+	roles->target_is_class = schema->task == ML_TASK_CLASSIFICATION && schema->class_value == NULL;
 	roles->features_given = true;
 	foreach(cell, ml_source_columns(schema))
 		roles->features = lappend(roles->features, unconstify(char *, schema->features[lfirst_int(cell)].source_column));

@@ -9,6 +9,7 @@
 #include "ml/data/target.h"
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "ml/base/arena.h"
@@ -140,6 +141,50 @@ classes_of_numbers(MlEnv *env, const MlColumn *column, size_t rows, const MlTarg
 	return ML_OK;
 }
 
+static double
+label_value(MlLogicalType logical, const char *label)
+{
+	if (logical == ML_LOGICAL_BOOLEAN)
+		return strcmp(label, "true") == 0 ? 1 : 0;
+	return strtod(label, NULL);
+}
+
+/*
+ * Booleans, and numbers that were read as text because classification was asked for,
+ * are numbers to ml_predict(); numbers stand in the order of their values (equal ones stay in byte order).
+ */
+static MlStatus
+value_labels(MlEnv *env, const MlColumnSpec *spec, MlSchema *schema)
+{
+	double	   *value;
+
+	if (spec->logical == ML_LOGICAL_TEXT || spec->logical == ML_LOGICAL_TIME)
+		return ML_OK;
+	value = ml_alloc(env, (size_t) schema->n_classes, sizeof(double));
+	if (value == NULL)
+		return env->error.status;
+	for (int32_t k = 0; k < schema->n_classes; k++)
+	{
+		const char *label = schema->classes[k];
+		double		v = label_value(spec->logical, label);
+		int32_t		at = k;
+
+		if (!isfinite(v))
+			return ml_fail(env, ML_BAD_DATA, "target column \"%s\" contains \"%s\", which cannot be a class", spec->name, label);
+
+		/* Insertion is quadratic at worst, and there are at most ML_MAX_CLASSES. */
+		for (; at > 0 && value[at - 1] > v; at--)
+		{
+			value[at] = value[at - 1];
+			schema->classes[at] = schema->classes[at - 1];
+		}
+		value[at] = v;
+		schema->classes[at] = label;
+	}
+	schema->class_value = value;
+	return ML_OK;
+}
+
 /* The texts that occur, in byte order. */
 static MlStatus
 classes_of_texts(MlEnv *env, const MlColumn *column, size_t rows, const MlTargetSpec *spec, MlSchema *schema)
@@ -183,7 +228,7 @@ classes_of_texts(MlEnv *env, const MlColumn *column, size_t rows, const MlTarget
 	for (int32_t k = 0; k < n; k++)
 		schema->classes[k] = text[order[k]];
 	schema->n_classes = n;
-	return ML_OK;
+	return value_labels(env, &column->spec, schema);
 }
 
 /* code_class: by code of the dictionary; -1 for a label that the schema does not have. */
