@@ -118,6 +118,14 @@ ml_load_dense(void)
 	if (dense_table != NULL)
 		return dense_table;
 
+	/* Without room for its first buffer OpenBLAS would try for ever while it is being loaded. */
+	if (ml_dense_room() != 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_OUT_OF_MEMORY),
+				 errmsg("out of memory"),
+				 errdetail("Dense linear algebra needs 240 MB of address space."),
+				 errhint("Raise the memory limit of the server process (ulimit -v, vm.overcommit_memory).")));
+
 	setting = getenv("OPENBLAS_NUM_THREADS");
 	if (setting != NULL)
 		setting = pstrdup(setting);
