@@ -275,7 +275,7 @@ ml_job_settle(void)
 	args.n = 0;
 	add_arg(&args, INT4OID, Int32GetDatum(ML_JOB_KEEP_DAYS), false);
 	execute("WITH old AS (DELETE FROM mlplat.job_end WHERE finished_at OPERATOR(pg_catalog.<)"
-			" pg_catalog.clock_timestamp() OPERATOR(pg_catalog.-) pg_catalog.make_interval(days => $1) RETURNING job)"
+			" (pg_catalog.clock_timestamp() OPERATOR(pg_catalog.-) pg_catalog.make_interval(days => $1)) RETURNING job)"
 			" DELETE FROM mlplat.job j USING old WHERE j.job OPERATOR(pg_catalog.=) old.job", &args, false);
 	SPI_finish();
 }

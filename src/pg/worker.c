@@ -192,10 +192,11 @@ run_in_context(ParallelContext *pcxt, shm_mq *mq, Inbox *inbox, const MlRunProgr
 }
 
 bool
-ml_worker_run(const char *entry, const char *request, Size length, const MlRunProgress *progress,
+ml_worker_run(const char *entry, const char *request, Size length, MlRunProgress *progress,
 			  MlWorkerTick tick, int n_replies, MlReply *replies)
 {
 	ParallelContext *pcxt;
+	MlRunProgress *volatile shared = NULL;
 	Inbox		inbox = {.wanted = n_replies, .replies = replies, .context = CurrentMemoryContext};
 	volatile bool launched = false;
 
@@ -203,14 +204,18 @@ ml_worker_run(const char *entry, const char *request, Size length, const MlRunPr
 	pcxt = CreateParallelContext("mlplat", entry, 1);
 	PG_TRY();
 	{
-		MlRunProgress *shared;
+		MlRunProgress *place;
 		shm_mq	   *mq;
 
-		fill_context(pcxt, request, length, progress, &shared, &mq);
-		launched = run_in_context(pcxt, mq, &inbox, shared, tick);
+		fill_context(pcxt, request, length, progress, &place, &mq);
+		shared = place;
+		launched = run_in_context(pcxt, mq, &inbox, place, tick);
 	}
 	PG_FINALLY();
 	{
+		if (shared != NULL)
+			*progress = *shared;	/* how far it came */
+
 		/* Ends the worker if it still runs, and waits for its end: whoever gets the error finds it gone. */
 		DestroyParallelContext(pcxt);
 		ExitParallelMode();

@@ -31,10 +31,10 @@ typedef void (*MlWorkerTick) (const MlRunProgress *progress);
 
 /*
  * Runs the exported function "entry" of this library in one parallel worker and collects
- * its replies.  False when no worker could be launched: nothing has
+ * its replies.  progress is where it begins, and afterwards how far it came.  False when no worker could be launched: nothing has
  * happened then.  Raises what the worker raised.
  */
-extern bool ml_worker_run(const char *entry, const char *request, Size length, const MlRunProgress *progress,
+extern bool ml_worker_run(const char *entry, const char *request, Size length, MlRunProgress *progress,
 						  MlWorkerTick tick, int n_replies, MlReply *replies);
 
 /* In the worker. */

@@ -125,6 +125,28 @@ ml_train_report_name(const MlTrainRequest *request)
 	pfree(name);
 }
 
+/*
+ * Who trains need not know which process met the error: without the line that the
+ * server adds, it reads the same in every mode.
+ */
+static void
+hide_worker(ErrorData *error)
+{
+	const char *line = _("parallel worker");
+	Size		length;
+
+	if (error->context == NULL)
+		return;
+	length = strlen(error->context);
+	if (length < strlen(line) || strcmp(error->context + length - strlen(line), line) != 0)
+		return;
+	length -= strlen(line);
+	if (length == 0)
+		error->context = NULL;
+	else if (error->context[length - 1] == '\n')
+		error->context[length - 1] = '\0';
+}
+
 /* NULL when no worker could be had. */
 static MlTrainOutcome *
 compute_in_worker(const MlTrainRequest *request)
@@ -347,6 +369,7 @@ ml_train_run(MlTrainRequest *request)
 		MemoryContextSwitchTo(context);
 		error = CopyErrorData();
 		FlushErrorState();
+		hide_worker(error);
 		record_failure(error);
 		ml_progress_end();
 		ReThrowError(error);
