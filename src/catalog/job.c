@@ -242,7 +242,7 @@ settle_one(int64 job, bool again)
 		return;
 	}
 	execute("INSERT INTO mlplat.job_end (job, state, model, owner, sqlstate, message, started_at)"
-			" SELECT j.job, 'interrupted', j.model, j.owner, NULL, 'the server stopped or the session ended while it ran', j.started_at"
+			" SELECT j.job, 'interrupted', j.model, j.owner, NULL, 'its transaction was rolled back, or the session or the server ended', j.started_at"
 			" FROM mlplat.job j WHERE j.job OPERATOR(pg_catalog.=) $1 ON CONFLICT (job) DO NOTHING", &args, false);
 }
 
