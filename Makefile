@@ -14,6 +14,7 @@ DATA_built  = sql/$(EXTENSION)--$(EXTVERSION).sql
 EXTRA_CLEAN = sql/$(EXTENSION)--*.sql mlplat_dense.so $(DENSE_SRC:.c=.o) $(SOURCES:.c=.d) build
 
 PG_CONFIG  ?= pg_config
+export PG_CONFIG
 # LLVM bitcode is of no use to us and breaks target_clones.
 override with_llvm = no
 
@@ -23,12 +24,15 @@ PG_CPPFLAGS = -Isrc -DMLPLAT_VERSION='"$(EXTVERSION)"'
 PG_CFLAGS   = -std=gnu11 -fvisibility=hidden '-DPGDLLEXPORT=__attribute__((visibility("default")))' $(WARNINGS) -MMD -MP
 SHLIB_LINK  = -lpthread
 
+# For "make installcheck" against an installed server; "make test" brings its own server.
 REGRESS        = $(sort $(patsubst test/sql/%.sql,%,$(wildcard test/sql/*.sql)))
 REGRESS_OPTS   = --inputdir=test
 ISOLATION      = $(sort $(patsubst test/specs/%.spec,%,$(wildcard test/specs/*.spec)))
 ISOLATION_OPTS = --inputdir=test --outputdir=.
 
-PGXS := $(shell $(PG_CONFIG) --pgxs)
+.DEFAULT_GOAL := all
+PGXS := $(shell $(PG_CONFIG) --pgxs 2>/dev/null)
+ifneq ($(wildcard $(PGXS)),)
 include $(PGXS)
 
 # The mathematics: no contraction into FMA, for bits are promised; never -ffast-math.
@@ -49,3 +53,50 @@ sql/$(EXTENSION)--$(EXTVERSION).sql: sql/parts $(shell grep -v '^\#' sql/parts) 
 	{ for part in $$(grep -v '^#' sql/parts); do echo "-- $$part"; cat $$part; echo; done; } > $@
 
 -include $(SOURCES:.c=.d)
+else
+# Before PostgreSQL's development files are there: get them and begin again.
+all install installcheck: setup
+	@$(PG_CONFIG) --pgxs >/dev/null && $(MAKE) --no-print-directory $@
+clean:
+	rm -rf build
+endif
+
+# Everything below brings its own server and leaves every other one alone.
+TESTS    = unit fuzz docs sql iso pgtap tap
+GUARDS   = layers exports headers versions
+.PHONY: help setup built demo test test-slow bench docs $(TESTS:%=test-%) $(GUARDS:%=check-%) check-docs
+
+help:				## this list
+	@sed -nE 's/^([a-z][a-z -]*):[^#]*## (.*)/  make \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 28
+	@echo '  make test-KIND            one kind of test: $(TESTS); ONLY="name name" picks files'
+	@echo '  make check-RULE           one guard: $(GUARDS) docs'
+
+setup:				## install the Debian packages that are missing (as root or with sudo)
+	@test/setup
+
+# A make of its own: only now are PostgreSQL's makefiles certain to be there.
+built: setup
+	@$(MAKE) --no-print-directory -s -j$(shell nproc) all
+
+demo: built			## build, start a private server, show what mlplat does, stop the server
+	@demo/run
+
+test: built			## every test on a private server (about ten minutes)
+	@test/run
+
+test-slow: built		## fuzzing for minutes, tests that take long
+	@test/run slow
+
+bench: built			## speed and quality against other libraries
+	@test/bench/run
+
+docs: built			## write doc/reference from the tables in the code
+	@doc/generate
+
+check-docs: test-docs
+
+$(TESTS:%=test-%): test-%: built
+	@test/run $*
+
+$(GUARDS:%=check-%): check-%: built
+	@test/guards $*
