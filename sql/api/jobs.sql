@@ -57,6 +57,17 @@ FROM (
 	WHERE mlplat._job_visible(COALESCE(e.owner, j.owner), COALESCE(e.model, j.model))
 ) r LEFT JOIN mlplat._job_progress() p ON p.job OPERATOR(pg_catalog.=) r.job AND r.finished_at IS NULL;
 COMMENT ON VIEW ml_jobs IS 'training runs: queued, running and ended; one''s own and those on models one may read';
+COMMENT ON COLUMN ml_jobs.job IS 'number of the run';
+COMMENT ON COLUMN ml_jobs.model IS 'model that is trained';
+COMMENT ON COLUMN ml_jobs.version IS 'version that came out';
+COMMENT ON COLUMN ml_jobs.state IS 'queued, running, succeeded, failed, cancelled or interrupted';
+COMMENT ON COLUMN ml_jobs.phase IS 'what it is doing, or was doing when it ended';
+COMMENT ON COLUMN ml_jobs.queued_at IS 'when it was asked for';
+COMMENT ON COLUMN ml_jobs.started_at IS 'when it began';
+COMMENT ON COLUMN ml_jobs.finished_at IS 'when it ended';
+COMMENT ON COLUMN ml_jobs.seconds IS 'how long it took, or has been running';
+COMMENT ON COLUMN ml_jobs.sqlstate IS 'SQLSTATE of its error';
+COMMENT ON COLUMN ml_jobs.owner IS 'role that asked for it';
 COMMENT ON COLUMN ml_jobs.progress IS 'share done, 0 to 1';
 COMMENT ON COLUMN ml_jobs.eta IS 'estimated time left';
 COMMENT ON COLUMN ml_jobs.peak_memory IS 'bytes';
@@ -80,4 +91,10 @@ FROM (
 		AND mlplat._job_visible(j.owner, j.model)
 ) r;
 COMMENT ON VIEW ml_training_history IS 'losses by iteration: of each version one may read, and the newest iteration of each run under way (its version is null)';
+COMMENT ON COLUMN ml_training_history.model IS 'model';
+COMMENT ON COLUMN ml_training_history.version IS 'version; NULL for a run under way';
+COMMENT ON COLUMN ml_training_history.iteration IS 'iteration, from 1';
+COMMENT ON COLUMN ml_training_history.split IS 'train or validation';
+COMMENT ON COLUMN ml_training_history.metric IS 'what is measured';
+COMMENT ON COLUMN ml_training_history.value IS 'its value';
 GRANT SELECT ON ml_training_history TO PUBLIC;
