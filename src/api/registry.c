@@ -7,11 +7,11 @@
 
 #include "fmgr.h"
 #include "funcapi.h"
+#include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/jsonb.h"
 
 #include "catalog/lineage.h"
-#include "catalog/resolve.h"
 #include "pg/compat.h"
 #include "service/registry.h"
 
@@ -49,6 +49,7 @@ version_argument(FunctionCallInfo fcinfo, int i)
 Datum
 ml_deploy(PG_FUNCTION_ARGS)
 {
+	PreventCommandIfReadOnly("ml_deploy()");
 	PG_RETURN_INT32(ml_registry_deploy(text_argument(fcinfo, 0), version_argument(fcinfo, 1), text_argument(fcinfo, 2),
 									   PG_ARGISNULL(3) ? NULL : PG_GETARG_JSONB_P(3), text_argument(fcinfo, 4)));
 }
@@ -56,12 +57,14 @@ ml_deploy(PG_FUNCTION_ARGS)
 Datum
 ml_rollback(PG_FUNCTION_ARGS)
 {
+	PreventCommandIfReadOnly("ml_rollback()");
 	PG_RETURN_INT32(ml_registry_rollback(text_argument(fcinfo, 0), text_argument(fcinfo, 1)));
 }
 
 Datum
 ml_drop(PG_FUNCTION_ARGS)
 {
+	PreventCommandIfReadOnly("ml_drop()");
 	ml_registry_drop(text_argument(fcinfo, 0), version_argument(fcinfo, 1));
 	PG_RETURN_VOID();
 }
@@ -69,6 +72,7 @@ ml_drop(PG_FUNCTION_ARGS)
 Datum
 ml_rename(PG_FUNCTION_ARGS)
 {
+	PreventCommandIfReadOnly("ml_rename()");
 	ml_registry_rename(text_argument(fcinfo, 0), text_argument(fcinfo, 1));
 	PG_RETURN_VOID();
 }
@@ -76,6 +80,7 @@ ml_rename(PG_FUNCTION_ARGS)
 Datum
 ml_set_alias(PG_FUNCTION_ARGS)
 {
+	PreventCommandIfReadOnly("ml_set_alias()");
 	if (PG_ARGISNULL(2))
 		ereport(ERROR,
 				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
@@ -87,6 +92,7 @@ ml_set_alias(PG_FUNCTION_ARGS)
 Datum
 ml_drop_alias(PG_FUNCTION_ARGS)
 {
+	PreventCommandIfReadOnly("ml_drop_alias()");
 	ml_registry_drop_alias(text_argument(fcinfo, 0), text_argument(fcinfo, 1));
 	PG_RETURN_VOID();
 }
@@ -94,6 +100,7 @@ ml_drop_alias(PG_FUNCTION_ARGS)
 Datum
 ml_grant(PG_FUNCTION_ARGS)
 {
+	PreventCommandIfReadOnly("ml_grant()");
 	ml_registry_grant(text_argument(fcinfo, 0), text_argument(fcinfo, 1), text_argument(fcinfo, 2));
 	PG_RETURN_VOID();
 }
@@ -101,6 +108,7 @@ ml_grant(PG_FUNCTION_ARGS)
 Datum
 ml_revoke(PG_FUNCTION_ARGS)
 {
+	PreventCommandIfReadOnly("ml_revoke()");
 	ml_registry_revoke(text_argument(fcinfo, 0), text_argument(fcinfo, 1), text_argument(fcinfo, 2));
 	PG_RETURN_VOID();
 }
