@@ -25,6 +25,13 @@ extern bool pq_check_connection(void);
 #define parse_analyze_fixedparams(raw, text, types, n, environment) parse_analyze(raw, text, types, n, environment)
 #endif
 
+/* Raises 42501 when the current role may not run the planned statement.  Include executor/executor.h. */
+#if PG_VERSION_NUM < 160000
+#define ML_CHECK_RIGHTS(statement) ((void) ExecCheckRTPerms((statement)->rtable, true))
+#else
+#define ML_CHECK_RIGHTS(statement) ((void) ExecCheckPermissions((statement)->rtable, (statement)->permInfos, true))
+#endif
+
 #if PG_VERSION_NUM < 170000
 #define ML_INTERVAL_IS_FINITE(i) ((void) (i), true)
 #else

@@ -17,6 +17,7 @@
 #include "pg/compat.h"
 #include "pg/error.h"
 #include "pg/scan_internal.h"
+#include "pg/settings.h"
 #include "tcop/dest.h"
 #include "tcop/tcopprot.h"
 #include "utils/guc.h"
@@ -325,6 +326,24 @@ init_receiver(MlFrameReceiver *r, MlScanPlan *plan, MlEnv *env)
 	r->row_context = AllocSetContextCreate(CurrentMemoryContext, "mlplat row", ALLOCSET_DEFAULT_SIZES);
 }
 
+/* What the rows will take at the least; the arena's limit speaks while they arrive, but late. */
+static void
+check_memory(const MlScanPlan *plan)
+{
+	double		limit = ml_setting_max_training_memory * 1024.0;
+	double		needed = plan->estimated_rows * ml_frame_bytes_per_row(plan->columns, plan->n_columns);
+
+	if (!plan->rows_firm || needed <= limit)
+		return;
+	ereport(ERROR,
+			(errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
+			 errmsg("reading \"%s\" would take about %.0f MB, more than mlplat.max_training_memory allows", plan->source->text,
+					ceil(needed / (1024 * 1024))),
+			 errdetail("About %.0f rows of %d columns and array elements were expected; the limit is %d MB.",
+					   plan->estimated_rows, plan->n_columns, ml_setting_max_training_memory / 1024),
+			 errhint("Use fewer rows or columns, or have a superuser raise mlplat.max_training_memory.")));
+}
+
 MlFrame *
 ml_scan_run(MlScanPlan *plan, MlEnv *env)
 {
@@ -332,6 +351,7 @@ ml_scan_run(MlScanPlan *plan, MlEnv *env)
 	MlFrame    *frame;
 	TupleDesc	columns = ExecCleanTypeFromTL(((MlPrivatePlan *) plan->private_plan)->statement->planTree->targetlist);
 
+	check_memory(plan);
 	init_receiver(&r, plan, env);
 	if (learn_lengths(&r, NULL))
 		begin_frame(&r);

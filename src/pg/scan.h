@@ -39,6 +39,7 @@ typedef struct MlScanPlan
 	int			n_columns;
 	MlColumnSpec *columns;
 	double		estimated_rows; /* of the planner */
+	bool		rows_firm;		/* a relation read as a whole: the estimate is close; else it may be wrong by any factor */
 	List	   *excluded;		/* of char *: "column: why it was left out" */
 	List	   *source_columns; /* of char *: what will be read, for lineage */
 	void	   *private_plan;
@@ -52,7 +53,10 @@ typedef struct MlScanPlan
  */
 extern MlScanPlan *ml_scan_plan(MlSource *source, const MlScanRoles *roles);
 
-/* Runs it.  Checks interrupts; respects env's memory limit; tells env->progress rows read. */
+/*
+ * Runs it.  Refuses (53400) what will not fit by a firm estimate; checks interrupts; respects
+ * env's memory limit; tells env->progress how many rows are read (as iteration).
+ */
 extern MlFrame *ml_scan_run(MlScanPlan *plan, MlEnv *env);
 
 /*

@@ -10,15 +10,14 @@
  */
 #include "postgres.h"
 
-#include <math.h>
-
 #include "catalog/pg_class.h"
 #include "catalog/pg_type.h"
+#include "executor/executor.h"
 #include "lib/stringinfo.h"
 #include "miscadmin.h"
 #include "ml/model/params.h"
+#include "pg/compat.h"
 #include "pg/scan_internal.h"
-#include "pg/settings.h"
 #include "tcop/tcopprot.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
@@ -116,6 +115,8 @@ nearest_column(const MlSource *source, const char *name)
 
 	for (int i = 0; i < source->columns->natts; i++)
 	{
+		if (!source->readable[i])
+			continue;
 		/* Capitals are the usual slip, and ml_nearest may find them far apart. */
 		if (pg_strcasecmp(column_name(source, i), name) == 0)
 			return column_name(source, i);
@@ -168,7 +169,7 @@ cast_hint(Oid type, const char *name)
 		case TIMETZOID:
 			return psprintf("Cast it in a query or a view: %s::time.", column);
 		default:
-			if (type_is_range(getBaseType(type)))
+			if (type_is_range(getBaseType(type)) || type_is_multirange(getBaseType(type)))
 				return psprintf("Take its bounds in a query or a view: lower(%s), upper(%s).", column, column);
 			if (OidIsValid(get_element_type(getBaseType(type))))
 				return psprintf("Arrays of numbers can be features; else take elements in a query or a view: %s[1].", column);
@@ -262,7 +263,7 @@ check_roles(const MlSource *source, const MlScanRoles *roles)
 	check_named(source, roles->weight, "the weight");
 	check_named(source, roles->split_by, "the split column");
 	foreach(cell, roles->exclude)
-		(void) need_column(source, lfirst(cell), "excluded");
+		(void) need_column(source, lfirst(cell), "a column to exclude");
 	check_features(source, roles);
 }
 
@@ -591,28 +592,16 @@ ml_scan_expand(MlScanPlan *plan)
 }
 
 /*
- * What the rows will take at the least.  The planner is close for a relation that
- * is read as a whole; behind joins and conditions it may be wrong by any factor, so there
- * only the limit of the arena speaks, while the rows arrive.
+ * Whether the planner's row count can be trusted: of a relation that is read as a
+ * whole it is close, behind joins and conditions it may be wrong by any factor.
  */
-static void
-check_memory(const MlScanPlan *plan)
+static bool
+rows_are_firm(const MlSource *source)
 {
-	double		limit = ml_setting_max_training_memory * 1024.0;
-	double		needed = plan->estimated_rows * ml_frame_bytes_per_row(plan->columns, plan->n_columns);
-	char		kind = OidIsValid(plan->source->relid) ? get_rel_relkind(plan->source->relid) : '\0';
+	char		kind = OidIsValid(source->relid) ? get_rel_relkind(source->relid) : '\0';
 
-	if (needed <= limit ||
-		(kind != RELKIND_RELATION && kind != RELKIND_MATVIEW && kind != RELKIND_PARTITIONED_TABLE) ||
-		check_enable_rls(plan->source->relid, InvalidOid, true) == RLS_ENABLED)
-		return;
-	ereport(ERROR,
-			(errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
-			 errmsg("reading \"%s\" would take about %.0f MB, more than mlplat.max_training_memory allows", plan->source->text,
-					ceil(needed / (1024 * 1024))),
-			 errdetail("About %.0f rows of %d columns and array elements were expected; the limit is %d MB.",
-					   plan->estimated_rows, plan->n_columns, ml_setting_max_training_memory / 1024),
-			 errhint("Use fewer rows or columns, or have a superuser raise mlplat.max_training_memory.")));
+	return (kind == RELKIND_RELATION || kind == RELKIND_MATVIEW || kind == RELKIND_PARTITIONED_TABLE) &&
+		check_enable_rls(source->relid, InvalidOid, true) != RLS_ENABLED;
 }
 
 MlScanPlan *
@@ -638,8 +627,10 @@ ml_scan_plan(MlSource *source, const MlScanRoles *roles)
 
 	query = ml_source_query(source, builder.needed, false);
 	private_plan->statement = pg_plan_query(query, source->text, 0, NULL);
+	/* Now rather than when it runs: whoever only asks what a run would need shall not learn more. */
+	ML_CHECK_RIGHTS(private_plan->statement);
 	plan->estimated_rows = private_plan->statement->planTree->plan_rows;
+	plan->rows_firm = rows_are_firm(source);
 	ml_scan_expand(plan);
-	check_memory(plan);
 	return plan;
 }

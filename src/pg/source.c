@@ -17,6 +17,7 @@
 #include "catalog/pg_proc.h"
 #include "commands/dbcommands.h"
 #include "executor/executor.h"
+#include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "nodes/makefuncs.h"
 #include "nodes/nodeFuncs.h"
@@ -36,6 +37,9 @@
 
 /* The name under which the source stands in the FROM clause we make. */
 #define SOURCE_ALIAS "source"
+
+/* Bytes of a source text in a message. */
+#define MAX_SHOWN 300
 
 /*
  * Positions in errors point into the source text, not into the statement that
@@ -67,6 +71,17 @@ static void
 pop_error_position(ErrorContextCallback *callback)
 {
 	error_context_stack = callback->previous;
+}
+
+/* A text for a message: it may be a query of any length. */
+static const char *
+shown(const char *text)
+{
+	int			length = strlen(text);
+
+	if (length <= MAX_SHOWN)
+		return text;
+	return psprintf("%.*s...", pg_mbcliplen(text, length, MAX_SHOWN), text);
 }
 
 /* Words with which a query begins, and no usual name of a table. */
@@ -138,7 +153,7 @@ parse_query(const char *text)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_NAME),
 				 errmsg("source is neither the name of a table or view nor a single SELECT, VALUES or TABLE statement"),
-				 errdetail("It is: %s", text),
+				 errdetail("It is: %s", shown(text)),
 				 errhint("A source is only read; it may hold one query and nothing else.")));
 	if (leftmost_select((SelectStmt *) statement)->intoClause != NULL)
 		ereport(ERROR,
@@ -156,11 +171,6 @@ refuse_writing(const Query *query)
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 				 errmsg("a source query cannot contain INSERT, UPDATE, DELETE or MERGE"),
 				 errdetail("A source is only read.")));
-	if (query->rowMarks != NIL)
-		ereport(ERROR,
-				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-				 errmsg("a source query cannot lock rows"),
-				 errhint("Leave out FOR UPDATE or FOR SHARE.")));
 }
 
 static Query *
@@ -279,7 +289,7 @@ refuse_name(const char *text)
 {
 	ereport(ERROR,
 			(errcode(ERRCODE_INVALID_NAME),
-			 errmsg("\"%s\" is not the name of a table or view", text),
+			 errmsg("\"%s\" is not the name of a table or view", shown(text)),
 			 needs_quotes(text) ? errhint("Write it in double quotes: '%s'.", quote_identifier(text))
 			 : errhint("Give a name, such as customers or sales.orders, or the text of one query.")));
 }
@@ -290,7 +300,7 @@ refuse_missing(const char *text, bool elsewhere)
 {
 	ereport(ERROR,
 			(errcode(ERRCODE_UNDEFINED_TABLE),
-			 strchr(text, '"') != NULL ? errmsg("relation %s does not exist", text) : errmsg("relation \"%s\" does not exist", text),
+			 strchr(text, '"') != NULL ? errmsg("relation %s does not exist", shown(text)) : errmsg("relation \"%s\" does not exist", shown(text)),
 			 elsewhere ? errdetail("Tables of another database cannot be read directly.") : 0,
 			 needs_quotes(text) ? errhint("Write it in double quotes: '%s'.", quote_identifier(text)) : 0));
 }
@@ -329,7 +339,7 @@ open_relation(const char *text)
 		default:
 			ereport(ERROR,
 					(errcode(ERRCODE_WRONG_OBJECT_TYPE),
-					 errmsg("cannot read rows from relation \"%s\"", text),
+					 errmsg("cannot read rows from relation \"%s\"", shown(text)),
 					 errdetail_relkind_not_supported(relation->rd_rel->relkind),
 					 errhint("A source is a table, a view, a materialized view, a foreign table or a query.")));
 	}
@@ -409,6 +419,7 @@ typedef struct MlReach
 {
 	bool		temporary;		/* a temporary relation, or a child that is one */
 	bool		workers_refuse; /* something only the session itself can read */
+	bool		locks_rows;		/* FOR UPDATE or FOR SHARE */
 } MlReach;
 
 static void
@@ -444,7 +455,10 @@ reach_walker(Node *node, MlReach *reach)
 		return false;
 	}
 	if (IsA(node, Query))
+	{
+		reach->locks_rows |= ((Query *) node)->rowMarks != NIL;
 		return query_tree_walker((Query *) node, reach_walker, reach, QTW_EXAMINE_RTES_BEFORE);
+	}
 	return expression_tree_walker(node, reach_walker, reach);
 }
 
@@ -453,9 +467,14 @@ static void
 find_reach(MlSource *source)
 {
 	Query	   *query = ml_source_query(source, source->readable, false);
-	MlReach		reach = {false, false};
+	MlReach		reach = {false, false, false};
 
 	(void) reach_walker((Node *) query, &reach);
+	if (reach.locks_rows)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("a source cannot lock rows"),
+				 errhint("Leave out FOR UPDATE or FOR SHARE.")));
 	source->temporary = reach.temporary;
 	source->parallel_safe = !reach.temporary && !reach.workers_refuse &&
 		max_parallel_hazard(query) == PROPARALLEL_SAFE;
@@ -502,7 +521,7 @@ ml_source_open(const char *text)
 	if (source->columns->natts == 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_COLUMN),
-				 errmsg("source \"%s\" has no columns", source->text)));
+				 errmsg("source \"%s\" has no columns", shown(source->text))));
 	find_reach(source);
 	return source;
 }
