@@ -119,7 +119,7 @@ tiny_specs(const TinyTable *t, MlColumnSpec *specs, int *at)
 	return n;
 }
 
-static MlStatus
+static inline MlStatus
 tiny_frame(MlEnv *env, const TinyTable *t, uint64_t seed, MlFrame **frame)
 {
 	MlColumnSpec specs[TINY_COLUMNS];
@@ -163,7 +163,7 @@ tiny_method_can(const MlMethod *method, TinyTarget target)
 	return (method->tasks & (target == TINY_NUMBER ? ML_TASK_REGRESSION : ML_TASK_CLASSIFICATION)) != 0;
 }
 
-static MlStatus
+static inline MlStatus
 tiny_train(MlEnv *env, const MlMethod *method, const TinyTable *t, MlTrainResult **result)
 {
 	MlParams   *params;

@@ -1,0 +1,277 @@
+/*-------------------------------------------------------------------------
+ * test_frame.c
+ *	  Rows appended and read back; hashes of rows.
+ *-------------------------------------------------------------------------
+ */
+#include "unit.h"
+
+#include "tiny.h"
+
+#define COLUMNS 4
+
+static const MlColumnSpec specs[COLUMNS] = {
+	{"number", "number", 0, 0, "real", ML_NUMBER, ML_LOGICAL_FLOAT, ML_ROLE_FEATURE, false},
+	{"text", "text", 0, 0, "text", ML_CATEGORY, ML_LOGICAL_TEXT, ML_ROLE_FEATURE, false},
+	{"key", "key", 0, 0, "bigint", ML_INTEGER_KEY, ML_LOGICAL_INTEGER, ML_ROLE_ID, false},
+	{"hashed", "hashed", 0, 0, "text", ML_CATEGORY, ML_LOGICAL_TEXT, ML_ROLE_HASH, false}
+};
+
+static double
+number_at(size_t row)
+{
+	return row % 5 == 2 ? NAN : ml_rng_uniform(1, 1, row) - 0.5;
+}
+
+static size_t
+text_at(size_t row, char *text)
+{
+	return (size_t) sprintf(text, "%llx", (unsigned long long) (ml_rng_u64(1, 2, row) % 5000));
+}
+
+static MlStatus
+build(MlEnv *env, size_t rows, MlFrame **frame)
+{
+	MlFrameBuilder *b;
+	char		text[40];
+
+	ML_TRY(ml_frame_begin(env, specs, COLUMNS, 1, &b));
+	for (size_t i = 0; i < rows; i++)
+	{
+		ml_frame_number(b, 0, number_at(i));
+		if (i % 7 != 0)
+			ML_TRY(ml_frame_text(b, 1, text, text_at(i, text)));
+		ml_frame_integer(b, 2, INT64_MAX - (int64_t) i);
+		ML_TRY(ml_frame_text(b, 3, "same", 4));
+		ML_TRY(ml_frame_end_row(b));
+		if (ml_frame_rows(b) != i + 1)
+			return ml_fail(env, ML_BAD_DATA, "rows are miscounted");
+	}
+	return ml_frame_finish(b, frame);
+}
+
+/* Around the sizes where the first block grows and where new ones begin. */
+static void
+test_sizes(void)
+{
+	static const size_t sizes[] = {0, 1, 1023, 1024, 1025, 4096, 65535, 65536, 65537, 200000};
+
+	for (size_t s = 0; s < sizeof(sizes) / sizeof(sizes[0]); s++)
+	{
+		MlEnv	   *env = unit_env(1);
+		size_t		rows = sizes[s];
+		bool		ok = true;
+		size_t		missing[2] = {0};
+		char		text[40];
+		MlFrame    *f;
+
+		CHECK_STATUS(env, build(env, rows, &f), ML_OK);
+		CHECK(f->rows == rows && f->n_columns == 3);
+		for (size_t i = 0; i < rows; i++)
+		{
+			double		v = number_at(i);
+			int32_t		code = f->columns[1].code[i];
+
+			missing[0] += isnan(v);
+			missing[1] += i % 7 == 0;
+			ok &= isnan(v) ? isnan(f->columns[0].number[i]) : f->columns[0].number[i] == v;
+			ok &= f->columns[2].key[i] == INT64_MAX - (int64_t) i;
+			if (i % 7 == 0)
+				ok &= code == -1;
+			else
+				ok &= code >= 0 && code < f->columns[1].dictionary.count && f->columns[1].dictionary.length[code] == text_at(i, text) &&
+					strcmp(f->columns[1].dictionary.text[code], text) == 0;
+		}
+		unit_check(ok, __FILE__, __LINE__, "%zu rows come back as they went in", rows);
+		CHECK(f->columns[0].missing == missing[0] && f->columns[1].missing == missing[1] && f->columns[2].missing == 0);
+		CHECK(rows < 100000 || f->columns[1].dictionary.count == 5000);
+		unit_env_free(env);
+	}
+}
+
+static MlFrame *
+frame_of(MlEnv *env, bool shuffled, bool reversed, bool with_id, uint64_t seed)
+{
+	TinyTable	t = {.rows = 500, .target = TINY_TWO, .shuffled = shuffled, .reversed = reversed, .with_id = with_id};
+	MlFrame    *f = NULL;
+
+	CHECK_STATUS(env, tiny_frame(env, &t, seed, &f), ML_OK);
+	return f;
+}
+
+static void
+test_hashes(void)
+{
+	MlEnv	   *env = unit_env(1);
+	MlFrame    *a = frame_of(env, false, false, false, 1);
+	MlFrame    *columns = frame_of(env, true, false, false, 1);
+	MlFrame    *rows = frame_of(env, false, true, false, 1);
+	MlFrame    *seed = frame_of(env, false, false, false, 2);
+	MlFrame    *id = frame_of(env, false, false, true, 1);
+	bool		all = true;
+	int			equal = 0;
+
+	for (size_t i = 0; i < 500; i++)
+	{
+		all &= a->row_hash[i] == columns->row_hash[i] && a->row_hash[i] == rows->row_hash[499 - i];
+		equal += a->row_hash[i] == seed->row_hash[i] || a->row_hash[i] == id->row_hash[i];
+		for (size_t j = 0; j < i; j++)
+			equal += a->row_hash[i] == a->row_hash[j];
+	}
+	CHECK(all);
+	CHECK(equal == 0);
+	CHECK(memcmp(a->content_hash, columns->content_hash, 16) == 0);
+	CHECK(memcmp(a->content_hash, rows->content_hash, 16) == 0);
+	CHECK(memcmp(a->content_hash, seed->content_hash, 16) == 0);
+	CHECK(memcmp(a->content_hash, id->content_hash, 16) != 0);
+	unit_env_free(env);
+}
+
+/* The hashes of rows of one value each. */
+static void
+test_equal_values(void)
+{
+	MlEnv	   *env = unit_env(1);
+	MlFrameBuilder *b;
+	MlFrame    *f;
+
+	CHECK_STATUS(env, ml_frame_begin(env, specs, 2, 1, &b), ML_OK);
+	ml_frame_number(b, 0, 0.0);
+	ml_frame_end_row(b);
+	ml_frame_number(b, 0, -0.0);
+	ml_frame_end_row(b);
+	ml_frame_number(b, 0, NAN);
+	ml_frame_end_row(b);
+	ml_frame_end_row(b);
+	ml_frame_text(b, 1, "", 0);
+	ml_frame_end_row(b);
+	ml_frame_number(b, 0, 1);
+	ml_frame_end_row(b);
+	ml_frame_integer(b, 0, 1);
+	ml_frame_end_row(b);
+	ml_frame_integer(b, 0, (INT64_C(1) << 53) + 1);
+	ml_frame_end_row(b);
+	ml_frame_integer(b, 0, (INT64_C(1) << 53));
+	ml_frame_end_row(b);
+	CHECK_STATUS(env, ml_frame_finish(b, &f), ML_OK);
+	CHECK(f->row_hash[0] == f->row_hash[1]);	/* 0 and -0 */
+	CHECK(f->row_hash[2] == f->row_hash[3]);	/* NaN and NULL */
+	CHECK(f->row_hash[3] != f->row_hash[4]);	/* NULL and the empty text */
+	CHECK(f->row_hash[0] != f->row_hash[3]);
+	CHECK(f->columns[1].code[4] == 0 && f->columns[1].dictionary.length[0] == 0);
+	CHECK(!signbit(f->columns[0].number[1]));
+	CHECK(f->row_hash[7] != f->row_hash[8] && f->columns[0].number[7] == f->columns[0].number[8] && f->columns[0].inexact);
+	unit_env_free(env);
+}
+
+static void
+test_id_missing(void)
+{
+	MlEnv	   *env = unit_env(1);
+	MlFrameBuilder *b;
+	MlFrame    *f;
+
+	CHECK_STATUS(env, ml_frame_begin(env, specs, COLUMNS, 1, &b), ML_OK);
+	for (int i = 0; i < 10; i++)
+	{
+		if (i % 3 != 0)
+			ml_frame_integer(b, 2, i);
+		CHECK_STATUS(env, ml_frame_end_row(b), ML_OK);
+	}
+	CHECK_STATUS(env, ml_frame_finish(b, &f), ML_OK);
+	CHECK(f->columns[2].missing == 4);
+	unit_env_free(env);
+}
+
+/* Memory: what is announced per row is what is kept, and joining never needs a second table. */
+static void
+test_memory(void)
+{
+	MlEnv	   *env = unit_env(1);
+	MlColumnSpec wide[50];
+	MlFrameBuilder *b;
+	MlFrame    *f;
+	size_t		rows = 300000;
+	size_t		kept;
+
+	for (int c = 0; c < 50; c++)
+		wide[c] = (MlColumnSpec)
+		{
+			ml_printf(env, "c%d", c), "c", 0, 0, "real", ML_NUMBER, ML_LOGICAL_FLOAT, ML_ROLE_FEATURE, false
+		};
+	CHECK(ml_frame_bytes_per_row(wide, 50) == 51 * 8);
+	CHECK_STATUS(env, ml_frame_begin(env, wide, 50, 1, &b), ML_OK);
+	for (size_t i = 0; i < rows; i++)
+	{
+		for (int c = 0; c < 50; c++)
+			ml_frame_number(b, c, (double) i);
+		ml_frame_end_row(b);
+	}
+	CHECK_STATUS(env, ml_frame_finish(b, &f), ML_OK);
+	kept = rows * ml_frame_bytes_per_row(wide, 50);
+	CHECK(ml_arena_used(env->arena) < kept + (8 << 20));
+	CHECK(ml_arena_peak(env->arena) < kept + kept / 4 + (8 << 20));
+	unit_env_free(env);
+}
+
+static void
+test_cardinality(void)
+{
+	MlEnv	   *env = unit_env(1);
+	MlFrameBuilder *b;
+	MlFrame    *f;
+	bool		ok = true;
+	char		text[40];
+
+	CHECK_STATUS(env, ml_frame_begin(env, specs, 2, 1, &b), ML_OK);
+	for (int i = 0; i < 200000; i++)
+	{
+		ml_frame_text(b, 1, text, (size_t) sprintf(text, "%d", i));
+		ml_frame_end_row(b);
+	}
+	CHECK_STATUS(env, ml_frame_finish(b, &f), ML_OK);
+	CHECK(f->columns[1].dictionary.count == 200000);
+	for (int i = 0; i < 200000; i++)
+		ok &= f->columns[1].code[i] == i && atoi(f->columns[1].dictionary.text[i]) == i;
+	CHECK(ok);
+	unit_env_free(env);
+}
+
+static void
+test_limit(void)
+{
+	MlEnv	   *env = unit_env(1);
+	MlFrame    *f;
+
+	ml_arena_free(env->arena);
+	env->arena = ml_arena_create(1 << 20);
+	CHECK_STATUS(env, build(env, 200000, &f), ML_OVER_BUDGET);
+	unit_env_free(env);
+}
+
+static void
+test_roles(void)
+{
+	MlEnv	   *env = unit_env(1);
+	MlColumnSpec twice[] = {specs[2], specs[2]};
+	MlFrameBuilder *b;
+	MlFrame    *f;
+
+	CHECK_STATUS(env, ml_frame_begin(env, twice, 2, 1, &b), ML_BAD_PARAM);
+	CHECK_STATUS(env, build(env, 3, &f), ML_OK);
+	CHECK(ml_frame_column(f, ML_ROLE_ID) == &f->columns[2] && ml_frame_column(f, ML_ROLE_TARGET) == NULL);
+	unit_env_free(env);
+}
+
+int
+main(void)
+{
+	test_sizes();
+	test_hashes();
+	test_equal_values();
+	test_id_missing();
+	test_memory();
+	test_cardinality();
+	test_limit();
+	test_roles();
+	return unit_done();
+}

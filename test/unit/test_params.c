@@ -1,0 +1,162 @@
+/*-------------------------------------------------------------------------
+ * test_params.c
+ *	  Hyper-parameters and algorithm names, and what their errors say.
+ *-------------------------------------------------------------------------
+ */
+#include "unit.h"
+
+#include "ml/model/method.h"
+
+enum
+{
+	DEPTH, RATE, FAST, LOSS, ALPHA
+};
+
+static const MlParam table[] = {
+	{.name = "max_depth", .type = ML_PARAM_INT, .default_number = 6, .minimum = 1, .maximum = 100, .aliases = "depth|tree_depth"},
+	{.name = "learning_rate", .type = ML_PARAM_DOUBLE, .default_number = 0.1, .minimum = 0, .maximum = 1, .open_minimum = true, .aliases = "eta"},
+	{.name = "fast", .type = ML_PARAM_BOOL, .default_number = 1},
+	{.name = "loss", .type = ML_PARAM_CHOICE, .default_choice = "l2", .choices = "l1|l2|huber"},
+	{.name = "alpha", .type = ML_PARAM_DOUBLE, .default_number = 0, .minimum = 0, .maximum = INFINITY},
+	{NULL}
+};
+
+static MlParams *
+fresh(MlEnv *env)
+{
+	MlParams   *p = NULL;
+
+	CHECK_STATUS(env, ml_params_init(env, table, &p), ML_OK);
+	return p;
+}
+
+static void
+test_values(MlEnv *env)
+{
+	MlParams   *p = fresh(env);
+
+	CHECK(p->count == 5 && ml_param_int(p, DEPTH) == 6 && ml_param_double(p, RATE) == 0.1 && ml_param_bool(p, FAST));
+	CHECK(ml_param_int(p, LOSS) == 1 && !p->given[DEPTH]);
+	CHECK_STATUS(env, ml_params_set_number(env, p, "tree_depth", 9), ML_OK);
+	CHECK_STATUS(env, ml_params_set_number(env, p, "eta", 1), ML_OK);
+	CHECK_STATUS(env, ml_params_set_bool(env, p, "fast", false), ML_OK);
+	CHECK_STATUS(env, ml_params_set_text(env, p, "loss", "huber"), ML_OK);
+	CHECK_STATUS(env, ml_params_set_number(env, p, "alpha", 1e300), ML_OK);
+	CHECK(ml_param_int(p, DEPTH) == 9 && ml_param_double(p, RATE) == 1 && !ml_param_bool(p, FAST) && ml_param_int(p, LOSS) == 2 && p->given[DEPTH]);
+	CHECK_STATUS(env, ml_params_set_number(env, p, "depth", 3), ML_BAD_PARAM);
+	CHECK_MESSAGE(env, "\"max_depth\" is given twice");
+}
+
+static void
+test_refused(MlEnv *env)
+{
+	MlParams   *p = fresh(env);
+
+	CHECK_STATUS(env, ml_params_set_number(env, p, "max_depth", 0), ML_BAD_PARAM);
+	CHECK_MESSAGE(env, "parameter \"max_depth\" must be an integer of at least 1 and at most 100, not 0");
+	CHECK_STATUS(env, ml_params_set_number(env, p, "max_depth", 2.5), ML_BAD_PARAM);
+	CHECK_STATUS(env, ml_params_set_number(env, p, "max_depth", 2147483647), ML_BAD_PARAM);
+	CHECK_STATUS(env, ml_params_set_number(env, p, "max_depth", NAN), ML_BAD_PARAM);
+	CHECK_STATUS(env, ml_params_set_number(env, p, "learning_rate", 0), ML_BAD_PARAM);
+	CHECK_MESSAGE(env, "a number above 0 and at most 1, not 0");
+	CHECK_STATUS(env, ml_params_set_number(env, p, "alpha", INFINITY), ML_BAD_PARAM);
+	CHECK_STATUS(env, ml_params_set_number(env, p, "alpha", -1e-300), ML_BAD_PARAM);
+	CHECK_STATUS(env, ml_params_set_number(env, p, "fast", 1), ML_BAD_PARAM);
+	CHECK_MESSAGE(env, "true or false");
+	CHECK_STATUS(env, ml_params_set_number(env, p, "loss", 1), ML_BAD_PARAM);
+	CHECK_STATUS(env, ml_params_set_bool(env, p, "max_depth", true), ML_BAD_PARAM);
+	CHECK_STATUS(env, ml_params_set_text(env, p, "max_depth", "NaN"), ML_BAD_PARAM);
+	CHECK_MESSAGE(env, "not \"NaN\"");
+	CHECK_STATUS(env, ml_params_set_text(env, p, "loss", "l3"), ML_BAD_PARAM);
+	CHECK_MESSAGE(env, "one of l1|l2|huber");
+	CHECK_STATUS(env, ml_params_set_text(env, p, "loss", "l1|l2"), ML_BAD_PARAM);
+	CHECK_STATUS(env, ml_params_set_text(env, p, "loss", ""), ML_BAD_PARAM);
+	CHECK(!p->given[DEPTH] && !p->given[LOSS] && ml_param_int(p, DEPTH) == 6);
+}
+
+static void
+test_unknown(MlEnv *env)
+{
+	MlParams   *p = fresh(env);
+
+	CHECK_STATUS(env, ml_params_set_number(env, p, "learnig_rate", 1), ML_BAD_PARAM);
+	CHECK_MESSAGE(env, "unknown parameter \"learnig_rate\"");
+	CHECK_MESSAGE(env, "Did you mean \"learning_rate\"? Valid parameters are: max_depth, learning_rate, fast, loss, alpha, task.");
+	CHECK_STATUS(env, ml_params_set_bool(env, p, "zzzzzzzzzzz", true), ML_BAD_PARAM);
+	CHECK(strstr(env->error.hint, "Did you mean") == NULL);
+	CHECK_STATUS(env, ml_params_set_bool(env, p, "", true), ML_BAD_PARAM);
+}
+
+static void
+test_shown(MlEnv *env)
+{
+	CHECK_TEXT(ml_param_default(env, &table[RATE]), "0.1");
+	CHECK_TEXT(ml_param_default(env, &table[FAST]), "true");
+	CHECK_TEXT(ml_param_default(env, &table[LOSS]), "l2");
+	CHECK_TEXT(ml_param_minimum(env, &table[DEPTH]), "1");
+	CHECK_TEXT(ml_param_maximum(env, &table[ALPHA]), "");
+	CHECK_TEXT(ml_param_minimum(env, &table[FAST]), "");
+	CHECK_TEXT(ml_param_type_name(&table[DEPTH]), "integer");
+	CHECK_TEXT(ml_param_type_name(&table[LOSS]), "l1|l2|huber");
+}
+
+static void
+test_nearest(void)
+{
+	static const char *const words[] = {"num_leaves", "num_iterations", "lambda_l2"};
+
+	CHECK_TEXT(ml_nearest("num_leafs", words, 3), "num_leaves");
+	CHECK_TEXT(ml_nearest("NUM_LEAVES", words, 3), "num_leaves");
+	CHECK_TEXT(ml_nearest("unm_leaves", words, 3), "num_leaves");
+	CHECK_TEXT(ml_nearest("iterations", words, 3), "num_iterations");
+	CHECK(ml_nearest("xyz", words, 3) == NULL && ml_nearest("", words, 0) == NULL);
+}
+
+/* The table of every algorithm keeps the rules that others rely on. */
+static void
+test_methods(MlEnv *env)
+{
+	const MlMethod *method;
+
+	for (const MlMethod *const *m = ml_methods; *m != NULL; m++)
+	{
+		MlParams   *p;
+
+		CHECK(ml_method_find((*m)->name) == *m && (*m)->tasks != 0 && (*m)->format > 0);
+		CHECK((*m)->summary != NULL && (*m)->description != NULL);
+		CHECK((*m)->fit && (*m)->save && (*m)->load && (*m)->predict && (*m)->predict_cost && (*m)->memory);
+		CHECK_STATUS(env, ml_params_init(env, (*m)->params, &p), ML_OK);
+		for (int i = 0; i < p->count; i++)
+		{
+			const MlParam *param = &(*m)->params[i];
+			bool		ok = param->description != NULL && strcmp(param->name, "task") != 0;
+
+			if (param->type == ML_PARAM_INT || param->type == ML_PARAM_DOUBLE)
+				ok &= ml_params_set_number(env, p, param->name, param->default_number) == ML_OK;
+			for (int j = 0; j < i; j++)
+				ok &= strcmp(param->name, (*m)->params[j].name) != 0;
+			unit_check(ok, __FILE__, __LINE__, "%s.%s is described and its default is valid %s", (*m)->name, param->name, env->error.message);
+			env->error.status = ML_OK;
+		}
+	}
+	CHECK_STATUS(env, ml_method_get(env, ml_methods[0]->name, &method), ML_OK);
+	CHECK_STATUS(env, ml_method_get(env, "linear_regresion", &method), ML_BAD_PARAM);
+	CHECK_MESSAGE(env, "Did you mean \"linear_regression\"?");
+	CHECK_STATUS(env, ml_method_get(env, "%s%n", &method), ML_BAD_PARAM);
+	CHECK_MESSAGE(env, "unknown algorithm \"%s%n\"");
+}
+
+int
+main(void)
+{
+	MlEnv	   *env = unit_env(1);
+
+	test_values(env);
+	test_refused(env);
+	test_unknown(env);
+	test_shown(env);
+	test_nearest();
+	test_methods(env);
+	unit_env_free(env);
+	return unit_done();
+}
