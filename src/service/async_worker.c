@@ -189,6 +189,7 @@ train_and_say_so(void)
 {
 	PG_TRY();
 	{
+		RESUME_INTERRUPTS();	/* held since the claim */
 		train();
 	}
 	PG_CATCH();
@@ -209,12 +210,16 @@ train_and_say_so(void)
 	PG_END_TRY();
 }
 
-/* Claims the job; the lock says that it runs, the commit that it was tried. */
+/*
+ * Claims the job; the lock says that it runs, the commit that it was tried.  Who sees the
+ * lock may cancel; that is served where the error is recorded, in train_and_say_so().
+ */
 static bool
 claim(int64 job)
 {
 	MlJob	   *claimed;
 
+	HOLD_INTERRUPTS();
 	begin();
 	claimed = ml_job_claim(job);
 	if (claimed != NULL)
@@ -224,8 +229,9 @@ claim(int64 job)
 		ml_progress_init(&current.progress, job, GetUserId());
 	}
 	commit();
-	if (claimed != NULL)
-		current.job = claimed;
+	if (claimed == NULL)
+		RESUME_INTERRUPTS();
+	current.job = claimed;
 	return claimed != NULL;
 }
 

@@ -152,19 +152,19 @@ set_param(MlEnv *env, MlParams *params, const char *name, const JsonbValue *valu
 static MlTask
 task_of(const MlMethod *method, const JsonbValue *value)
 {
-	static const char *const words[] = {"auto", "regression", "classification", NULL};
-	char	   *word;
+	char	   *word = value->type == jbvString ? pnstrdup(value->val.string.val, value->val.string.len) : "";
 	MlTask		task;
 
-	if (value->type != jbvString)
+	if (strcmp(word, "auto") == 0)
+		return 0;
+	if (strcmp(word, "regression") == 0)
+		task = ML_TASK_REGRESSION;
+	else if (strcmp(word, "classification") == 0)
+		task = ML_TASK_CLASSIFICATION;
+	else
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("parameter \"task\" must be one of auto|regression|classification")));
-	word = pnstrdup(value->val.string.val, value->val.string.len);
-	require_word(word, "task", words);
-	if (strcmp(word, "auto") == 0)
-		return 0;
-	task = strcmp(word, "regression") == 0 ? ML_TASK_REGRESSION : ML_TASK_CLASSIFICATION;
 	if ((method->tasks & task) == 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
