@@ -23,10 +23,20 @@ ml_function_record(const char *function, int64 model_id, int64 version_id)
 	};
 
 	SPI_connect();
-	ml_catalog_execute("INSERT INTO mlplat.function (function, model_id, version_id, created_by) VALUES ($1, $2, $3, $4)"
-					   " ON CONFLICT (function) DO UPDATE SET model_id = excluded.model_id, version_id = excluded.version_id,"
-					   " created_by = excluded.created_by, created_at = excluded.created_at",
-					   4, types, values, version_id != 0 ? "    " : "  n ", false);
+
+	/* Whoever drops the model or a version updates the model's row: then we wait, and look again. */
+	ml_catalog_execute("SELECT 1 FROM mlplat.model WHERE model_id OPERATOR(pg_catalog.=) $1 FOR SHARE",
+					   1, types + 1, values + 1, NULL, false);
+	if (ml_catalog_execute("INSERT INTO mlplat.function (function, model_id, version_id, created_by)"
+						   " SELECT $1, m.model_id, $3, $4 FROM mlplat.model m"
+						   " WHERE m.model_id OPERATOR(pg_catalog.=) $2 AND ($3 IS NULL"
+						   " OR EXISTS (SELECT FROM mlplat.version v WHERE v.version_id OPERATOR(pg_catalog.=) $3))"
+						   " ON CONFLICT (function) DO UPDATE SET model_id = excluded.model_id, version_id = excluded.version_id,"
+						   " created_by = excluded.created_by, created_at = excluded.created_at",
+						   4, types, values, version_id != 0 ? "    " : "  n ", false) == 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("the model of function %s was dropped meanwhile", function)));
 	SPI_finish();
 }
 

@@ -6,8 +6,9 @@
  * that DROP ROLE, DROP OWNED, REASSIGN OWNED and pg_dump know about.  A model whose
  * anchor is gone does not exist; the next writer of its name clears what is left.
  *
- * Locking: every writer locks the model's row first (FOR NO KEY UPDATE, so that foreign-key checks
- * of others pass), then changes rows below it.
+ * Locking: every writer updates the model's row first, then changes rows that belong to it.  An
+ * update and not just a row lock: in REPEATABLE READ and above a writer that has not seen the
+ * work of another one gets 40001 and cannot act on what it does not know.
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
@@ -30,6 +31,7 @@
 #include "catalog/catalog.h"
 #include "catalog/model.h"
 #include "catalog/tables.h"
+#include "catalog/version.h"
 
 static void
 check_word(const char *what, const char *name)
@@ -164,7 +166,7 @@ ml_model_require(const char *name, MlPrivilege privilege)
 	return model_id;
 }
 
-/* Locks the row if its name is still the given one; false when it is gone. */
+/* Locks the row, by an update, if its name is still the given one; false when it is gone. */
 static bool
 lock_row(int64 model_id, const char *name)
 {
@@ -173,9 +175,8 @@ lock_row(int64 model_id, const char *name)
 	uint64		found;
 
 	SPI_connect();
-	found = ml_catalog_execute("SELECT 1 FROM mlplat.model"
-							   " WHERE model_id OPERATOR(pg_catalog.=) $1 AND name OPERATOR(pg_catalog.=) $2"
-							   " FOR NO KEY UPDATE",
+	found = ml_catalog_execute("UPDATE mlplat.model SET last_version = last_version"
+							   " WHERE model_id OPERATOR(pg_catalog.=) $1 AND name OPERATOR(pg_catalog.=) $2",
 							   2, types, values, NULL, false);
 	SPI_finish();
 	return found > 0;
@@ -271,14 +272,21 @@ insert_row(const char *name, const char *note)
 	return inserted > 0 ? model_id : 0;
 }
 
+/* Tables whose rows belong to a model and to no single version. */
+static const char *const detail_tables[] = {"deployment", "deployment_log", "privilege", "function", "model"};
+
+/* The model's row and all that hangs on it. */
 static void
-delete_row(int64 model_id)
+delete_rows(int64 model_id)
 {
 	Oid			types[] = {INT8OID};
 	Datum		values[] = {Int64GetDatum(model_id)};
 
+	ml_version_delete_all(model_id);
 	SPI_connect();
-	ml_catalog_execute("DELETE FROM mlplat.model WHERE model_id OPERATOR(pg_catalog.=) $1", 1, types, values, NULL, false);
+	for (int i = 0; i < lengthof(detail_tables); i++)
+		ml_catalog_execute(psprintf("DELETE FROM mlplat.%s WHERE model_id OPERATOR(pg_catalog.=) $1", detail_tables[i]),
+						   1, types, values, NULL, false);
 	SPI_finish();
 }
 
@@ -317,7 +325,7 @@ ml_model_obtain(const char *name, const char *note, bool *created)
 			continue;
 		if (!OidIsValid(find_anchor(model_id, NULL)))
 		{
-			delete_row(model_id);
+			delete_rows(model_id);
 			continue;
 		}
 		ml_catalog_push_snapshot();
@@ -346,7 +354,7 @@ ml_model_rename(int64 model_id, const char *new_name)
 	other = find_row(new_name);
 	if (other != 0 && !OidIsValid(find_anchor(other, NULL)))
 	{
-		delete_row(other);
+		delete_rows(other);
 		other = 0;
 	}
 	if (other == 0)
@@ -394,7 +402,7 @@ ml_model_delete(int64 model_id)
 {
 	Oid			anchor = find_anchor(model_id, NULL);
 
-	delete_row(model_id);
+	delete_rows(model_id);
 	if (OidIsValid(anchor))
 	{
 		ObjectAddress address;

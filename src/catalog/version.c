@@ -443,13 +443,50 @@ ml_version_metrics(int64 version_id, const char *split, MlMetric **metrics)
 	return count;
 }
 
+/* Tables whose rows belong to a version. */
+static const char *const detail_tables[] = {"chunk", "metric", "confusion", "roc", "history"};
+
+/* Deletes versions (an array of ids) with all that hangs on them; between SPI_connect() and SPI_finish(). */
+static void
+delete_versions(Datum ids)
+{
+	for (int i = 0; i < lengthof(detail_tables); i++)
+	{
+		Parameters	p = {0};
+
+		CHECK_FOR_INTERRUPTS();
+		add(&p, INT8ARRAYOID, ids, false);
+		execute(psprintf("DELETE FROM mlplat.%s WHERE version_id OPERATOR(pg_catalog.=) ANY ($1)", detail_tables[i]), &p);
+	}
+}
+
 void
 ml_version_delete(int64 version_id)
 {
 	Parameters	p = {0};
+	Datum		id = Int64GetDatum(version_id);
 
 	SPI_connect();
 	add_int8(&p, version_id);
 	execute("DELETE FROM mlplat.version WHERE version_id OPERATOR(pg_catalog.=) $1", &p);
+	delete_versions(PointerGetDatum(construct_array(&id, 1, INT8OID, 8, FLOAT8PASSBYVAL, TYPALIGN_DOUBLE)));
+	execute("DELETE FROM mlplat.function WHERE version_id OPERATOR(pg_catalog.=) $1", &p);
+	SPI_finish();
+}
+
+void
+ml_version_delete_all(int64 model_id)
+{
+	Parameters	p = {0};
+	Datum		ids;
+	bool		null;
+
+	SPI_connect();
+	add_int8(&p, model_id);
+	execute("WITH v AS (DELETE FROM mlplat.version WHERE model_id OPERATOR(pg_catalog.=) $1 RETURNING version_id)"
+			" SELECT pg_catalog.array_agg(version_id) FROM v", &p);
+	ids = SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &null);
+	if (!null)
+		delete_versions(ids);
 	SPI_finish();
 }

@@ -79,5 +79,6 @@ extern int	ml_version_metrics(int64 version_id, const char *split, MlMetric **me
 
 /* The row goes with all that belongs to it. */
 extern void ml_version_delete(int64 version_id);
+extern void ml_version_delete_all(int64 model_id);
 
 #endif							/* ML_CATALOG_VERSION_H */

@@ -5,6 +5,9 @@ RESET client_min_messages;
 \set VERBOSITY terse
 \set SHOW_CONTEXT never
 
+SELECT (SELECT count(*) FROM mlplat.model) AS models, (SELECT count(*) FROM mlplat.version) AS versions, (SELECT count(*) FROM mlplat.chunk) AS chunks,
+       (SELECT count(*) FROM mlplat.metric) AS metrics, (SELECT count(*) FROM mlplat.deployment) AS deployments,
+       (SELECT count(*) FROM mlplat.deployment_log) AS entries, (SELECT count(*) FROM pg_type WHERE typname LIKE 'm\_%') AS anchors \gset
 CREATE TABLE line AS SELECT i AS id, i::float8 AS x, i % 7 AS noise, 3.0::float8 * i + (i % 5) AS y FROM generate_series(1, 200) i;
 
 SELECT model, version, task, rows, features, metric, score > 0.99 AS good, warnings
@@ -112,9 +115,10 @@ SELECT ml_drop(E'q"''\\.$1 %s %n select ünï 😀');
 SELECT ml_drop(E'q"''\\.$1 %s %n select ünï 😀');
 
 -- Nothing is left, and a new model of an old name counts from one.
-SELECT (SELECT count(*) FROM mlplat.model), (SELECT count(*) FROM mlplat.version), (SELECT count(*) FROM mlplat.chunk),
-       (SELECT count(*) FROM mlplat.metric), (SELECT count(*) FROM mlplat.deployment), (SELECT count(*) FROM mlplat.deployment_log),
-       (SELECT count(*) FROM pg_type WHERE typnamespace = 'mlplat'::regnamespace AND typname LIKE 'm\_%');
+SELECT (SELECT count(*) FROM mlplat.model) - :models AS models, (SELECT count(*) FROM mlplat.version) - :versions AS versions,
+       (SELECT count(*) FROM mlplat.chunk) - :chunks AS chunks, (SELECT count(*) FROM mlplat.metric) - :metrics AS metrics,
+       (SELECT count(*) FROM mlplat.deployment) - :deployments AS deployments, (SELECT count(*) FROM mlplat.deployment_log) - :entries AS entries,
+       (SELECT count(*) FROM pg_type WHERE typname LIKE 'm\_%') - :anchors AS anchors;
 SELECT version FROM ml_train('linear_regression', 'line', 'y', model => 'line', id => 'id');
 
 -- Lineage.
