@@ -288,7 +288,8 @@ ml_train_check_memory(const MlTrainSpec *spec, const MlScanPlan *plan, int threa
 	size_t		limit = (size_t) ml_setting_max_training_memory * 1024;
 	size_t		needed = ml_train_memory(spec, plan, threads);
 
-	if (needed > limit)
+	/* Behind joins and conditions the planner may be wrong by any factor: there the arena's limit decides. */
+	if (plan->rows_firm && needed > limit)
 		ereport(ERROR,
 				(errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
 				 errmsg("training would need about %.0f MB, more than mlplat.max_training_memory (%d MB) allows",
