@@ -415,8 +415,12 @@ ml_convert_text(const MlConverter *converter, Datum value, size_t *length)
 	{
 		struct varlena *packed = PG_DETOAST_DATUM_PACKED(value);
 
+		text = VARDATA_ANY(packed);
 		*length = VARSIZE_ANY_EXHDR(packed);
-		return VARDATA_ANY(packed);
+		/* The padding of char(n) means nothing in SQL and goes when it is cast to text. */
+		while (converter->type == BPCHAROID && *length > 0 && text[*length - 1] == ' ')
+			(*length)--;
+		return text;
 	}
 	if (converter->kind == ML_CONVERT_TEXT)
 		text = OutputFunctionCall((FmgrInfo *) &converter->output, value);

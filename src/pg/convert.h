@@ -34,7 +34,7 @@ typedef struct MlConverter
 	int16		element_length;
 	bool		element_by_value;
 	char		element_align;
-	bool		text_is_varlena;	/* text, varchar, char: bytes as they are */
+	bool		text_is_varlena;	/* text, varchar, char: their bytes */
 	FmgrInfo	output;			/* other categories: their output function */
 	bool		lenient;		/* for columns that are only hashed: infinity passes, odd arrays count as empty */
 	const char *column;			/* for error messages */
@@ -52,7 +52,8 @@ extern bool ml_converter_is_integer(const MlConverter *converter);
 
 /*
  * Any scalar type as text, whatever the session's settings: floats with the shortest digits that
- * read back, booleans "true" and "false", times as ISO 8601, timestamptz in UTC.
+ * read back, booleans "true" and "false", times as ISO 8601, timestamptz in UTC;
+ * char(n) without its padding, as when it is cast to text.
  * Points into the value or into the current memory context; not NUL-terminated.
  */
 extern const char *ml_convert_text(const MlConverter *converter, Datum value, size_t *length);
