@@ -274,6 +274,58 @@ test_wide(void)
 	free_env(&env);
 }
 
+/* Beyond 2048 coefficients steps come from conjugate gradients: the gradient must vanish there too, with any threads. */
+static void
+test_large(size_t rows, int p)
+{
+	double	   *b[2];
+	double	   *error = calloc(3 * (p + 1), sizeof(double));
+
+	for (int t = 0; t < 2; t++)
+	{
+		MlEnv		env = new_env(1 + t);
+		MlDataset  *data = new_dataset(&env, rows, p, 3);
+		MlCoefficient *coefficients;
+		double	   *gradient = ml_alloc0(&env, 3 * (p + 1), sizeof(double));
+		double	   *x = ml_alloc0(&env, p, sizeof(double));
+		double		out[3],
+					worst = 0;
+		void	   *model;
+
+		b[t] = calloc(3 * (p + 1), sizeof(double));
+		for (size_t i = 0; i < rows; i++)
+		{
+			for (int f = 0; f < p; f++)
+				column_of_data(data, f)[i] = sin(i * (1.7 + 0.61 * f) + f * f) * (f % 5 == 3 ? 100 : 1);
+			target_of_data(data)[i] = fmod(floor(fabs(column_of_data(data, 0)[i] + cos(i * i)) * 10), 3);
+		}
+		if (fit_with(&env, logistic, data, "", &model) != ML_OK)
+			fail("large: %s", env.error.message);
+		coefficients_of(&env, logistic, data->schema, model, &coefficients, b[t], error);
+		for (size_t i = 0; i < rows; i++)
+		{
+			ml_dataset_row(data, i, x);
+			logistic->predict(model, x, out, NULL);
+			for (int k = 0; k < 3; k++)
+			{
+				double		r = (data->y[i] == k) - out[k];
+
+				gradient[k * (p + 1)] += r;
+				for (int f = 0; f < p; f++)
+					gradient[k * (p + 1) + f + 1] += r * x[f];
+			}
+		}
+		for (int i = 0; i < 3 * (p + 1); i++)
+			worst = fmax(worst, fabs(gradient[i] - (i % (p + 1) == 0 ? 0 : b[t][i])) / (i % (p + 1) % 5 == 4 ? 100 : 1));
+		check(worst < 1e-9 && !warned(&env, "converged") && isnan(error[1]), "%zu x %d, 3 classes: the gradient vanishes (%.1e)", rows, p, worst);
+		free_env(&env);
+	}
+	check(memcmp(b[0], b[1], 3 * (p + 1) * sizeof(double)) == 0, "%zu x %d, 3 classes: the same bits with 2 threads", rows, p);
+	free(b[0]);
+	free(b[1]);
+	free(error);
+}
+
 static MlDataset *
 noisy_data(MlEnv *env, size_t rows, int p, int classes)
 {
@@ -507,6 +559,8 @@ main(void)
 	test_collinear("C=1", "C=2", false);
 	test_collinear("C=0.00001", "C=0.00002", false);
 	test_wide();
+	test_large(50, 1100);
+	test_large(1500, 1050);
 	test_threads(2);
 	test_threads(4);
 	test_image(2);

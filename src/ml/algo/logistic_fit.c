@@ -30,14 +30,16 @@ typedef struct Newton
 {
 	MlSoftmaxLoss *loss;
 	const MlDense *dense;
+	MlLogisticNull null;		/* in scaled units */
 	size_t		size;
 	double	   *scale;			/* q: unit diagonal */
-	double	   *hessian;		/* size x size, upper */
-	double	   *factor;			/* size x size: scaled, factored */
+	double	   *hessian;		/* size x size, upper; NULL when matrix-free */
+	double	   *factor;			/* the same: scaled, factored; q x q when matrix-free */
 	double	   *gradient;
 	double	   *step;
 	double	   *trial;
 	double		value;
+	double		first_gradient;	/* largest element at u = 0 */
 	double		lift;			/* what was added along null directions */
 } Newton;
 
@@ -55,97 +57,85 @@ static MlStatus
 allocate(MlEnv *env, Newton *nt, MlLogisticFit *fit)
 {
 	size_t		n = nt->size;
+	bool		matrix_free = nt->loss->matrix_free;
+	size_t		width = matrix_free ? nt->loss->q : n;
 
 	nt->scale = ml_alloc0(env, nt->loss->q, sizeof(double));
-	nt->hessian = ml_alloc0(env, n * n, sizeof(double));
-	nt->factor = ml_alloc0(env, n * n, sizeof(double));
+	nt->hessian = matrix_free ? NULL : ml_alloc0(env, n * n, sizeof(double));
+	nt->factor = ml_alloc0(env, width * width, sizeof(double));
 	nt->gradient = ml_alloc0(env, n, sizeof(double));
 	nt->step = ml_alloc0(env, n, sizeof(double));
 	nt->trial = ml_alloc0(env, n, sizeof(double));
 	fit->u = ml_alloc0(env, n, sizeof(double));
-	if (nt->scale == NULL || nt->hessian == NULL || nt->factor == NULL || nt->gradient == NULL ||
+	if (nt->scale == NULL || (nt->hessian == NULL && !matrix_free) || nt->factor == NULL || nt->gradient == NULL ||
 		nt->step == NULL || nt->trial == NULL || fit->u == NULL)
 		return env->error.status;
 	return ML_OK;
 }
 
 size_t
-ml_logistic_fit_memory(size_t q, size_t size)
+ml_logistic_fit_memory(size_t q, size_t size, bool matrix_free)
 {
-	return (2 * size * size + 5 * size + 4 * q * q) * sizeof(double) + 65536;
+	size_t		width = matrix_free ? q : size;
+
+	return (2 * width * width + 12 * size + 5 * q * q) * sizeof(double) + 65536;
+}
+
+/* Can no eigenvalue of a (q x q, upper; destroyed) be below the cut-off?  They are at least 1 / trace of the inverse. */
+static bool
+surely_regular(const Newton *nt, double *a, size_t q, double cutoff)
+{
+	double		trace = 0;
+
+	if (nt->dense->cholesky(q, a) != 0 || nt->dense->cholesky_inverse(q, a) != 0)
+		return false;
+	for (size_t j = 0; j < q; j++)
+		trace += a[j * q + j];
+	return trace * cutoff < 1;
 }
 
 /*
  * Null directions: eigenvalues of the scaled Hessian at u = 0, where all classes are equally
- * likely, below what rounding leaves of them.  Fills scale and fit->null (in scaled units).
+ * likely, below what rounding leaves of them.  Fills scale and null.
  */
 static MlStatus
-find_null(MlEnv *env, Newton *nt, MlLogisticFit *fit)
+find_null(MlEnv *env, Newton *nt, const double *u)
 {
 	MlSoftmaxLoss *loss = nt->loss;
 	size_t		q = loss->q;
-	double		curvature = loss->m == 1 && loss->basis[0] == 0 ? 0.25 : 1.0 / loss->k;
+	double		cutoff = 64 * DBL_EPSILON * q;
 	double	   *a = ml_alloc0(env, q * q, sizeof(double));
+	double	   *copy = ml_alloc0(env, q * q, sizeof(double));
 	double	   *w = ml_alloc0(env, q, sizeof(double));
 	int			info;
 
-	if (a == NULL || w == NULL)
+	if (a == NULL || copy == NULL || w == NULL)
 		return env->error.status;
-	ML_TRY(ml_softmax_loss_gram(env, loss, a));
+	nt->null.q = q;
+	nt->null.v = a;
+	ML_TRY(ml_softmax_loss_gram(env, loss, u, a));
 	for (size_t j = 0; j < q; j++)
-		nt->scale[j] = 1 / sqrt(curvature * a[j * q + j] + loss->penalty[j]);
+		nt->scale[j] = 1 / sqrt(a[j * q + j] + loss->penalty[j]);
 	for (size_t j = 0; j < q; j++)
 		for (size_t i = 0; i <= j; i++)
-			a[j * q + i] = (curvature * a[j * q + i] + (i == j ? loss->penalty[j] : 0)) * nt->scale[i] * nt->scale[j];
-	info = q > 0 ? nt->dense->eigen(q, a, w) : 0;
+			a[j * q + i] = (a[j * q + i] + (i == j ? loss->penalty[j] : 0)) * nt->scale[i] * nt->scale[j];
+	memcpy(copy, a, q * q * sizeof(double));
+	if (q == 0 || surely_regular(nt, copy, q, cutoff))
+		return ML_OK;
+	info = nt->dense->eigen(q, a, w);
 	if (info <= -1000)
 		return ml_fail(env, ML_NO_MEMORY, "out of memory in LAPACK");
 	if (info != 0)
 		return ml_fail(env, ML_OUT_OF_RANGE, "the features hold values too large for a linear model");
-	while (fit->n_null < q && w[fit->n_null] <= 64 * DBL_EPSILON * q)
-		fit->n_null++;
-	fit->null = a;				/* eigenvalues ascend: the null vectors are the first columns */
+	while (nt->null.n < q && w[nt->null.n] <= cutoff)
+		nt->null.n++;			/* eigenvalues ascend: the null vectors are the first columns */
+	ml_release(env, copy);
 	return ML_OK;
-}
-
-/* Takes the null directions out of a vector of scaled coefficients. */
-static void
-project(const Newton *nt, const MlLogisticFit *fit, double *x)
-{
-	size_t		q = nt->loss->q;
-
-	for (size_t c = 0; c < nt->loss->m; c++)
-		for (size_t k = 0; k < fit->n_null; k++)
-		{
-			double		dot = 0;
-
-			for (size_t j = 0; j < q; j++)
-				dot += fit->null[k * q + j] * x[c * q + j];
-			for (size_t j = 0; j < q; j++)
-				x[c * q + j] -= dot * fit->null[k * q + j];
-		}
-}
-
-/* Adds lift * N N' to each diagonal block of an upper matrix. */
-static void
-add_null(const Newton *nt, const MlLogisticFit *fit, double lift, double *a)
-{
-	size_t		q = nt->loss->q;
-
-	for (size_t c = 0; c < nt->loss->m; c++)
-		for (size_t k = 0; k < fit->n_null; k++)
-		{
-			const double *v = fit->null + k * q;
-
-			for (size_t j = 0; j < q; j++)
-				for (size_t i = 0; i <= j; i++)
-					a[(c * q + j) * nt->size + c * q + i] += lift * v[i] * v[j];
-		}
 }
 
 /* factor = Cholesky factor of the scaled Hessian, made definite where it is not. */
 static MlStatus
-factorize(MlEnv *env, Newton *nt, const MlLogisticFit *fit)
+factorize(MlEnv *env, Newton *nt)
 {
 	size_t		n = nt->size;
 	size_t		q = nt->loss->q;
@@ -160,7 +150,7 @@ factorize(MlEnv *env, Newton *nt, const MlLogisticFit *fit)
 		for (size_t j = 0; j < n; j++)
 			trace += nt->factor[j * n + j];
 		nt->lift = trace > 0 ? trace / n : 1;
-		add_null(nt, fit, nt->lift, nt->factor);
+		ml_logistic_add_null(&nt->null, nt->loss->m, nt->lift, nt->factor);
 		for (size_t j = 0; j < n; j++)
 			nt->factor[j * n + j] += damping * nt->lift;
 		if (nt->dense->cholesky(n, nt->factor) == 0)
@@ -171,25 +161,40 @@ factorize(MlEnv *env, Newton *nt, const MlLogisticFit *fit)
 	return ml_fail(env, ML_OUT_OF_RANGE, "the features hold values too large for a linear model");
 }
 
-/* step = -(Hessian)^-1 gradient; returns gradient' step, negative. */
 static MlStatus
-newton_step(MlEnv *env, Newton *nt, const MlLogisticFit *fit, double *slope)
+direct_step(MlEnv *env, Newton *nt)
 {
 	size_t		q = nt->loss->q;
 
-	ML_TRY(factorize(env, nt, fit));
+	ML_TRY(factorize(env, nt));
 	for (size_t i = 0; i < nt->size; i++)
 		nt->step[i] = -nt->gradient[i] * nt->scale[i % q];
-	project(nt, fit, nt->step);
+	ml_logistic_project(&nt->null, nt->loss->m, nt->step);
 	if (nt->dense->cholesky_solve(nt->size, 1, nt->factor, nt->step) != 0)
 		return ml_fail(env, ML_NO_MEMORY, "out of memory in LAPACK");
-	project(nt, fit, nt->step);
+	ml_logistic_project(&nt->null, nt->loss->m, nt->step);
+	for (size_t i = 0; i < nt->size; i++)
+		nt->step[i] *= nt->scale[i % q];
+	return ML_OK;
+}
+
+/* step = -(Hessian)^-1 gradient; *slope = gradient' step, negative. */
+static MlStatus
+newton_step(MlEnv *env, Newton *nt, const MlLogisticFit *fit, double *slope)
+{
+	if (nt->loss->matrix_free)
+	{
+		/* Ever more exact as the optimum comes near: superlinear convergence (Nocedal and Wright 2006, theorem 7.2). */
+		double		share = largest(nt->gradient, nt->size) / nt->first_gradient;
+
+		ML_TRY(ml_logistic_cg(env, nt->loss, &nt->null, nt->scale, fit->u, nt->gradient,
+							  fmax(1e-6, fmin(0.1, share)), nt->factor, nt->step));
+	}
+	else
+		ML_TRY(direct_step(env, nt));
 	*slope = 0;
 	for (size_t i = 0; i < nt->size; i++)
-	{
-		nt->step[i] *= nt->scale[i % q];
 		*slope += nt->gradient[i] * nt->step[i];
-	}
 	if (!isfinite(*slope))
 		return ml_fail(env, ML_OUT_OF_RANGE, "the features hold values too large for a linear model");
 	return ML_OK;
@@ -202,7 +207,7 @@ newton_step(MlEnv *env, Newton *nt, const MlLogisticFit *fit, double *slope)
 static MlStatus
 move(MlEnv *env, Newton *nt, MlLogisticFit *fit, double slope, double *moved)
 {
-	double		slack = 4 * DBL_EPSILON * fabs(nt->value);	/* what rounding does to a sum of losses */
+	double		slack = 64 * DBL_EPSILON * fabs(nt->value);	/* what rounding does to a sum of losses */
 	double		t = 1;
 
 	for (int halvings = 0; halvings < MAX_HALVINGS; halvings++, t /= 2)
@@ -244,10 +249,10 @@ invert(MlEnv *env, Newton *nt, MlLogisticFit *fit)
 	size_t		n = nt->size;
 	size_t		q = nt->loss->q;
 
-	ML_TRY(factorize(env, nt, fit));
+	ML_TRY(factorize(env, nt));
 	if (nt->dense->cholesky_inverse(n, nt->factor) != 0)
 		return ml_fail(env, ML_OUT_OF_RANGE, "the Hessian of the loss cannot be inverted");
-	add_null(nt, fit, -1 / nt->lift, nt->factor);
+	ml_logistic_add_null(&nt->null, nt->loss->m, -1 / nt->lift, nt->factor);
 	for (size_t j = 0; j < n; j++)
 		for (size_t i = 0; i <= j; i++)
 			nt->factor[j * n + i] *= nt->scale[i % q] * nt->scale[j % q];
@@ -263,16 +268,17 @@ settle_null(MlEnv *env, const Newton *nt, MlLogisticFit *fit)
 	size_t		q = loss->q;
 	double	   *factor;
 
-	if (fit->n_null == 0)
+	fit->null = nt->null;
+	if (fit->null.n == 0)
 		return ML_OK;
 	factor = ml_alloc0(env, q, sizeof(double));
 	if (factor == NULL)
 		return env->error.status;
 	for (size_t j = loss->first; j < q; j++)
 		factor[j] = loss->scale->factor[j - loss->first];
-	for (size_t k = 0; k < fit->n_null; k++)
+	for (size_t k = 0; k < fit->null.n; k++)
 	{
-		double	   *v = fit->null + k * q;
+		double	   *v = fit->null.v + k * q;
 		double		norm = 0;
 
 		for (size_t j = 0; j < q; j++)
@@ -284,7 +290,7 @@ settle_null(MlEnv *env, const Newton *nt, MlLogisticFit *fit)
 			v[j] /= sqrt(norm);
 	}
 	for (size_t c = 0; c < loss->m; c++)
-		ML_TRY(ml_least_norm(env, q, fit->n_null, fit->null, factor, fit->u + c * q));
+		ML_TRY(ml_least_norm(env, q, fit->null.n, fit->null.v, factor, fit->u + c * q));
 	return ML_OK;
 }
 
@@ -296,28 +302,31 @@ ml_logistic_fit(MlEnv *env, MlSoftmaxLoss *loss, bool penalized, double tol, int
 
 	memset(fit, 0, sizeof(*fit));
 	ML_TRY(allocate(env, &nt, fit));
-	ML_TRY(find_null(env, &nt, fit));
+	ML_TRY(find_null(env, &nt, fit->u));
 	ML_TRY(ml_softmax_loss_eval(env, loss, fit->u, &nt.value, &fit->data_loss, nt.gradient, nt.hessian));
-	for (fit->iterations = 1; fit->iterations <= max_iter && !fit->converged && !fit->separated; fit->iterations++)
+	nt.first_gradient = fmax(largest(nt.gradient, nt.size), DBL_MIN);
+	while (fit->iterations < max_iter && !fit->converged && !fit->separated)
 	{
 		double		slope = 0,
 					moved = 0,
 					change;
 
+		fit->iterations++;
 		ML_TRY(newton_step(env, &nt, fit, &slope));
 		ML_TRY(move(env, &nt, fit, slope, &moved));
-		change = moved * largest(nt.step, nt.size) / fmax(1, largest(fit->u, nt.size));
+		change = largest(nt.step, nt.size) / fmax(1, largest(fit->u, nt.size));
 		report(env, fit, max_iter);
 
-		/* No step lowers the loss any more: only rounding is left. */
-		fit->converged = (moved == 1 && change <= tol) || moved == 0 || slope >= 0;
+		/* The last step was small, or what a step could still gain is rounding. */
+		fit->converged = change <= tol || -slope <= DBL_EPSILON * fabs(nt.value);
+		if (moved == 0)
+			break;
 		if (!penalized && !fit->converged)
 			fit->separated = fit->data_loss < SEPARATED_LOSS ||
 				(-slope < FLAT_DECREMENT && change > STILL_MOVING && change > last_change / 2);
 		last_change = change;
 	}
-	fit->iterations--;
-	if (!fit->separated)
+	if (!fit->separated && !loss->matrix_free)
 		ML_TRY(invert(env, &nt, fit));
 	return settle_null(env, &nt, fit);
 }

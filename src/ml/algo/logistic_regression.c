@@ -78,10 +78,11 @@ logistic_memory(const MlSchema *schema, const MlParams *params, size_t n, int th
 	size_t		k = schema->n_classes > 2 ? schema->n_classes : 2;
 	size_t		q = (columns > ML_DESIGN_MAX_COLUMNS ? ML_DESIGN_MAX_COLUMNS : columns) + 1;
 	size_t		size = (k - 1) * q;
+	bool		matrix_free;
 
 	(void) threads;
-	size = size > ML_LOGISTIC_MAX_SIZE ? ML_LOGISTIC_MAX_SIZE : size;
-	return ml_softmax_loss_memory(n, q, k) + ml_logistic_fit_memory(q, size) + ml_design_memory(schema, cap) + 4 * k * q * sizeof(double);
+	matrix_free = size > ML_LOGISTIC_DIRECT_SIZE;
+	return ml_softmax_loss_memory(n, q, k, matrix_free) + ml_logistic_fit_memory(q, size, matrix_free) + ml_design_memory(schema, cap) + 4 * k * q * sizeof(double);
 }
 
 /* Which classes training has; at least two. */
@@ -137,12 +138,12 @@ undetermined(const MlSoftmaxLoss *loss, const MlLogisticFit *fit, const double *
 
 	for (size_t j = 0; j < loss->q; j++)
 		size += t[j] * t[j];
-	for (size_t k = 0; k < fit->n_null; k++)
+	for (size_t k = 0; k < fit->null.n; k++)
 	{
 		double		dot = 0;
 
 		for (size_t j = 0; j < loss->q; j++)
-			dot += t[j] * fit->null[k * loss->q + j];
+			dot += t[j] * fit->null.v[k * loss->q + j];
 		if (dot * dot > 1e-12 * size)
 			return true;
 	}
@@ -224,9 +225,9 @@ warn_of_fit(MlEnv *env, const MlSoftmaxLoss *loss, const MlLogisticFit *fit, boo
 				fit->iterations, fit->data_loss);
 	else if (!fit->converged)
 		ml_warn(env, "not converged after %d steps (max_iter)", fit->iterations);
-	if (fit->n_null > 0 && !penalized)
+	if (fit->null.n > 0 && !penalized)
 		ml_warn(env, "the %d varying columns of the features have rank %zu only: the coefficients of least norm were taken",
-				loss->scale->n, loss->scale->n - fit->n_null);
+				loss->scale->n, loss->scale->n - fit->null.n);
 }
 
 static MlStatus
@@ -251,11 +252,7 @@ logistic_fit(MlEnv *env, const MlDataset *data, const MlParams *params, void **r
 	loss.scale = scale;
 	loss.class_of = compact;
 	loss.k = model->n_classes == 2 ? 2 : model->n_scores;
-	if ((loss.k - 1) * (loss.first + scale->n) > ML_LOGISTIC_MAX_SIZE)
-	{
-		ml_fail(env, ML_TOO_LARGE, "%zu classes with %d columns are too many for logistic regression", loss.k, scale->n);
-		return ml_hint(env, "(classes - 1) x columns may be %d at most. Lower max_categories, name fewer columns, or use gbdt.", ML_LOGISTIC_MAX_SIZE);
-	}
+	loss.matrix_free = (loss.k - 1) * (loss.first + scale->n) > ML_LOGISTIC_DIRECT_SIZE;
 	/* Losses are added up in units of 2^weight_exponent, so the penalty is too. */
 	strength = penalized ? 1 / ml_param_double(params, PARAM_C) : 0;
 	if (data->weight != NULL)
@@ -477,7 +474,7 @@ const MlMethod ml_method_logistic_regression = {
 	"Minimises half the sum of squared coefficients plus C times the weighted sum of log losses, intercepts unpenalised, in the units of the data: scikit-learn's objective. "
 	"Newton's method with the exact Hessian and line search; converges quadratically to the precision of double arithmetic, whatever the scale of the columns. "
 	"Two classes have one equation, for the second class; more have one each (softmax), with coefficients that sum to 0 over the classes. "
-	"Time per step is rows x (classes x columns)^2 / 2; (classes - 1) x columns may be 6144 at most. "
+	"Time per step is rows x (classes x columns)^2 / 2. Where (classes - 1) x columns exceeds 2048, steps are computed by conjugate gradients instead, at rows x classes x columns for each of some dozens, and there are no standard errors. At most 4096 columns. "
 	"Without a penalty, classes that the features separate have no best coefficients: the fit stops at finite ones with a warning and without standard errors; collinear columns get the coefficients of least norm. "
 	"Missing numbers count as the training mean. Each category but the most frequent has a coefficient; missing and rare categories have one if training had them. "
 	"Standard errors: roots of the diagonal of the inverse Hessian of the objective divided by C (the inverse Fisher information; with a penalty it is part of it); statistic and p are Wald's, against the normal distribution. "

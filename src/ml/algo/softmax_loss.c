@@ -28,43 +28,55 @@ struct MlSoftmaxSlot
 	double	   *z;				/* block x q */
 	double	   *scaled;			/* block x q */
 	double	   *score;			/* block x m; then the residuals in the basis */
+	double	   *tangent;		/* block x m: scores of the direction of a product */
 	double	   *prob;			/* block x k, row-major */
 	double	   *weight;			/* block */
 	double	   *pair;			/* block: weights of one pair of scores */
+	double	   *eta;			/* k: scores of one row */
 };
+
+typedef enum Wanted
+{
+	WANT_VALUE,
+	WANT_GRADIENT,
+	WANT_HESSIAN,				/* and gradient */
+	WANT_PRODUCT,
+	WANT_GRAM
+} Wanted;
 
 typedef struct Visit
 {
 	const MlSoftmaxLoss *loss;
 	const MlDense *dense;
+	Wanted		want;
 	const double *u;
-	bool		gradient;
-	bool		hessian;
-	bool		gram;
+	const double *v;			/* direction of a product */
 	size_t		first;			/* block of slot 0 in this wave */
 } Visit;
 
+/* width: rows and columns of the matrix that a slot adds up */
 static void
-cut_rows(size_t n, size_t q, size_t size, size_t *block, size_t *n_blocks, size_t *n_slots)
+cut_rows(size_t n, size_t q, size_t width, size_t *block, size_t *n_blocks, size_t *n_slots)
 {
 	*block = BLOCK_DOUBLES / (q > 0 ? q : 1);
 	*block = *block < 256 ? 256 : *block > 4096 ? 4096 : *block;
 	*block = *block > n ? n : *block;
 	*n_blocks = (n + *block - 1) / *block;
-	*n_slots = size <= 256 ? 16 : size <= 1024 ? 8 : size <= 2048 ? 4 : 2;
+	*n_slots = width <= 256 ? 16 : width <= 1024 ? 8 : width <= 2048 ? 4 : 2;
 	*n_slots = *n_slots > *n_blocks ? *n_blocks : *n_slots;
 }
 
 size_t
-ml_softmax_loss_memory(size_t n, size_t q, size_t k)
+ml_softmax_loss_memory(size_t n, size_t q, size_t k, bool matrix_free)
 {
 	size_t		size = (k > 2 ? k - 1 : 1) * q;
+	size_t		width = matrix_free ? q : size;
 	size_t		block,
 				n_blocks,
 				n_slots;
 
-	cut_rows(n > 0 ? n : 1, q, size, &block, &n_blocks, &n_slots);
-	return n_slots * ((size * size + size + block * (2 * q + 2 * k + 2)) * sizeof(double) + 8192);
+	cut_rows(n > 0 ? n : 1, q, width, &block, &n_blocks, &n_slots);
+	return n_slots * ((width * width + size + block * (2 * q + 3 * k + 2)) * sizeof(double) + 8192);
 }
 
 /* Helmert's contrasts: column c is (1, ..., 1, -(c+1), 0, ..., 0) / sqrt((c+1)(c+2)). */
@@ -89,6 +101,8 @@ set_basis(MlSoftmaxLoss *loss, bool binary)
 MlStatus
 ml_softmax_loss_init(MlEnv *env, MlSoftmaxLoss *loss, bool binary, double penalty)
 {
+	size_t		width;
+
 	loss->q = loss->first + loss->scale->n;
 	loss->m = loss->k - 1;
 	loss->size = loss->m * loss->q;
@@ -106,7 +120,8 @@ ml_softmax_loss_init(MlEnv *env, MlSoftmaxLoss *loss, bool binary, double penalt
 		loss->penalty[j] = fmin(penalty / loss->design->total_weight * f * f, 1e200);
 	}
 
-	cut_rows(loss->data->n_train, loss->q, loss->size, &loss->block, &loss->n_blocks, &loss->n_slots);
+	width = loss->matrix_free ? loss->q : loss->size;
+	cut_rows(loss->data->n_train, loss->q, width, &loss->block, &loss->n_blocks, &loss->n_slots);
 	loss->slots = ml_alloc0(env, loss->n_slots, sizeof(MlSoftmaxSlot));
 	if (loss->slots == NULL)
 		return env->error.status;
@@ -115,15 +130,17 @@ ml_softmax_loss_init(MlEnv *env, MlSoftmaxLoss *loss, bool binary, double penalt
 		MlSoftmaxSlot *slot = &loss->slots[s];
 
 		slot->gradient = ml_alloc0(env, loss->size, sizeof(double));
-		slot->hessian = ml_alloc0(env, loss->size * loss->size, sizeof(double));
+		slot->hessian = ml_alloc0(env, width * width, sizeof(double));
 		slot->z = ml_alloc0(env, loss->block * loss->q, sizeof(double));
 		slot->scaled = ml_alloc0(env, loss->block * loss->q, sizeof(double));
 		slot->score = ml_alloc0(env, loss->block * loss->m, sizeof(double));
+		slot->tangent = ml_alloc0(env, loss->block * loss->m, sizeof(double));
 		slot->prob = ml_alloc0(env, loss->block * loss->k, sizeof(double));
 		slot->weight = ml_alloc0(env, loss->block, sizeof(double));
 		slot->pair = ml_alloc0(env, loss->block, sizeof(double));
+		slot->eta = ml_alloc0(env, loss->k, sizeof(double));
 		if (slot->gradient == NULL || slot->hessian == NULL || slot->z == NULL || slot->scaled == NULL ||
-			slot->score == NULL || slot->prob == NULL || slot->weight == NULL || slot->pair == NULL)
+			slot->score == NULL || slot->tangent == NULL || slot->prob == NULL || slot->weight == NULL || slot->pair == NULL || slot->eta == NULL)
 			return env->error.status;
 	}
 	return ML_OK;
@@ -286,6 +303,75 @@ add_hessian(const Visit *visit, MlSoftmaxSlot *slot, size_t rows)
 		}
 }
 
+/* slot->hessian (q x q) += Z' diag(pair) Z */
+static void
+add_gram(const Visit *visit, MlSoftmaxSlot *slot, size_t rows)
+{
+	const MlSoftmaxLoss *loss = visit->loss;
+
+	for (size_t i = 0; i < rows; i++)
+	{
+		const double *prob = slot->prob + i * loss->k;
+		double		squares = 0;
+
+		if (slot->weight[i] == 0)
+		{
+			slot->pair[i] = 0;
+			continue;
+		}
+		for (size_t k = 0; k < loss->k; k++)
+			squares += prob[k] * prob[k];
+		/* p (1 - p) is half of 1 - p^2 - (1-p)^2 */
+		slot->pair[i] = slot->weight[i] * (1 - squares) / (loss->basis[0] == 0 ? 2 : loss->m);
+	}
+	for (size_t j = 0; j < loss->q; j++)
+		for (size_t i = 0; i < rows; i++)
+			slot->scaled[j * loss->block + i] = slot->pair[i] * slot->z[j * loss->block + i];
+	visit->dense->gemm(true, false, loss->q, loss->q, rows, 1, slot->z, loss->block, slot->scaled, loss->block,
+					   1, slot->hessian, loss->q);
+}
+
+/* Tangent scores t = Z v -> w B' (diag p - p p') B t */
+static void
+curve(const MlSoftmaxLoss *loss, MlSoftmaxSlot *slot, size_t rows)
+{
+	for (size_t i = 0; i < rows; i++)
+	{
+		double	   *prob = slot->prob + i * loss->k;
+		double	   *t = slot->tangent + i;
+		double		mean = 0;
+
+		if (slot->weight[i] == 0)
+		{
+			for (size_t c = 0; c < loss->m; c++)
+				t[c * loss->block] = 0;
+			continue;
+		}
+		if (loss->basis[0] == 0)
+		{
+			t[0] *= slot->weight[i] * prob[0] * prob[1];
+			continue;
+		}
+		for (size_t k = 0; k < loss->k; k++)
+		{
+			double		eta = 0;
+
+			for (size_t c = 0; c < loss->m; c++)
+				eta += loss->basis[k * loss->m + c] * t[c * loss->block];
+			slot->eta[k] = eta;
+			mean += prob[k] * eta;
+		}
+		for (size_t c = 0; c < loss->m; c++)
+		{
+			double		sum = 0;
+
+			for (size_t k = 0; k < loss->k; k++)
+				sum += loss->basis[k * loss->m + c] * prob[k] * (slot->eta[k] - mean);
+			t[c * loss->block] = slot->weight[i] * sum;
+		}
+	}
+}
+
 static void
 visit_task(void *arg, size_t task, int thread)
 {
@@ -299,34 +385,35 @@ visit_task(void *arg, size_t task, int thread)
 	if (block >= loss->n_blocks)
 		return;
 	rows = fill_block(loss, slot, block);
-	if (visit->gram)
-	{
-		for (size_t j = 0; j < loss->q; j++)
-			for (size_t i = 0; i < rows; i++)
-				slot->scaled[j * loss->block + i] = slot->weight[i] * slot->z[j * loss->block + i];
-		visit->dense->gemm(true, false, loss->q, loss->q, rows, 1, slot->z, loss->block, slot->scaled, loss->block,
-						   1, slot->hessian, loss->q);
-		return;
-	}
 	visit->dense->gemm(false, false, rows, loss->m, loss->q, 1, slot->z, loss->block, visit->u, loss->q, 0, slot->score, loss->block);
 	slot->value += block_loss(loss, slot, block, rows);
-	if (visit->gradient)
+	if (visit->want == WANT_GRADIENT || visit->want == WANT_HESSIAN)
 		visit->dense->gemm(true, false, loss->q, loss->m, rows, 1, slot->z, loss->block, slot->score, loss->block, 1, slot->gradient, loss->q);
-	if (visit->hessian)
+	if (visit->want == WANT_HESSIAN)
 		add_hessian(visit, slot, rows);
+	else if (visit->want == WANT_GRAM)
+		add_gram(visit, slot, rows);
+	else if (visit->want == WANT_PRODUCT)
+	{
+		visit->dense->gemm(false, false, rows, loss->m, loss->q, 1, slot->z, loss->block, visit->v, loss->q, 0, slot->tangent, loss->block);
+		curve(loss, slot, rows);
+		visit->dense->gemm(true, false, loss->q, loss->m, rows, 1, slot->z, loss->block, slot->tangent, loss->block, 1, slot->gradient, loss->q);
+	}
 }
 
 static MlStatus
 visit_rows(MlEnv *env, MlSoftmaxLoss *loss, Visit *visit)
 {
+	size_t		width = loss->matrix_free ? loss->q : loss->size;
+
 	for (size_t s = 0; s < loss->n_slots; s++)
 	{
 		MlSoftmaxSlot *slot = &loss->slots[s];
 
 		slot->value = 0;
 		memset(slot->gradient, 0, loss->size * sizeof(double));
-		if (visit->hessian || visit->gram)
-			memset(slot->hessian, 0, loss->size * loss->size * sizeof(double));
+		if (visit->want == WANT_HESSIAN || visit->want == WANT_GRAM)
+			memset(slot->hessian, 0, width * width * sizeof(double));
 	}
 	for (visit->first = 0; visit->first < loss->n_blocks; visit->first += loss->n_slots)
 		ML_TRY(ml_pool_run(env, loss->n_slots, visit_task, visit));
@@ -344,7 +431,8 @@ MlStatus
 ml_softmax_loss_eval(MlEnv *env, MlSoftmaxLoss *loss, const double *u,
 					 double *value, double *data_loss, double *gradient, double *hessian)
 {
-	Visit		visit = {.loss = loss, .dense = env->dense, .u = u, .gradient = gradient != NULL, .hessian = hessian != NULL};
+	Visit		visit = {.loss = loss, .dense = env->dense, .u = u,
+	.want = hessian != NULL ? WANT_HESSIAN : gradient != NULL ? WANT_GRADIENT : WANT_VALUE};
 	double		share = 1 / loss->design->total_weight;
 	double		sum = 0,
 				penalty = 0;
@@ -379,9 +467,22 @@ ml_softmax_loss_eval(MlEnv *env, MlSoftmaxLoss *loss, const double *u,
 }
 
 MlStatus
-ml_softmax_loss_gram(MlEnv *env, MlSoftmaxLoss *loss, double *gram)
+ml_softmax_loss_product(MlEnv *env, MlSoftmaxLoss *loss, const double *u, const double *v, double *out)
 {
-	Visit		visit = {.loss = loss, .dense = env->dense, .gram = true};
+	Visit		visit = {.loss = loss, .dense = env->dense, .u = u, .v = v, .want = WANT_PRODUCT};
+
+	ML_TRY(visit_rows(env, loss, &visit));
+	for (size_t i = 0; i < loss->size; i++)
+		out[i] = loss->penalty[i % loss->q] * v[i];
+	for (size_t s = 0; s < loss->n_slots; s++)
+		add_scaled(out, loss->slots[s].gradient, loss->size, 1 / loss->design->total_weight);
+	return ML_OK;
+}
+
+MlStatus
+ml_softmax_loss_gram(MlEnv *env, MlSoftmaxLoss *loss, const double *u, double *gram)
+{
+	Visit		visit = {.loss = loss, .dense = env->dense, .u = u, .want = WANT_GRAM};
 
 	ML_TRY(visit_rows(env, loss, &visit));
 	memset(gram, 0, loss->q * loss->q * sizeof(double));

@@ -32,6 +32,8 @@ typedef struct MlSoftmaxLoss
 	double	   *basis;			/* k x m, row-major */
 	double	   *penalty;		/* q */
 
+	bool		matrix_free;	/* the Hessian is never formed: eval must not be asked for it */
+
 	/* how rows are cut; follows from the shape alone */
 	size_t		block;
 	size_t		n_blocks;
@@ -49,9 +51,15 @@ extern MlStatus ml_softmax_loss_init(MlEnv *env, MlSoftmaxLoss *loss, bool binar
 extern MlStatus ml_softmax_loss_eval(MlEnv *env, MlSoftmaxLoss *loss, const double *u,
 									 double *value, double *data_loss, double *gradient, double *hessian);
 
-/* Weighted mean of z z' (q x q, upper). */
-extern MlStatus ml_softmax_loss_gram(MlEnv *env, MlSoftmaxLoss *loss, double *gram);
+/* out (size) = Hessian at u times v. */
+extern MlStatus ml_softmax_loss_product(MlEnv *env, MlSoftmaxLoss *loss, const double *u, const double *v, double *out);
 
-extern size_t ml_softmax_loss_memory(size_t n, size_t q, size_t k);
+/*
+ * Weighted mean of h z z' (q x q, upper), where h is the mean curvature of the scores at u:
+ * (1 - sum of p_k^2) / (k - 1), for two classes p (1 - p).
+ */
+extern MlStatus ml_softmax_loss_gram(MlEnv *env, MlSoftmaxLoss *loss, const double *u, double *gram);
+
+extern size_t ml_softmax_loss_memory(size_t n, size_t q, size_t k, bool matrix_free);
 
 #endif							/* ML_ALGO_SOFTMAX_LOSS_H */
