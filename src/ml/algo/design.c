@@ -383,7 +383,8 @@ ml_design_read(const MlDesign *design, const MlDataset *data, int column, size_t
 {
 	const MlDesignColumn *c = &design->columns[column];
 	const MlDesignFeature *f = &design->features[c->feature];
-	const int32_t *code = data->columns[c->feature].code + first;
+	const int32_t *codes = data->columns[c->feature].code;
+	const int32_t *code = codes == NULL ? NULL : codes + first;
 	double		no = -center * factor;
 	double		yes = factor - center * factor;
 
