@@ -98,8 +98,8 @@ ml_gbdt_forest_truncate(MlGbdtForest *forest, uint32_t n)
 	}
 }
 
-static bool
-in_set(const uint16_t *set, uint32_t n, int32_t code)
+bool
+ml_gbdt_set_has(const uint16_t *set, uint32_t n, uint32_t code)
 {
 	uint32_t	low = 0;
 	uint32_t	high = n;
@@ -131,7 +131,8 @@ ml_gbdt_forest_walk(const MlGbdtForest *forest, uint32_t t, const MlDataset *dat
 		{
 			int32_t		code = column->code[i];
 
-			left = code < 0 ? node->missing_left : in_set(forest->set + node->set_first, node->set_count, code);
+			left = code < 0 ? node->missing_left :
+				ml_gbdt_set_has(forest->set + node->set_first, node->set_count, (uint32_t) code);
 		}
 		else
 		{

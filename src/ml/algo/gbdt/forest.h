@@ -38,33 +38,37 @@ typedef struct MlGbdtNode
 	bool		missing_left;
 } MlGbdtNode;
 
-/* What one step of serving reads.  See serve.c. */
+/* What one step of serving reads; see serve.c. */
 typedef struct MlGbdtStep
 {
-	union
-	{
-		double		value;		/* threshold, or the leaf's value */
-		struct
-		{
-			uint32_t	first;	/* of the set in bits (words) or list (codes) */
-			uint32_t	count;	/* words or codes */
-		}			set;
-	};
-	uint32_t	slot;			/* which prepared input; ML_GBDT_STEP_* bits */
-	uint32_t	left;			/* in the whole forest; a leaf points to itself */
+	double		value;			/* threshold, or the leaf's value; NaN for a set */
+	uint32_t	input;			/* slot; in a forest with sets as below */
+	uint32_t	left;			/* twice its number in the whole forest; a leaf points to itself */
 } MlGbdtStep;
 
-#define ML_GBDT_STEP_SET	UINT32_C(0x80000000)	/* the slot holds a code, the set is a bitmap */
-#define ML_GBDT_STEP_LIST	UINT32_C(0x40000000)	/* with the above: the set is a sorted list */
-#define ML_GBDT_STEP_SLOT	UINT32_C(0x3fffffff)
+/* In a forest with sets: the slot in the lower bits, the number of the set in that slot above, then a mark for sets. */
+#define ML_GBDT_SLOT_BITS	14
+#define ML_GBDT_MAX_SLOTS	(1 << ML_GBDT_SLOT_BITS)
+#define ML_GBDT_MAX_SETS	(1 << (31 - ML_GBDT_SLOT_BITS))
+#define ML_GBDT_SET_INPUT(slot, set) ((uint32_t) (slot) | (uint32_t) (set) << ML_GBDT_SLOT_BITS | UINT32_C(0x80000000))
 
-/* An input as the trees want it: feature, and what stands in for a missing value. */
-typedef struct MlGbdtSlot
+/* An input as the trees want it: a number and what stands in for a missing value. */
+typedef struct MlGbdtNumberSlot
 {
 	int32_t		feature;
-	int32_t		levels;			/* of a category */
-	double		missing;		/* of a number: -infinity goes left everywhere, +infinity right */
-} MlGbdtSlot;
+	double		missing;		/* -infinity goes left everywhere, +infinity right */
+} MlGbdtNumberSlot;
+
+/* Or a category: for each one a row of bits, one for every set that a split on this feature has. */
+typedef struct MlGbdtCodeSlot
+{
+	int32_t		feature;
+	int32_t		levels;
+	uint32_t	sets;
+	uint32_t	words;			/* of a row */
+	uint64_t   *bits;			/* rows x words; 1: not in the set, so right */
+	uint16_t   *row;			/* by code + 2; 0: in no set */
+} MlGbdtCodeSlot;
 
 typedef struct MlGbdtForest
 {
@@ -86,13 +90,13 @@ typedef struct MlGbdtForest
 
 	/* For serving, made by ml_gbdt_forest_prepare(). */
 	MlGbdtStep *step;			/* n_nodes */
+	uint8_t    *first_steps;	/* by eight trees: steps that nearly every row takes */
 	int32_t		n_number_slots;
 	int32_t		n_code_slots;
-	MlGbdtSlot *number_slot;
-	MlGbdtSlot *code_slot;
-	uint64_t   *bits;			/* each set ends with a word of zeros */
-	uint16_t   *list;			/* codes + 2 */
+	MlGbdtNumberSlot *number_slot;	/* slots 1 .. */
+	MlGbdtCodeSlot *code_slot;	/* slots n_number_slots + 1 .. */
 	bool		has_sets;
+	bool		plain;			/* too large for steps: trees are walked one at a time, node by node */
 } MlGbdtForest;
 
 /* forest.c */
@@ -108,6 +112,9 @@ extern MlStatus ml_gbdt_forest_add(MlEnv *env, MlGbdtForest *forest, const MlGbd
 /* Forgets all trees from number n on. */
 extern void ml_gbdt_forest_truncate(MlGbdtForest *forest, uint32_t n);
 
+/* Is a code in a node's set? */
+extern bool ml_gbdt_set_has(const uint16_t *set, uint32_t n, uint32_t code);
+
 /* The leaf value that tree t gives to row i. */
 extern double ml_gbdt_forest_walk(const MlGbdtForest *forest, uint32_t t, const MlDataset *data, size_t i);
 
@@ -115,8 +122,10 @@ extern double ml_gbdt_forest_walk(const MlGbdtForest *forest, uint32_t t, const 
 extern void ml_gbdt_save(const void *model, MlWriter *w);
 extern MlStatus ml_gbdt_load(MlReader *r, const MlSchema *schema, void **model);
 
-/* serve.c */
+/* prepare.c */
 extern MlStatus ml_gbdt_forest_prepare(MlEnv *env, MlGbdtForest *forest, const MlSchema *schema);
+
+/* serve.c */
 extern void ml_gbdt_predict(const void *model, const double *x, double *out, void *scratch);
 extern size_t ml_gbdt_scratch_size(const void *model);
 extern double ml_gbdt_predict_cost(const void *model);
