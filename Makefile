@@ -79,7 +79,7 @@ built: setup
 	@$(MAKE) --no-print-directory -s -j$(shell nproc) all
 
 demo: built			## build, start a private server, show what mlplat does, stop the server
-	@demo/run
+	@test/demo
 
 test: built			## every test on a private server (about ten minutes)
 	@test/run

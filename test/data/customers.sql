@@ -32,7 +32,7 @@ CREATE TABLE customers (
 
 -- MATERIALIZED, for an inlined expression would be computed at each of its many uses.
 INSERT INTO customers
-WITH drawn AS (
+WITH drawn AS MATERIALIZED (
 	SELECT id, decode(md5('customer ' || id) || md5('churn ' || id), 'hex') AS b
 	FROM generate_series(1, :customer_rows) id
 ), uniform AS MATERIALIZED (
