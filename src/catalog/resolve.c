@@ -8,6 +8,7 @@
  */
 #include "postgres.h"
 
+#include "access/detoast.h"
 #include "access/genam.h"
 #include "access/htup_details.h"
 #include "access/table.h"
@@ -195,52 +196,66 @@ report_damaged(int64 version_id, const char *what)
 			 errhint("Train the model again, or restore mlplat's tables from a backup.")));
 }
 
-uint8 *
-ml_read_image(int64 version_id, Snapshot snapshot, int64 bytes, size_t *length)
+/*
+ * One pass over the chunks of an image, in order.  With image NULL it only adds up
+ * their lengths, which needs none of their bytes; a damaged length must not make us allocate.
+ */
+static size_t
+read_chunks(int64 version_id, Snapshot snapshot, uint8 *image, size_t length)
 {
 	Oid			index;
-	Relation	relation;
-	Relation	index_relation;
+	Relation	relation = ml_catalog_open("chunk", "chunk_pkey", &index);
+	Relation	index_relation = index_open(index, AccessShareLock);
 	ScanKeyData key;
 	SysScanDesc scan;
 	HeapTuple	tuple;
-	uint8	   *image;
 	size_t		filled = 0;
 	int32		expected = 0;
 
-	if (bytes < 0 || bytes > (int64) MaxAllocHugeSize)
-		report_damaged(version_id, "its stated length is impossible");
-	image = MemoryContextAllocHuge(CurrentMemoryContext, Max(bytes, 1));
-
-	relation = ml_catalog_open("chunk", "chunk_pkey", &index);
 	ScanKeyInit(&key, 1, BTEqualStrategyNumber, F_INT8EQ, Int64GetDatum(version_id));
-	index_relation = index_open(index, AccessShareLock);
 	scan = systable_beginscan_ordered(relation, index_relation, snapshot, 1, &key);
 	while (HeapTupleIsValid(tuple = systable_getnext_ordered(scan, ForwardScanDirection)))
 	{
 		bool		null;
 		int32		chunk = DatumGetInt32(heap_getattr(tuple, 2, RelationGetDescr(relation), &null));
 		Datum		value = heap_getattr(tuple, 3, RelationGetDescr(relation), &null);
-		bytea	   *data = DatumGetByteaPP(value);
-		size_t		size = VARSIZE_ANY_EXHDR(data);
+		size_t		size = toast_raw_datum_size(value) - VARHDRSZ;
 
 		CHECK_FOR_INTERRUPTS();
 		if (chunk != expected)
 			report_damaged(version_id, chunk > expected ? "a chunk is missing" : "a chunk is there twice");
-		if (size > (size_t) bytes - filled)
+		if (size > length - filled)
 			report_damaged(version_id, "it is longer than stated");
-		memcpy(image + filled, VARDATA_ANY(data), size);
+		if (image != NULL)
+		{
+			bytea	   *data = DatumGetByteaPP(value);
+
+			if (VARSIZE_ANY_EXHDR(data) != size)
+				report_damaged(version_id, "a chunk has another length than it says");
+			memcpy(image + filled, VARDATA_ANY(data), size);
+			if ((Pointer) data != DatumGetPointer(value))
+				pfree(data);
+		}
 		filled += size;
 		expected++;
-		if ((Pointer) data != DatumGetPointer(value))
-			pfree(data);
 	}
 	systable_endscan_ordered(scan);
 	index_close(index_relation, AccessShareLock);
 	table_close(relation, AccessShareLock);
-	if (filled != (size_t) bytes)
+	return filled;
+}
+
+uint8 *
+ml_read_image(int64 version_id, Snapshot snapshot, int64 bytes, size_t *length)
+{
+	uint8	   *image;
+
+	if (bytes < 0 || (uint64) bytes > MaxAllocHugeSize)
+		report_damaged(version_id, "its stated length is impossible");
+	if (read_chunks(version_id, snapshot, NULL, (size_t) bytes) != (size_t) bytes)
 		report_damaged(version_id, "it is shorter than stated");
-	*length = filled;
+	image = MemoryContextAllocHuge(CurrentMemoryContext, Max(bytes, 1));
+	*length = read_chunks(version_id, snapshot, image, (size_t) bytes);
 	return image;
 }
 
