@@ -248,7 +248,8 @@ static void
 add_indicator(MlDesign *design, int feature, int32_t holds, double weight)
 {
 	double		share = weight / design->total_weight;
-	bool		varies = weight > 0 && weight < design->total_weight;
+	/* Two sums of the same weights in another order differ by rounding. */
+	bool		varies = share > 0 && share < 1 - 1e-13;
 
 	share = share > 1 ? 1 : share;
 	add_column(design, feature, holds, share, varies ? sqrt(share * (1 - share)) : 0, 1);

@@ -154,7 +154,7 @@ linear_fit(MlEnv *env, const MlDataset *data, const MlParams *params, void **res
 
 	if (model == NULL)
 		return env->error.status;
-	ML_TRY(ml_linear_begin(env));
+	ML_TRY(ml_linear_begin(env, data->n_train));
 	ML_TRY(ml_design_fit(env, data, (int) ml_param_int(params, PARAM_MAX_CATEGORIES), &model->design));
 	ML_TRY(ml_design_scale(env, model->design, problem.intercept, &scale));
 	problem.design = model->design;

@@ -10,18 +10,26 @@
 
 #include "ml/base/dense.h"
 
+/* No solver has more tasks at a time than this, nor blocks of fewer rows. */
+#define MAX_TASKS 16
+#define MIN_BLOCK 256
+
 MlStatus
-ml_linear_begin(MlEnv *env)
+ml_linear_begin(MlEnv *env, size_t rows)
 {
+	size_t		tasks = rows / MIN_BLOCK + 1;
+	int			threads = tasks < MAX_TASKS ? (int) tasks : MAX_TASKS;
+
+	threads = threads > env->threads ? env->threads : threads;
 	if (env->dense == NULL)
 	{
 		ml_fail(env, ML_UNSUPPORTED, "this method needs dense linear algebra, which is not loaded");
 		return ml_hint(env, "The module mlplat_dense.so belongs beside mlplat.so; it needs the libraries liblapacke and libopenblas.");
 	}
-	if (env->dense->reserve(env->threads) != 0)
+	if (env->dense->reserve(threads) != 0)
 	{
 		ml_fail(env, ML_NO_MEMORY, "out of memory");
-		ml_detail(env, "The dense algebra needs 128 MB of address space for each of %d threads.", env->threads);
+		ml_detail(env, "The dense algebra needs 128 MB of address space for each of %d threads.", threads);
 		return ml_hint(env, "Lower mlplat.threads, or raise the memory limit of the server process (ulimit -v, vm.overcommit_memory).");
 	}
 	return ML_OK;

@@ -10,8 +10,8 @@
 
 #define ML_LINEAR_INTERCEPT "(intercept)"
 
-/* Is dense algebra there, and memory for its buffers?  To be asked before the first call of env->dense. */
-extern MlStatus ml_linear_begin(MlEnv *env);
+/* Is dense algebra there, and memory for the buffers of all threads that so many rows can keep busy?  To be asked before the first call of env->dense. */
+extern MlStatus ml_linear_begin(MlEnv *env, size_t rows);
 
 /* "coefficient", or "gain", the word that ml_importance() sends by default; anything else is ML_BAD_PARAM. */
 extern MlStatus ml_linear_importance_kind(MlEnv *env, const char *how);
