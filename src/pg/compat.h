@@ -20,6 +20,14 @@
 /* libpq/libpq.h needs headers that are not always installed; this is all we want of it. */
 extern bool pq_check_connection(void);
 
+/* Makes a fresh A_Const the constant NULL. */
+#if PG_VERSION_NUM < 150000
+#define ML_SET_NULL_CONST(c) ((c)->val.type = T_Null)
+#define errdetail_relkind_not_supported(kind) errdetail("Relations of kind \"%c\" hold no rows to read.", kind)
+#else
+#define ML_SET_NULL_CONST(c) ((c)->isnull = true)
+#endif
+
 #if PG_VERSION_NUM < 150000
 #define MarkGUCPrefixReserved(prefix) EmitWarningsOnPlaceholders(prefix)
 #define parse_analyze_fixedparams(raw, text, types, n, environment) parse_analyze(raw, text, types, n, environment)

@@ -80,6 +80,7 @@ typedef struct MlFrameReceiver
 	Tuplestorestate *waiting;	/* rows seen before that */
 	bool		lengths_known;
 	uint64		rows;
+	bool		in_row;			/* a row is being converted: an error is about it */
 	double	   *elements;		/* room for the longest array */
 	MemoryContext owner;
 	MemoryContext row_context;	/* reset for each row */
@@ -141,6 +142,7 @@ feed_row(MlFrameReceiver *r, TupleTableSlot *slot)
 {
 	MemoryContext caller = MemoryContextSwitchTo(r->row_context);
 
+	r->in_row = true;
 	for (int i = 0; i < r->private_plan->n_feeds; i++)
 	{
 		const MlFeed *feed = &r->private_plan->feeds[i];
@@ -169,6 +171,7 @@ feed_row(MlFrameReceiver *r, TupleTableSlot *slot)
 		}
 	}
 	ml_check(r->env, ml_frame_end_row(r->builder));
+	r->in_row = false;
 	MemoryContextSwitchTo(caller);
 	MemoryContextReset(r->row_context);
 
@@ -183,6 +186,16 @@ feed_row(MlFrameReceiver *r, TupleTableSlot *slot)
 		ml_progress(r->env, &progress);
 		CHECK_FOR_INTERRUPTS();
 	}
+}
+
+/* Tells in which row an error was found. */
+static void
+name_row(void *arg)
+{
+	const MlFrameReceiver *r = arg;
+
+	if (r->in_row)
+		errcontext("row " UINT64_FORMAT " of the source", r->rows + 1);
 }
 
 /* Looks for arrays of unknown length in a row; true when none is left. */
@@ -349,16 +362,23 @@ ml_scan_run(MlScanPlan *plan, MlEnv *env)
 {
 	MlFrameReceiver r;
 	MlFrame    *frame;
+	ErrorContextCallback context;
 	TupleDesc	columns = ExecCleanTypeFromTL(((MlPrivatePlan *) plan->private_plan)->statement->planTree->targetlist);
 
 	check_memory(plan);
 	init_receiver(&r, plan, env);
+	context.callback = name_row;
+	context.arg = &r;
+	context.previous = error_context_stack;
+	error_context_stack = &context;
+
 	if (learn_lengths(&r, NULL))
 		begin_frame(&r);
 	run_statement(r.private_plan->statement, plan->source->text, &r.receiver);
 	receive_end(&r.receiver);
 	feed_waiting(&r, columns);
 	ml_check(env, ml_frame_finish(r.builder, &frame));
+	error_context_stack = context.previous;
 	MemoryContextDelete(r.row_context);
 	return frame;
 }

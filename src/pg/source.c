@@ -139,6 +139,18 @@ leftmost_select(SelectStmt *select)
 	return select;
 }
 
+/* Dotted words: the usual name, which needs no parser to tell. */
+static bool
+is_plain_name(const char *text)
+{
+	for (; *text != '\0'; text++)
+	{
+		if (!isalnum((unsigned char) *text) && strchr("_$.", *text) == NULL && !IS_HIGHBIT_SET(*text))
+			return false;
+	}
+	return true;
+}
+
 /* The one SELECT, VALUES or TABLE statement of the text; NULL when it is not that. */
 static SelectStmt *
 parse_query(const char *text)
@@ -146,7 +158,7 @@ parse_query(const char *text)
 	List	   *statements = NIL;
 	Node	   *statement;
 
-	if (!parse_statements(text, &statements) || statements == NIL)
+	if (is_plain_name(text) || !parse_statements(text, &statements) || statements == NIL)
 		return NULL;
 	statement = linitial_node(RawStmt, statements)->stmt;
 	if (list_length(statements) != 1 || !IsA(statement, SelectStmt))
@@ -364,7 +376,7 @@ make_target(const char *column)
 	{
 		A_Const    *null = makeNode(A_Const);
 
-		null->isnull = true;
+		ML_SET_NULL_CONST(null);
 		null->location = -1;
 		target->val = (Node *) null;
 	}

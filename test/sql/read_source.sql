@@ -53,6 +53,8 @@ SELECT try('');
 SELECT try('  ');
 SELECT try('.');
 SELECT try('"t');
+SELECT try('select');
+SELECT length(try(repeat('x', 1000000)));
 SELECT complaint($$SELECT * FROM ml_estimate('linear_regression', NULL, 'y')$$);
 
 -- SQL in the place of a name is a bad name, and nothing runs.
@@ -81,6 +83,9 @@ SELECT try('SELECT a, y FROM missing');
 SELECT try('SELECT $1 AS a, y FROM t');
 SELECT try('SELECT a, b AS a, y FROM t');
 SELECT try('SELECT FROM t');
+SELECT try('SELECT ' || repeat('(', 100000) || '1');
+SELECT split_part(try(repeat('(', 9000) || 'SELECT 1 AS y, 2 AS a' || repeat(')', 9000)), ' ', 1) IN ('no', '54001', '42601');
+SELECT try('SELECT 1 AS y, 2 AS a' || repeat(' UNION ALL SELECT 1, 2', 1000));
 -- A mistake inside the query is shown there, not in the statement around it.
 \pset tuples_only off
 SELECT * FROM ml_estimate('linear_regression', 'SELECT a, wrong FROM t', 'y');
