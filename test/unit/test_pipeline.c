@@ -198,7 +198,7 @@ odd_train(MlEnv *env, const MlMethod *method, const OddColumn *columns, int n, s
 
 			if (text != NULL)
 				ML_TRY(ml_frame_text(b, c, text, strlen(text)));
-			else if (columns[c].number != NULL)
+			else if (columns[c].number != NULL && !isnan(columns[c].number(i)))
 				ml_frame_number(b, c, columns[c].number(i));
 		}
 		ML_TRY(ml_frame_end_row(b));
@@ -572,6 +572,26 @@ test_memory(const MlMethod *method, TinyTarget target)
 	unit_env_free(env);
 }
 
+static void
+test_nan_target(const MlMethod *method)
+{
+	MlEnv	   *env = unit_env(1);
+	TinyTable	t = {.rows = 100, .target = tiny_method_can(method, TINY_NUMBER) ? TINY_NUMBER : TINY_THREE};
+	MlTrainResult *r;
+	MlFrame    *frame;
+	MlPartMetrics metrics;
+	MlRocPoint *roc;
+	size_t		n;
+
+	CHECK_STATUS(env, tiny_train(env, method, &t, &r), ML_OK);
+	t.nan_target = true;
+	CHECK_STATUS(env, tiny_frame(env, &t, 1, &frame), ML_OK);
+	CHECK_STATUS(env, ml_pipeline_evaluate(env, r->model, frame, &metrics, &roc, &n), ML_BAD_DATA);
+	CHECK_STATUS(env, tiny_train(env, method, &t, &r), ML_BAD_DATA);
+	CHECK_MESSAGE(env, "target column \"y\" contains NaN");
+	unit_env_free(env);
+}
+
 static bool
 cancel_at(void *state)
 {
@@ -628,6 +648,7 @@ main(void)
 		test_task_rule(*method);
 		test_ids(*method);
 		test_evaluate_errors(*method);
+		test_nan_target(*method);
 		test_cancel(*method);
 	}
 	return unit_done();

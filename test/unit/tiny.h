@@ -31,6 +31,7 @@ typedef struct TinyTable
 	bool		reversed;		/* rows in the opposite physical order */
 	bool		shuffled;		/* columns in another order */
 	bool		null_targets;	/* every tenth */
+	bool		nan_target;		/* one of them */
 } TinyTable;
 
 enum
@@ -80,7 +81,9 @@ tiny_row(MlFrameBuilder *b, const TinyTable *t, const int *at, size_t row)
 	label = score > 1.8 ? "yes" : "no";
 	if (t->null_targets && row % 10 == 4)
 		return ml_frame_end_row(b);
-	if (t->target == TINY_NUMBER)
+	if (t->nan_target && row == 50)
+		ml_frame_number(b, at[TINY_Y], NAN);
+	else if (t->target == TINY_NUMBER)
 		ml_frame_number(b, at[TINY_Y], score);
 	else if (t->target == TINY_THREE)
 		ml_frame_integer(b, at[TINY_Y], score < 1.2 ? 10 : score < 2.2 ? 20 : 30);

@@ -43,6 +43,7 @@ typedef struct BuilderColumn
 	Cells		cells;
 	uint64_t	key;			/* of the column's name */
 	MlDictionaryBuilder dictionary;
+	bool		nan;
 	bool		inexact;
 } BuilderColumn;
 
@@ -264,7 +265,10 @@ ml_frame_number(MlFrameBuilder *b, int column, double value)
 	uint64_t	bits;
 
 	if (value != value)
+	{
+		c->nan = true;
 		return;					/* the cell is missing already */
+	}
 	value += 0.0;				/* -0 becomes 0 */
 	memcpy(&bits, &value, sizeof(bits));
 	b->cell_hash[column] = fold(bits, c->key);
@@ -370,6 +374,7 @@ finish_column(MlFrameBuilder *b, BuilderColumn *from, MlColumn *to)
 
 	ML_TRY(join(b, &from->cells, &array));
 	to->spec = from->spec;
+	to->nan = from->nan;
 	to->inexact = from->inexact;
 	if (from->spec.kind == ML_INTEGER_KEY)
 	{

@@ -73,6 +73,7 @@ typedef struct MlColumn
 	int64_t    *key;			/* for ML_INTEGER_KEY */
 	MlDictionary dictionary;
 	size_t		missing;		/* rows without a value */
+	bool		nan;			/* of the missing ones some were NaN, not NULL */
 	bool		inexact;		/* holds an integer beyond 2^53, stored as the nearest double */
 } MlColumn;
 

@@ -297,8 +297,6 @@ ml_target_classes(MlEnv *env, const MlColumn *column, size_t rows, const MlSchem
 
 	if (result == NULL)
 		return env->error.status;
-	if (column->spec.kind == ML_INTEGER_KEY)
-		return ml_fail(env, ML_BAD_PARAM, "column \"%s\" cannot be both target and id", column->spec.name);
 	if (column->spec.kind == ML_CATEGORY)
 		ML_TRY(class_of_codes(env, &column->dictionary, schema, &code_class));
 	for (size_t i = 0; i < rows; i++)
@@ -321,6 +319,17 @@ ml_target_classes(MlEnv *env, const MlColumn *column, size_t rows, const MlSchem
 	}
 	*class_of = result;
 	return ML_OK;
+}
+
+MlStatus
+ml_target_check(MlEnv *env, const MlColumn *column)
+{
+	if (column->spec.kind == ML_INTEGER_KEY)
+		return ml_fail(env, ML_BAD_PARAM, "column \"%s\" cannot be both target and id", column->spec.name);
+	if (!column->nan)
+		return ML_OK;
+	ml_fail(env, ML_BAD_DATA, "target column \"%s\" contains NaN", column->spec.name);
+	return ml_hint(env, "Use NULL for a target that is not known; such rows are left out.");
 }
 
 static MlStatus
@@ -350,8 +359,7 @@ ml_target_prepare(MlEnv *env, const MlColumn *column, size_t rows, const MlTarge
 	size_t		usable = 0;
 
 	*class_of = NULL;
-	if (column->spec.kind == ML_INTEGER_KEY)
-		return ml_fail(env, ML_BAD_PARAM, "column \"%s\" cannot be both target and id", column->spec.name);
+	ML_TRY(ml_target_check(env, column));
 	for (size_t i = 0; i < rows; i++)
 	{
 		bool		missing = column->spec.kind == ML_CATEGORY ? column->code[i] < 0 : isnan(column->number[i]);

@@ -29,6 +29,9 @@ typedef struct MlTargetSpec
 extern MlStatus ml_target_prepare(MlEnv *env, const MlColumn *column, size_t rows, const MlTargetSpec *spec,
 								  MlSchema *schema, uint8_t *part, int32_t **class_of);
 
+/* NULL in a target means that it is not known; NaN is ML_BAD_DATA. */
+extern MlStatus ml_target_check(MlEnv *env, const MlColumn *column);
+
 /*
  * The class index of each row by a schema made before; -1 for a missing target.
  * A label that the schema does not have is ML_BAD_DATA.

@@ -481,6 +481,7 @@ rows_with_target(MlEnv *env, const MlModel *model, const MlFrame *frame, const M
 
 	if (row == NULL || y == NULL)
 		return env->error.status;
+	ML_TRY(ml_target_check(env, target));
 	if (classes)
 		ML_TRY(ml_target_classes(env, target, frame->rows, model->schema, &class_of));
 	else if (target->number == NULL)
