@@ -95,7 +95,9 @@ sums_argument(FunctionCallInfo fcinfo, int argument, int count)
 	ArrayType  *array;
 
 	if (!AggCheckCallContext(fcinfo, NULL))
-		elog(ERROR, "aggregate function called in non-aggregate context");
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("this function can only be called as part of an aggregate")));
 	array = PG_GETARG_ARRAYTYPE_P(argument);
 	if (ARR_NDIM(array) != 1 || ARR_DIMS(array)[0] != count ||
 		ARR_HASNULL(array) || ARR_ELEMTYPE(array) != FLOAT8OID)
@@ -260,7 +262,9 @@ mlplat_auc_step(PG_FUNCTION_ARGS)
 	int			which;
 
 	if (!AggCheckCallContext(fcinfo, &context))
-		elog(ERROR, "aggregate function called in non-aggregate context");
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("this function can only be called as part of an aggregate")));
 
 	if (PG_ARGISNULL(0))
 		state = MemoryContextAllocZero(context, sizeof(AucState));
@@ -303,7 +307,9 @@ mlplat_auc_final(PG_FUNCTION_ARGS)
 	double		pairs = 0;		/* twice the number of pairs in order; exact below 2^53 */
 
 	if (!AggCheckCallContext(fcinfo, NULL))
-		elog(ERROR, "aggregate function called in non-aggregate context");
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("this function can only be called as part of an aggregate")));
 	if (PG_ARGISNULL(0))
 		PG_RETURN_NULL();
 	state = (AucState *) PG_GETARG_POINTER(0);

@@ -94,7 +94,7 @@ report_unable(const MlServed *served, const char *what, const char *function)
 	ereport(ERROR,
 			(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 			 errmsg("algorithm %s of model \"%s\" has no %s", served->model->method->name, served->name, what),
-			 errhint("Try %s('%s').", function, served->name)));
+			 errhint("Try %s(%s).", function, quote_literal_cstr(served->name))));
 }
 
 typedef struct Importance

@@ -5,8 +5,10 @@
  */
 #include "postgres.h"
 
+#include "catalog/namespace.h"
 #include "catalog/pg_type.h"
 #include "utils/builtins.h"
+#include "utils/regproc.h"
 
 #include "catalog/catalog.h"
 #include "catalog/function.h"
@@ -40,6 +42,33 @@ ml_function_record(const char *function, int64 model_id, int64 version_id)
 	SPI_finish();
 }
 
+/*
+ * Whether a recorded function is still there.  Not to_regprocedure(): that is an error
+ * when the type of an argument has gone with its schema.
+ */
+static bool
+function_exists(const char *function)
+{
+	const char *end = function;
+	bool		quoted = false;
+	char	   *name;
+	FuncCandidateList candidate;
+
+	for (; *end != '\0' && (quoted || *end != '('); end++)
+	{
+		if (*end == '"')
+			quoted = !quoted;
+	}
+	name = pnstrdup(function, end - function);
+	candidate = FuncnameGetCandidates(stringToQualifiedNameList(name), -1, NIL, false, false, false, true);
+	for (; candidate != NULL; candidate = candidate->next)
+	{
+		if (strcmp(format_procedure_qualified(candidate->oid), function) == 0)
+			return true;
+	}
+	return false;
+}
+
 List *
 ml_function_users(int64 model_id, int64 version_id)
 {
@@ -52,13 +81,15 @@ ml_function_users(int64 model_id, int64 version_id)
 	ml_catalog_execute("SELECT function FROM mlplat.function"
 					   " WHERE model_id OPERATOR(pg_catalog.=) $1"
 					   " AND ($2 OPERATOR(pg_catalog.=) 0 OR version_id OPERATOR(pg_catalog.=) $2)"
-					   " AND pg_catalog.to_regprocedure(function) IS NOT NULL"
 					   " ORDER BY function", 2, types, values, NULL, false);
 	for (uint64 i = 0; i < SPI_processed; i++)
 	{
 		char	   *function = SPI_getvalue(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, 1);
-		MemoryContext old = MemoryContextSwitchTo(caller);
+		MemoryContext old;
 
+		if (!function_exists(function))
+			continue;
+		old = MemoryContextSwitchTo(caller);
 		functions = lappend(functions, pstrdup(function));
 		MemoryContextSwitchTo(old);
 	}

@@ -5,6 +5,8 @@
  */
 #include "postgres.h"
 
+#include "utils/builtins.h"
+
 #include "catalog/figures.h"
 #include "catalog/model.h"
 #include "pg/env.h"
@@ -57,8 +59,8 @@ read_stored(MlEvaluation *evaluation)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("model \"%s\" was trained without a hold-out", served->name),
-				 errhint("Name rows to judge it on, for example ml_evaluate('%s', 'table').  The view ml_metrics has what was measured on the training part.",
-						 served->name)));
+				 errhint("Name rows to judge it on, for example ml_evaluate(%s, 'table').  The view ml_metrics has what was measured on the training part.",
+						 quote_literal_cstr(served->name))));
 	keep_metrics(evaluation, metrics, count);
 	if (schema->task == ML_TASK_CLASSIFICATION)
 		evaluation->confusion = ml_figures_confusion(version_id, "test", schema->n_classes, schema->classes);
@@ -93,6 +95,7 @@ measure(MlEvaluation *evaluation, const char *source_text, MemoryContext owner)
 	size_t		n_roc = 0;
 
 	source = ml_source_open(source_text);
+	(void) ml_rowmap_create(evaluation->served, source->columns);	/* names and types fit as for a prediction */
 	roles_of(model->schema, &roles);
 	plan = ml_scan_plan(source, &roles);
 	ml_check(env, ml_pipeline_evaluate(env, model, ml_scan_run(plan, env), part, &roc, &n_roc));

@@ -79,6 +79,7 @@ static double
 scalar_number(const MlServed *served, const MlFeature *feature, const JsonbValue *value)
 {
 	Oid			type;
+	double		number;
 
 	if (value->type == jbvNull)
 		return NAN;
@@ -92,7 +93,12 @@ scalar_number(const MlServed *served, const MlFeature *feature, const JsonbValue
 		return value->val.boolean ? 1 : 0;
 	if (value->type != jbvNumeric)
 		report_kind(served, feature, value, "a number");
-	return DatumGetFloat8(DirectFunctionCall1(numeric_float8, NumericGetDatum(value->val.numeric)));
+	number = DatumGetFloat8(DirectFunctionCall1(numeric_float8_no_overflow, NumericGetDatum(value->val.numeric)));
+	if (isinf(number))
+		ereport(ERROR,
+				(errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
+				 errmsg("feature \"%s\" of model \"%s\" is out of range of a double", feature->name, served->name)));
+	return number;
 }
 
 static double
@@ -145,7 +151,7 @@ ml_json_encode(const MlServed *served, Jsonb *features, double *x)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("features must be a JSON object"),
-				 errhint("It has a key for each column that ml_features('%s') lists.", served->name)));
+				 errhint("It has a key for each column that ml_features(%s) lists.", quote_literal_cstr(served->name))));
 	for (int f = 0; f < schema->n_features; f++)
 	{
 		const MlFeature *feature = &schema->features[f];

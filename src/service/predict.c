@@ -240,8 +240,8 @@ check_code(const MlServed *served, const MlFeature *feature, double code)
 			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 			 errmsg("feature \"%s\" of model \"%s\" is a category: its code must be an integer from 0 to %d",
 					feature->name, served->name, feature->levels),
-			 errhint("ml_features('%s') shows the codes; %d stands for any other value, NULL for a missing one.",
-					 served->name, feature->levels)));
+			 errhint("ml_features(%s) shows the codes; %d stands for any other value, NULL for a missing one.",
+					 quote_literal_cstr(served->name), feature->levels)));
 }
 
 void
@@ -262,7 +262,7 @@ ml_site_array(MlCallSite *site, ArrayType *features)
 				(errcode(ERRCODE_ARRAY_SUBSCRIPT_ERROR),
 				 errmsg("model \"%s\" needs %d features, the array has %d elements",
 						site->served.name, schema->n_features, count),
-				 errhint("ml_features('%s') shows their order; a NULL element is a missing value.", site->served.name)));
+				 errhint("ml_features(%s) shows their order; a NULL element is a missing value.", site->served.name)));
 	for (int f = 0; f < count; f++)
 	{
 		double		value = nulls[f] ? NAN : DatumGetFloat8(values[f]);

@@ -61,12 +61,12 @@ report_missing_column(const MlServed *served, TupleDesc columns, const char *col
 				(errcode(ERRCODE_UNDEFINED_COLUMN),
 				 errmsg("model \"%s\" needs column \"%s\", which the row does not have", served->name, column),
 				 errdetail("The columns of ROW(...) have no names, and a model finds its features by name."),
-				 errhint("Pass the row of a table, or name the columns: ml_predict('%s', r) FROM (SELECT 1 AS %s, ...) AS r.",
-						 served->resolved.name, quote_identifier(column))));
+				 errhint("Pass the row of a table, or name the columns: ml_predict(%s, r) FROM (SELECT 1 AS %s, ...) AS r.",
+						 quote_literal_cstr(served->resolved.name), quote_identifier(column))));
 	ereport(ERROR,
 			(errcode(ERRCODE_UNDEFINED_COLUMN),
 			 errmsg("model \"%s\" needs column \"%s\", which the row does not have", served->name, column),
-			 errhint("Columns are matched by name; ml_features('%s') lists what the model needs.", served->name)));
+			 errhint("Columns are matched by name; ml_features(%s) lists what the model needs.", quote_literal_cstr(served->name))));
 }
 
 /*

@@ -205,20 +205,35 @@ look_up(const MlModelKey *key, Snapshot snapshot, MlResolved *resolved)
 	return ml_resolve_version(key->id, snapshot, resolved);
 }
 
-/* A role without any right on the model learns no more than that there is none of this name. */
+static void
+report_no_such_id(const MlModelKey *key)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_UNDEFINED_OBJECT),
+			 errmsg(key->kind == ML_KEY_VERSION ? "model version with id " INT64_FORMAT " does not exist"
+					: "model with id " INT64_FORMAT " does not exist", key->id),
+			 errhint("It was named by a function that ml_create_function() made: the model has been dropped, or you may not use it.")));
+}
+
+/* A role without any right on the model learns no more than it asked with: not that it exists, nor its name. */
+static void
+require_predict(const MlModelKey *key, const MlResolved *resolved)
+{
+	if (key->kind != ML_KEY_REFERENCE &&
+		ml_model_privilege(resolved->model_id, GetUserId(), ml_serving_snapshot()) == ML_PRIVILEGE_NONE)
+		report_no_such_id(key);
+	ml_model_require_id(resolved->model_id, resolved->name, ML_PRIVILEGE_PREDICT, ml_serving_snapshot());
+}
+
 static void
 report_unresolved(const MlModelKey *key, MlResolveResult result, const MlResolved *resolved)
 {
 	const char *reference = key->text;
 
 	if (key->kind == ML_KEY_VERSION || (key->kind == ML_KEY_MODEL && result == ML_NO_MODEL))
-		ereport(ERROR,
-				(errcode(ERRCODE_UNDEFINED_OBJECT),
-				 errmsg(key->kind == ML_KEY_VERSION ? "model version with id " INT64_FORMAT " does not exist"
-						: "model with id " INT64_FORMAT " does not exist", key->id),
-				 errhint("The function that calls it was made by ml_create_function() for a model that has been dropped.")));
+		report_no_such_id(key);
 	if (result != ML_NO_MODEL)
-		ml_model_require_id(resolved->model_id, resolved->name, ML_PRIVILEGE_PREDICT, ml_serving_snapshot());
+		require_predict(key, resolved);
 	if (key->kind == ML_KEY_MODEL)
 		reference = psprintf("%s@%s", resolved->name, key->text);
 	ml_resolve_report(result, reference);
@@ -279,7 +294,7 @@ resolve(const MlModelKey *key, MlResolved *resolved)
 		if (result != ML_RESOLVED)
 			report_unresolved(key, result, resolved);
 	}
-	ml_model_require_id(resolved->model_id, resolved->name, ML_PRIVILEGE_PREDICT, active);
+	require_predict(key, resolved);
 
 	/* Looking may have let an invalidation in, so the entry is searched again. */
 	if (resolutions_generation == generation)
@@ -309,7 +324,7 @@ check_sum(const uint8 *image, size_t length, const MlResolved *resolved, const c
 	if (strcmp(hex, resolved->checksum) != 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_DATA_CORRUPTED),
-				 errmsg("stored image of model \"%s\" is damaged: its checksum is not the recorded one", name),
+				 errmsg("model \"%s\" cannot be loaded: the model image is damaged: its SHA-256 is not the recorded one", name),
 				 errhint("Train the model again, or restore mlplat's tables from a backup.")));
 }
 
@@ -338,8 +353,7 @@ load_image(MlEnv *env, const MlResolved *resolved)
 	if (status == ML_CORRUPT)
 		ereport(ERROR,
 				(errcode(ERRCODE_DATA_CORRUPTED),
-				 errmsg("stored image of model \"%s\" is damaged", name),
-				 errdetail("%s.", env->error.message),
+				 errmsg("model \"%s\" cannot be loaded: %s", name, env->error.message),
 				 errhint("Train the model again, or restore mlplat's tables from a backup.")));
 	ml_check(env, status);
 	pfree(image);

@@ -72,13 +72,13 @@ SELECT ml_auc(a, s), ml_brier(a, s), ml_rmse(x, s), ml_mae(x, s), ml_accuracy(l,
 FROM (VALUES (true, 0.75, 1, 'x'), (false, 0.25, 0, 'y'), (NULL, 0.7, NULL, NULL), (true, NULL, 7, 'y')) v(a, s, x, l);
 
 -- Bad values.
-SELECT ml_auc(true, 'NaN');
-SELECT ml_rmse(1, 'Infinity');
-SELECT ml_r2('-Infinity', 1);
-SELECT ml_logloss(true, 1.5);
-SELECT ml_brier(true, -0.1);
-SELECT ml_rmse(1e300, -1e300);
-SELECT ml_accuracy(true, true);
+SELECT ml_auc(true, 'NaN'); \echo :SQLSTATE
+SELECT ml_rmse(1, 'Infinity'); \echo :SQLSTATE
+SELECT ml_r2('-Infinity', 1); \echo :SQLSTATE
+SELECT ml_logloss(true, 1.5); \echo :SQLSTATE
+SELECT ml_brier(true, -0.1); \echo :SQLSTATE
+SELECT ml_rmse(1e300, -1e300); \echo :SQLSTATE
+SELECT ml_accuracy(true, true); \echo :SQLSTATE
 
 -- Labels are compared by bytes: case, blanks and empty text differ.
 SELECT ml_accuracy(a, b) FROM (VALUES ('A', 'a'), ('a ', 'a'), ('', ' '), ('é', E'e\u0301')) v(a, b);
@@ -86,17 +86,17 @@ SELECT ml_accuracy(a, b) FROM (VALUES ('A', 'a'), ('a ', 'a'), ('', ' '), ('é',
 -- Nobody can call the parts.
 CREATE ROLE regress_ml_aggregates;
 SET ROLE regress_ml_aggregates;
-SELECT mlplat._rmse_step('{0,0}', 1, 2);
-SELECT mlplat._mean_final('{}');
+SELECT mlplat._rmse_step('{0,0}', 1, 2); \echo :SQLSTATE
+SELECT mlplat._mean_final('{}'); \echo :SQLSTATE
 SELECT ml_rmse(1, 3);
 RESET ROLE;
-SELECT mlplat._mean_final('{}');
+SELECT mlplat._mean_final('{}'); \echo :SQLSTATE
 DROP ROLE regress_ml_aggregates;
 
 -- A large state, and one whose growth is stopped.
 SELECT round(ml_auc(i % 3 = 0, i)::numeric, 4) FROM generate_series(1, 300000) i;
 SET statement_timeout = '300ms';
-SELECT ml_auc(i % 3 = 0, hashint8(i)) FROM generate_series(1, 100000000) i;
+SELECT ml_auc(i % 3 = 0, hashint8(i)) FROM generate_series(1, 100000000) i; \echo :SQLSTATE
 RESET statement_timeout;
 
 DROP VIEW figures, partial_figures;
