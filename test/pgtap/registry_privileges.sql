@@ -33,6 +33,12 @@ SELECT is((SELECT owner FROM ml_models WHERE model = 'prices'), 'regress_owner',
 CREATE TEMP TABLE action (n serial, privilege text, query text);
 INSERT INTO action (privilege, query) VALUES
 	('predict', $$SELECT count(*) FROM ml_models WHERE model = 'prices' HAVING count(*) = 1$$),
+	('predict', $$SELECT round(ml_predict_array('prices', ARRAY[4]))$$),
+	('predict', $$SELECT round(ml_predict('prices', p)) FROM points p WHERE id = 4$$),
+	('predict', $$SELECT count(*) FROM ml_predict_batch('prices', 'points')$$),
+	('read', $$SELECT count(*) FROM ml_evaluate('prices')$$),
+	('read', $$SELECT count(*) FROM ml_coefficients('prices')$$),
+	('read', $$SELECT count(*) FROM ml_jobs WHERE model = 'prices' HAVING count(*) > 0$$),
 	('read', $$SELECT count(*) FROM ml_versions WHERE model = 'prices' HAVING count(*) > 0$$),
 	('read', $$SELECT count(*) FROM ml_metrics WHERE model = 'prices' HAVING count(*) > 0$$),
 	('read', $$SELECT count(*) FROM ml_deployments WHERE model = 'prices' HAVING count(*) > 0$$),
@@ -70,7 +76,7 @@ BEGIN
 	END;
 END $$;
 
-SELECT CASE WHEN query ~ 'ml_(models|versions|metrics|deployments) '
+SELECT CASE WHEN query ~ 'ml_(models|versions|metrics|deployments|jobs) '
 	   THEN is(try_with(below, query), NULL, format('without %s nothing is shown: %s', privilege, query))
 	   ELSE is(try_with(below, query), CASE WHEN below IS NULL THEN '42704' ELSE '42501' END, format('without %s: %s', privilege, query)) END
 FROM action ORDER BY n;
@@ -80,11 +86,17 @@ SELECT CASE WHEN query ~ 'ml_rename'
 			   format('with %s: %s', privilege, query)) END
 FROM action ORDER BY n;
 
+-- The model is in this session's cache; each role is asked anew.
+SELECT is(round(ml_predict_array('prices', ARRAY[4])), 9::float8, 'a superuser predicts, and the model is cached');
+SELECT is(as_role('regress_heir', $$SELECT round(ml_predict_array('prices', ARRAY[4]))$$), '9', 'the cache serves who may');
+SELECT is(as_role('regress_stranger', $$SELECT round(ml_predict_array('prices', ARRAY[4]))$$), '42704', 'and nobody else');
+
 -- A stranger: as if there were no such model.
 SELECT is(as_role('regress_stranger', query), CASE WHEN query ~ 'ml_train' THEN '42501' ELSE '42704' END, 'a stranger: ' || query)
-FROM action WHERE query !~ 'ml_(models|versions|metrics|deployments) ' ORDER BY n;
+FROM action WHERE query !~ 'ml_(models|versions|metrics|deployments|jobs) ' ORDER BY n;
 SELECT is(as_role('regress_stranger', 'SELECT count(*) FROM ' || v), '0', 'a stranger sees nothing in ' || v)
-FROM unnest('{ml_models,ml_versions,ml_metrics,ml_deployments}'::text[]) v;
+FROM unnest('{ml_models,ml_versions,ml_metrics,ml_deployments,ml_training_history}'::text[]) v;
+SELECT is(as_role('regress_stranger', $$SELECT count(*) FROM ml_jobs WHERE model = 'prices'$$), '0', 'nor its runs');
 SELECT is(as_role('regress_stranger', $$SELECT ml_has_privilege('regress_owner', 'prices', 'own')$$), 'false', 'nor who owns what');
 SELECT is(as_role('regress_stranger', 'SELECT count(*) FROM mlplat.' || t), '42501', 'no reading of mlplat.' || t)
 FROM unnest('{model,version,chunk,metric,confusion,roc,history,deployment,deployment_log,privilege,function,job,job_end}'::text[]) t;

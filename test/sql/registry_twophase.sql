@@ -1,0 +1,34 @@
+-- Two-phase commit: a deploy, a train and a drop can be prepared, and hold until the second phase.
+SET client_min_messages = warning;
+CREATE EXTENSION IF NOT EXISTS mlplat;
+RESET client_min_messages;
+\set VERBOSITY terse
+CREATE TABLE twophase AS SELECT i AS id, i::float8 AS x, 2.0::float8 * i AS y, 5.0::float8 * i AS z FROM generate_series(1, 60) i;
+SELECT version FROM ml_train('linear_regression', 'twophase', 'y', model => 'twophase', features => '{x}', id => 'id');
+SELECT version FROM ml_train('linear_regression', 'twophase', 'z', model => 'twophase', features => '{x}', id => 'id');
+BEGIN;
+SELECT ml_deploy('twophase', 2);
+PREPARE TRANSACTION 'mlplat_deploy';
+SELECT round(ml_predict_array('twophase', '{10}')) AS still_old;
+SET lock_timeout = '100ms';
+SELECT ml_deploy('twophase', 1);
+RESET lock_timeout;
+COMMIT PREPARED 'mlplat_deploy';
+SELECT round(ml_predict_array('twophase', '{10}')) AS new;
+BEGIN;
+SELECT ml_rollback('twophase');
+PREPARE TRANSACTION 'mlplat_rollback';
+ROLLBACK PREPARED 'mlplat_rollback';
+SELECT round(ml_predict_array('twophase', '{10}')) AS still_new;
+BEGIN;
+SELECT version FROM ml_train('linear_regression', 'twophase', 'y', model => 'twophase', features => '{x}', id => 'id', deploy => 'always');
+PREPARE TRANSACTION 'mlplat_train';
+SELECT production_version, versions FROM ml_models WHERE model = 'twophase';
+COMMIT PREPARED 'mlplat_train';
+SELECT production_version, versions FROM ml_models WHERE model = 'twophase';
+BEGIN;
+SELECT ml_drop('twophase');
+PREPARE TRANSACTION 'mlplat_drop';
+COMMIT PREPARED 'mlplat_drop';
+SELECT ml_predict_array('twophase', '{10}');
+DROP TABLE twophase;
