@@ -39,7 +39,7 @@ typedef struct MlScanPlan
 	int			n_columns;
 	MlColumnSpec *columns;
 	double		estimated_rows; /* of the planner */
-	bool		rows_firm;		/* a relation read as a whole: the estimate is close; else it may be wrong by any factor */
+	bool		rows_firm;		/* an analyzed relation read as a whole: the estimate is close; else it may be wrong by any factor */
 	List	   *excluded;		/* of char *: "column: why it was left out" */
 	List	   *source_columns; /* of char *: what will be read, for lineage */
 	void	   *private_plan;

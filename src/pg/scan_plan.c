@@ -10,6 +10,7 @@
  */
 #include "postgres.h"
 
+#include "access/relation.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_type.h"
 #include "executor/executor.h"
@@ -21,6 +22,7 @@
 #include "tcop/tcopprot.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
+#include "utils/rel.h"
 #include "utils/rls.h"
 
 /* More features than this are a mistake, most likely a text cut into an array. */
@@ -592,16 +594,26 @@ ml_scan_expand(MlScanPlan *plan)
 }
 
 /*
- * Whether the planner's row count can be trusted: of a relation that is read as a
- * whole it is close, behind joins and conditions it may be wrong by any factor.
+ * Whether the planner's row count can be trusted: of an analyzed relation that is
+ * read as a whole it is close; before the first ANALYZE, and behind joins and
+ * conditions, it may be wrong by any factor.
  */
 static bool
 rows_are_firm(const MlSource *source)
 {
-	char		kind = OidIsValid(source->relid) ? get_rel_relkind(source->relid) : '\0';
+	Relation	relation;
+	bool		firm;
 
-	return (kind == RELKIND_RELATION || kind == RELKIND_MATVIEW || kind == RELKIND_PARTITIONED_TABLE) &&
+	if (!OidIsValid(source->relid))
+		return false;
+	relation = relation_open(source->relid, NoLock);	/* locked by ml_source_open() */
+	firm = relation->rd_rel->reltuples >= 0 &&
+		(relation->rd_rel->relkind == RELKIND_RELATION ||
+		 relation->rd_rel->relkind == RELKIND_MATVIEW ||
+		 relation->rd_rel->relkind == RELKIND_PARTITIONED_TABLE) &&
 		check_enable_rls(source->relid, InvalidOid, true) != RLS_ENABLED;
+	relation_close(relation, NoLock);
+	return firm;
 }
 
 MlScanPlan *

@@ -15,8 +15,6 @@
 #include "service/estimate.h"
 #include "service/train_internal.h"
 #include "utils/lsyscache.h"
-#include "utils/rel.h"
-#include "utils/relcache.h"
 
 /* Parameters and messages. */
 #define ESTIMATE_MEMORY ((size_t) 16 * 1024 * 1024)
@@ -31,37 +29,31 @@ count_features(const MlScanPlan *plan)
 	return features;
 }
 
-/* A plain table that was never analyzed: the planner goes by the size of its file. */
 static bool
-never_analyzed(const MlSource *source)
+can_analyze(const MlSource *source)
 {
-	Relation	relation;
-	bool		unknown;
+	char		kind = OidIsValid(source->relid) ? get_rel_relkind(source->relid) : '\0';
 
-	if (!OidIsValid(source->relid) || get_rel_relkind(source->relid) != RELKIND_RELATION)
-		return false;
-	relation = RelationIdGetRelation(source->relid);
-	unknown = RelationIsValid(relation) && relation->rd_rel->reltuples < 0;
-	if (RelationIsValid(relation))
-		RelationClose(relation);
-	return unknown;
+	return kind == RELKIND_RELATION || kind == RELKIND_MATVIEW || kind == RELKIND_PARTITIONED_TABLE;
 }
 
 static void
-add_warnings(MlEstimate *estimate, const MlSource *source)
+add_warnings(MlEstimate *estimate, const MlScanPlan *plan, const MlSource *source)
 {
 	size_t		limit = (size_t) ml_setting_max_training_memory * 1024;
 
-	if (estimate->memory > limit)
+	if (estimate->memory > limit && plan->rows_firm)
 		estimate->warnings = lappend(estimate->warnings,
 									 psprintf("needs more than mlplat.max_training_memory (%d MB): ml_train will refuse it",
 											  ml_setting_max_training_memory / 1024));
-	if (source->is_query)
+	else if (estimate->memory > limit)
 		estimate->warnings = lappend(estimate->warnings,
-									 "rows are the planner's guess for a query, which may be far off");
-	else if (never_analyzed(source))
+									 psprintf("may need more than mlplat.max_training_memory (%d MB)",
+											  ml_setting_max_training_memory / 1024));
+	if (!plan->rows_firm)
 		estimate->warnings = lappend(estimate->warnings,
-									 psprintf("rows are a guess: ANALYZE %s makes it better", source->relation));
+									 can_analyze(source) ? psprintf("rows are a guess that may be far off; ANALYZE %s helps", source->relation)
+									 : "rows are the planner's guess, which may be far off");
 	if (!source->parallel_safe)
 		estimate->warnings = lappend(estimate->warnings,
 									 "only the session itself can read this source: ml_train will not use a background worker");
@@ -81,7 +73,7 @@ ml_estimate_run(MlTrainRequest *request)
 	estimate->features = count_features(plan);
 	estimate->memory = ml_train_memory(spec, plan, ml_setting_thread_count());
 	estimate->excluded = plan->excluded;
-	add_warnings(estimate, source);
+	add_warnings(estimate, plan, source);
 	ml_env_free(env);
 	return estimate;
 }

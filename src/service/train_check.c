@@ -28,6 +28,9 @@
 /* What a check itself may allocate: parameters and messages. */
 #define CHECK_MEMORY ((size_t) 16 * 1024 * 1024)
 
+/* The planner may be wrong by such a factor behind joins and conditions, and before the first ANALYZE. */
+#define DOUBTFUL_GUESS 100
+
 static void
 require(const char *value, const char *argument)
 {
@@ -288,8 +291,8 @@ ml_train_check_memory(const MlTrainSpec *spec, const MlScanPlan *plan, int threa
 	size_t		limit = (size_t) ml_setting_max_training_memory * 1024;
 	size_t		needed = ml_train_memory(spec, plan, threads);
 
-	/* Behind joins and conditions the planner may be wrong by any factor: there the arena's limit decides. */
-	if (plan->rows_firm && needed > limit)
+	/* A mere guess has to be far above the limit; nearer to it, the limit speaks while the rows arrive. */
+	if (needed / (plan->rows_firm ? 1 : DOUBTFUL_GUESS) > limit)
 		ereport(ERROR,
 				(errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
 				 errmsg("training would need about %.0f MB, more than mlplat.max_training_memory (%d MB) allows",

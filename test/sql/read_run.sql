@@ -58,6 +58,19 @@ ROLLBACK;
 SELECT count(DISTINCT checksum) AS images FROM ml_versions WHERE model IN ('from_t', 'from_part', 'from_query');
 SELECT count(DISTINCT checksum) AS images FROM ml_versions WHERE model IN ('from_v', 'from_mv');
 
+-- A foreign table.
+CREATE EXTENSION file_fdw;
+CREATE SERVER files FOREIGN DATA WRAPPER file_fdw;
+CREATE FOREIGN TABLE ft (k int, a float8, y float8) SERVER files
+	OPTIONS (format 'csv', program $$awk 'BEGIN { for (i = 1; i <= 200; i++) print i "," i % 7 "," i % 13 }'$$);
+SELECT train('ft', 'from_ft', $$, id => 'k'$$);
+SELECT count(DISTINCT checksum) AS images FROM ml_versions WHERE model IN ('from_t', 'from_ft');
+SET client_min_messages = warning;
+DROP EXTENSION file_fdw CASCADE;
+RESET client_min_messages;
+-- Training within what is read would write.
+SELECT try('SELECT score AS a, version AS y FROM ml_train(''gbdt'', ''t'', ''y'', ''inner'')');
+
 -- Columns that came, went and moved.
 CREATE TABLE moved (x1 int, y float8, x2 text, a float8, k int);
 INSERT INTO moved (y, a, k) SELECT y, a, k FROM t;
