@@ -195,6 +195,14 @@ copy_result(MlTrainOutcome *outcome, const MlTrainResult *result)
 
 /* -- the run ---------------------------------------------------------------- */
 
+static void
+enter(Run *run, MlPhase phase)
+{
+	ml_progress_phase(run->progress, phase);
+	if (run->told != NULL)
+		run->told();
+}
+
 static double
 seconds_since(instr_time start)
 {
@@ -244,7 +252,7 @@ read_rows(const MlTrainRequest *request, MlEnv *env, Run *run, MlTrainSpec *spec
 	outcome->blas = env->dense != NULL ? pstrdup(env->dense->name) : NULL;
 
 	INSTR_TIME_SET_CURRENT(start);
-	ml_progress_phase(run->progress, ML_PHASE_READ);
+	enter(run, ML_PHASE_READ);
 	frame = ml_scan_run(plan, env);
 	outcome->read_seconds = seconds_since(start);
 
@@ -285,7 +293,7 @@ compute(const MlTrainRequest *request, Run *run, void (*after_read) (void))
 
 	INSTR_TIME_SET_CURRENT(start);
 	run->progress->peak_memory = ml_arena_peak(env->arena);
-	ml_progress_phase(run->progress, ML_PHASE_PREPARE);
+	enter(run, ML_PHASE_PREPARE);
 	ml_check(env, ml_pipeline_run(env, spec, frame, &result));
 	outcome->fit_seconds = seconds_since(start);
 	copy_result(outcome, result);
