@@ -81,7 +81,8 @@ taming_scale(double largest)
 		(void) frexp(largest, &exponent);
 	if (exponent >= -PLAIN_EXPONENT && exponent <= PLAIN_EXPONENT)
 		return 1;
-	return ldexp(1, exponent < -1000 ? 1000 : -exponent);
+	/* Its inverse must be a double as well. */
+	return ldexp(1, exponent < -1000 ? 1000 : (exponent > 1000 ? -1000 : -exponent));
 }
 
 static double

@@ -15,8 +15,9 @@
 #include "ml/base/arena.h"
 #include "ml/base/pool.h"
 
-/* Histograms that are kept may take this much; never fewer than MIN_SLOTS. */
-#define SLOT_BYTES ((size_t) 256 * 1024 * 1024)
+/* Histograms that are kept may take this much; never fewer than MIN_SLOTS.  Tests make it small: no tree depends on it. */
+size_t		ml_gbdt_slot_bytes = (size_t) 256 * 1024 * 1024;
+
 #define MIN_SLOTS 4
 /* Below this many histogram entries one thread searches them faster than two. */
 #define SERIAL_ENTRIES 8192
@@ -43,7 +44,7 @@ typedef struct QuantiseJob
 static size_t
 slot_limit(size_t entries, int32_t max_leaves)
 {
-	size_t		slots = SLOT_BYTES / (entries * sizeof(MlGbdtSum) + 1);
+	size_t		slots = ml_gbdt_slot_bytes / (entries * sizeof(MlGbdtSum) + 1);
 
 	if (slots < MIN_SLOTS)
 		slots = MIN_SLOTS;
