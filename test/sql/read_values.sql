@@ -155,6 +155,16 @@ SELECT regexp_replace(try($$'keyed', 'y', 'null_id', '{x}', id => 'k_int'$$), 'r
 UPDATE keyed SET k_text = 'twice' WHERE x = 1;
 SELECT try($$'keyed', 'y', 'double_id', '{x}', id => 'k_text'$$);
 
+-- The split hangs on the rows alone: not on the columns that are used, nor on the form in which the target is read.
+CREATE TABLE judged AS SELECT i * 37 % 101 AS x, i * 0.1::float8 AS f, 't' || i % 9 AS t, ARRAY[i, -i] AS v, i % 2 = 0 AS b, i % 3 AS y FROM generate_series(1, 300) i;
+SELECT count(*) AS trained FROM unnest(ARRAY['x', 'x']) f, ml_train('gbdt', 'judged', 'y', 'judged', ARRAY[f], deploy => 'never');
+SELECT version FROM ml_train('gbdt', 'judged', 'y', 'judged', exclude => '{f,t,v,b}', deploy => 'never');
+SELECT version FROM ml_train('gbdt', 'judged', 'y', 'judged', '{x}', params => '{"task": "classification"}', deploy => 'never');
+SELECT version FROM ml_train('gbdt', 'SELECT y, v, b, t, f, x FROM judged', 'y', 'judged', '{x}', deploy => 'never');
+SELECT count(*) AS versions, count(DISTINCT checksum) AS images FROM ml_versions WHERE model = 'judged';
+SELECT version FROM ml_train('gbdt', 'judged', 'y', 'judged', '{x}', seed => 43, deploy => 'never');
+SELECT count(*) AS versions, count(DISTINCT checksum) AS images FROM ml_versions WHERE model = 'judged';
+
 -- Roles want types.
 SELECT try($$'categories', 'y', 'm', weight => 'tx'$$);
 SELECT complaint($$SELECT * FROM ml_train('gbdt', 'categories', 'y', 'm', split => 'time', split_by => 'tx')$$);
