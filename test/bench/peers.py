@@ -1,0 +1,89 @@
+"""The peers of test/bench/run: fits XGBoost and scikit-learn on the same rows, prints one JSON object a line.
+
+  peers.py FILE.csv TASK MODEL REPEATS THREADS
+  peers.py names
+
+FILE has a header; its last two columns are the target and the part ("train" or "test").  The time is that of fit() alone:
+the rows are in arrays already, which they are not when mlplat starts.
+"""
+import json
+import statistics
+import sys
+import time
+import warnings
+
+import numpy as np
+
+warnings.filterwarnings("ignore")
+
+
+def names():
+    """Peers that this machine has, with their versions."""
+    found = {}
+    for name in ("sklearn", "xgboost"):
+        try:
+            found[name] = __import__(name).__version__
+        except ImportError:
+            pass
+    return found
+
+
+def load(path):
+    with open(path) as file:
+        columns = file.readline().strip().split(",")
+        rows = [line.rstrip("\n").split(",") for line in file]
+    table = np.array([[float(v) if v else np.nan for v in row[:-1]] for row in rows])
+    train = np.array([row[-1] == "train" for row in rows])
+    x, y = np.ascontiguousarray(table[:, :-1]), table[:, -1]
+    return x[train], y[train], x[~train], y[~train], columns
+
+
+def auc(y, score):
+    """Area under the ROC curve; the mean of one against the rest for several classes."""
+    from sklearn.metrics import roc_auc_score
+    if score.ndim == 2 and score.shape[1] > 2:
+        return roc_auc_score(y, score, multi_class="ovr", average="macro")
+    return roc_auc_score(y, score[:, 1])
+
+
+def make(model, task, threads):
+    """An untrained peer with the parameters that test/bench/run gives to mlplat."""
+    if model == "xgboost":
+        import xgboost
+        kind = xgboost.XGBRegressor if task == "regression" else xgboost.XGBClassifier
+        return kind(n_estimators=100, max_leaves=31, max_depth=0, grow_policy="lossguide", learning_rate=0.1, tree_method="hist",
+                    max_bin=256, reg_lambda=1, min_child_weight=1, n_jobs=threads, verbosity=0)
+    if model == "histgb":
+        from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
+        kind = HistGradientBoostingRegressor if task == "regression" else HistGradientBoostingClassifier
+        return kind(max_iter=100, max_leaf_nodes=31, learning_rate=0.1, l2_regularization=1, min_samples_leaf=20, early_stopping=False)
+    if model == "logistic":
+        from sklearn.linear_model import LogisticRegression
+        return LogisticRegression(C=1.0, tol=1e-4, max_iter=1000, n_jobs=threads)
+    from sklearn.linear_model import LinearRegression
+    return LinearRegression(n_jobs=threads)
+
+
+def main():
+    if sys.argv[1] == "names":
+        print(json.dumps(names()))
+        return
+    path, task, model, repeats, threads = sys.argv[1], sys.argv[2], sys.argv[3], int(sys.argv[4]), int(sys.argv[5])
+    x, y, x_test, y_test, _ = load(path)
+    seconds = []
+    for _ in range(repeats):
+        fitted = make(model, task, threads)
+        began = time.perf_counter()
+        fitted.fit(x, y)
+        seconds.append(time.perf_counter() - began)
+    if task == "regression":
+        score = float(np.sqrt(np.mean((fitted.predict(x_test) - y_test) ** 2)))
+    else:
+        score = float(auc(y_test, fitted.predict_proba(x_test)))
+    began = time.perf_counter()
+    fitted.predict(x_test) if task == "regression" else fitted.predict_proba(x_test)
+    predict = time.perf_counter() - began
+    print(json.dumps({"seconds": statistics.median(seconds), "score": score, "predict_rows_per_s": len(y_test) / predict}))
+
+
+main()
