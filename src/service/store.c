@@ -91,9 +91,14 @@ is_better(const MlTrainRequest *request, const MlTrainOutcome *outcome, int64 pr
 {
 	if (production == 0)
 		return true;
-	if (outcome->rival_version == 0 || production != request->rival_version_id)
+	if (production != request->rival_version_id)
 	{
-		*why = pstrdup("not deployed: the version in production was not judged on the new hold-out, or changed while this one was trained");
+		*why = psprintf("not deployed: version %d was put into production while this one was trained", ml_version_number(production));
+		return false;
+	}
+	if (outcome->rival_version == 0)
+	{
+		*why = psprintf("not deployed: version %d in production could not be judged on the new rows", request->rival_version);
 		return false;
 	}
 	if (!isnan(outcome->score) && (isnan(outcome->rival_score) || outcome->score > outcome->rival_score))
