@@ -477,7 +477,7 @@ ml_gbdt_memory(const MlSchema *schema, const MlParams *params, size_t n, int thr
 		+ rows * outputs * 16	/* scores, gradients */
 		+ rows * (16 + 4)		/* scaled copies, rows of the bag */
 		+ (objective == ML_GBDT_ABSOLUTE ? rows * 16 : 0)
-		+ sample * (4 + 17.0 * threads) + (double) schema->n_features * (max_bin * 8 + 1024 + threads * (widest + 256) / 8)
+		+ sample * (4 + 17.0 * threads) + (double) schema->n_features * (max_bin * 24 + 1024 + threads * (widest + 256) / 8)
 		+ ml_param_double(params, ML_GBDT_NUM_ITERATIONS) * outputs * 2 * leaves * (3.0 * sizeof(MlGbdtNode) + sizeof(MlGbdtStep))
 		+ 1048576;
 	if (!(bytes < 0x1p60) || !(entries < 0x1p30))

@@ -50,7 +50,8 @@ typedef struct MlGbdtColumn
 	uint32_t	n_bins;			/* without missing (and without "other") */
 	uint32_t	missing;		/* the bin of missing values, the last one */
 	uint32_t	present;		/* bins that hold rows */
-	double	   *upper;			/* n_bins-1 thresholds: bin b holds upper[b-1] < x <= upper[b] */
+	double	   *upper;			/* n_bins-1 thresholds: bin b holds upper[b-1] < x <= upper[b]; then infinities */
+	uint32_t	half;			/* 2 * half - 1 is the length of upper with them */
 	uint8_t    *narrow;			/* bins by row, one of the two is NULL */
 	uint16_t   *wide;
 	int32_t		position;		/* among the row-major columns, -1 for none */
