@@ -83,12 +83,12 @@ COMMENT ON FUNCTION mlplat._predict_version(bigint, record) IS
 	'of generated functions: predicts with one version';
 GRANT EXECUTE ON FUNCTION mlplat._predict_version(bigint, record) TO PUBLIC;
 
-CREATE FUNCTION mlplat._predict_columns(model_id bigint, alias text, VARIADIC columns "any") RETURNS double precision
+CREATE FUNCTION mlplat._predict_columns(model_id bigint, alias text, names text[], VARIADIC columns "any") RETURNS double precision
 	LANGUAGE c STABLE PARALLEL SAFE COST 400
 	AS 'MODULE_PATHNAME', 'mlplat_predict_columns';
-COMMENT ON FUNCTION mlplat._predict_columns(bigint, text, "any") IS
+COMMENT ON FUNCTION mlplat._predict_columns(bigint, text, text[], "any") IS
 	'of generated functions: predicts from columns with the version that an alias of a model points to';
-GRANT EXECUTE ON FUNCTION mlplat._predict_columns(bigint, text, "any") TO PUBLIC;
+GRANT EXECUTE ON FUNCTION mlplat._predict_columns(bigint, text, text[], "any") TO PUBLIC;
 
 CREATE FUNCTION mlplat._predict_version_columns(version_id bigint, VARIADIC columns "any") RETURNS double precision
 	LANGUAGE c IMMUTABLE PARALLEL SAFE COST 400
@@ -111,12 +111,12 @@ COMMENT ON FUNCTION mlplat._predict_version_class(bigint, record) IS
 	'of generated functions: predicts with one version';
 GRANT EXECUTE ON FUNCTION mlplat._predict_version_class(bigint, record) TO PUBLIC;
 
-CREATE FUNCTION mlplat._predict_columns_class(model_id bigint, alias text, VARIADIC columns "any") RETURNS text
+CREATE FUNCTION mlplat._predict_columns_class(model_id bigint, alias text, names text[], VARIADIC columns "any") RETURNS text
 	LANGUAGE c STABLE PARALLEL SAFE COST 400
 	AS 'MODULE_PATHNAME', 'mlplat_predict_columns_class';
-COMMENT ON FUNCTION mlplat._predict_columns_class(bigint, text, "any") IS
+COMMENT ON FUNCTION mlplat._predict_columns_class(bigint, text, text[], "any") IS
 	'of generated functions: predicts from columns with the version that an alias of a model points to';
-GRANT EXECUTE ON FUNCTION mlplat._predict_columns_class(bigint, text, "any") TO PUBLIC;
+GRANT EXECUTE ON FUNCTION mlplat._predict_columns_class(bigint, text, text[], "any") TO PUBLIC;
 
 CREATE FUNCTION mlplat._predict_version_columns_class(version_id bigint, VARIADIC columns "any") RETURNS text
 	LANGUAGE c IMMUTABLE PARALLEL SAFE COST 400
@@ -139,12 +139,12 @@ COMMENT ON FUNCTION mlplat._predict_version_proba(bigint, record) IS
 	'of generated functions: predicts with one version';
 GRANT EXECUTE ON FUNCTION mlplat._predict_version_proba(bigint, record) TO PUBLIC;
 
-CREATE FUNCTION mlplat._predict_columns_proba(model_id bigint, alias text, VARIADIC columns "any") RETURNS double precision
+CREATE FUNCTION mlplat._predict_columns_proba(model_id bigint, alias text, names text[], VARIADIC columns "any") RETURNS double precision
 	LANGUAGE c STABLE PARALLEL SAFE COST 400
 	AS 'MODULE_PATHNAME', 'mlplat_predict_columns_proba';
-COMMENT ON FUNCTION mlplat._predict_columns_proba(bigint, text, "any") IS
+COMMENT ON FUNCTION mlplat._predict_columns_proba(bigint, text, text[], "any") IS
 	'of generated functions: predicts from columns with the version that an alias of a model points to';
-GRANT EXECUTE ON FUNCTION mlplat._predict_columns_proba(bigint, text, "any") TO PUBLIC;
+GRANT EXECUTE ON FUNCTION mlplat._predict_columns_proba(bigint, text, text[], "any") TO PUBLIC;
 
 CREATE FUNCTION mlplat._predict_version_columns_proba(version_id bigint, VARIADIC columns "any") RETURNS double precision
 	LANGUAGE c IMMUTABLE PARALLEL SAFE COST 400

@@ -116,7 +116,8 @@ ml_predict_array(PG_FUNCTION_ARGS)
 
 /*
  * What generated functions call: (model_id, alias, row), (version_id, row), and the same
- * with the columns one by one instead of the row.
+ * with the columns one by one instead of the row: (model_id, alias, names, columns...), for the next
+ * version may read other columns in another order; (version_id, columns...) in the order of the version.
  */
 static MlCallSite *
 by_model(FunctionCallInfo fcinfo)
@@ -142,10 +143,10 @@ columns_by_model(FunctionCallInfo fcinfo)
 {
 	MlCallSite *site;
 
-	if (PG_ARGISNULL(0) || PG_ARGISNULL(1))
+	if (PG_ARGISNULL(0) || PG_ARGISNULL(1) || PG_ARGISNULL(2))
 		return NULL;
 	site = ml_site_by_model(fcinfo, PG_GETARG_INT64(0), PG_GETARG_TEXT_PP(1));
-	ml_site_columns(site, fcinfo, 2);
+	ml_site_columns(site, fcinfo, 3, PG_GETARG_ARRAYTYPE_P(2));
 	return site;
 }
 
@@ -157,7 +158,7 @@ columns_by_version(FunctionCallInfo fcinfo)
 	if (PG_ARGISNULL(0))
 		return NULL;
 	site = ml_site_by_version(fcinfo, PG_GETARG_INT64(0));
-	ml_site_columns(site, fcinfo, 1);
+	ml_site_columns(site, fcinfo, 1, NULL);
 	return site;
 }
 

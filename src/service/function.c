@@ -25,8 +25,8 @@
 #include "service/function.h"
 #include "service/predict.h"
 
-/* Functions have at most 100 arguments; two name the model. */
-#define MAX_COLUMNS (FUNC_MAX_ARGS - 2)
+/* Functions have at most 100 arguments; up to three of the internal one come before the columns. */
+#define MAX_COLUMNS (FUNC_MAX_ARGS - 3)
 
 /* What one call costs beside the model, as for ml_predict(), in operators of 2.5 ns. */
 #define CALL_COST 160.0
@@ -117,6 +117,7 @@ typedef struct Arguments
 	Oid			types[FUNC_MAX_ARGS];
 	StringInfoData list;
 	StringInfoData passed;
+	List	   *names;			/* of columns: String nodes */
 } Arguments;
 
 static void
@@ -128,7 +129,10 @@ add_argument(Arguments *arguments, const char *name, Oid type, const char *type_
 	if (number > 1)
 		appendStringInfoString(&arguments->list, ", ");
 	if (name != NULL)
+	{
 		appendStringInfo(&arguments->list, "%s ", quote_identifier(name));
+		arguments->names = lappend(arguments->names, makeString(pstrdup(name)));
+	}
 	appendStringInfoString(&arguments->list, type_name);
 	appendStringInfo(&arguments->passed, ", $%d", number);
 }
@@ -161,16 +165,31 @@ collect_arguments(const MlServed *served, Relation relation, const FunctionKind 
 	}
 }
 
+/* The names of the columns as an array constant, and a comma; nothing for a row. */
+static char *
+names_argument(const FunctionKind *kind, const Arguments *arguments)
+{
+	StringInfoData sql;
+	ListCell   *cell;
+
+	initStringInfo(&sql);
+	if (!kind->columns)
+		return sql.data;
+	foreach(cell, arguments->names)
+		appendStringInfo(&sql, "%s%s", sql.len > 0 ? ", " : "", quote_literal_cstr(strVal(lfirst(cell))));
+	return psprintf(", ARRAY[%s]::pg_catalog.text[]", sql.data);
+}
+
 /* SELECT mlplat._predict...(ids, arguments) */
 static char *
-function_body(const MlServed *served, const FunctionKind *kind, const char *alias, bool pinned, const char *passed)
+function_body(const MlServed *served, const FunctionKind *kind, const char *alias, bool pinned, const Arguments *arguments)
 {
 	if (pinned)
 		return psprintf("SELECT mlplat._predict_version%s%s(" INT64_FORMAT "::pg_catalog.int8%s)",
-						kind->columns ? "_columns" : "", kind->suffix, served->resolved.version_id, passed);
-	return psprintf("SELECT mlplat._predict%s%s(" INT64_FORMAT "::pg_catalog.int8, %s::pg_catalog.text%s)",
+						kind->columns ? "_columns" : "", kind->suffix, served->resolved.version_id, arguments->passed.data);
+	return psprintf("SELECT mlplat._predict%s%s(" INT64_FORMAT "::pg_catalog.int8, %s::pg_catalog.text%s%s)",
 					kind->columns ? "_columns" : "", kind->suffix, served->resolved.model_id,
-					quote_literal_cstr(alias), passed);
+					quote_literal_cstr(alias), names_argument(kind, arguments), arguments->passed.data);
 }
 
 static void
@@ -218,7 +237,7 @@ ml_function_create(const char *reference, Oid relation_id, const char *name, con
 	relation_close(relation, NoLock);
 
 	create_function(served, kind, quote_qualified_identifier(schema, name), &arguments,
-					function_body(served, kind, alias != NULL ? alias : ML_PRODUCTION, pinned, arguments.passed.data),
+					function_body(served, kind, alias != NULL ? alias : ML_PRODUCTION, pinned, &arguments),
 					pinned);
 	CommandCounterIncrement();
 	function = LookupFuncName(list_make2(makeString(schema), makeString(unconstify(char *, name))),

@@ -111,8 +111,8 @@ scalar_code(const MlServed *served, const MlFeature *feature, const JsonbValue *
 	return ml_feature_code(feature, value->val.string.val, value->val.string.len);
 }
 
-/* All features that are elements of one array: from "first" on. */
-static void
+/* The features that are elements of one array, from "first" on; returns the last of them. */
+static int
 encode_array(const MlServed *served, int first, const JsonbValue *value, double *x)
 {
 	const MlSchema *schema = served->model->schema;
@@ -130,22 +130,22 @@ encode_array(const MlServed *served, int first, const JsonbValue *value, double 
 		if (JsonContainerSize(array) != feature->elements)
 			ml_report_array_length(served, feature, JsonContainerSize(array));
 	}
-	for (int f = first; f < schema->n_features; f++)
+	for (; first < schema->n_features; first++)
 	{
-		const MlFeature *element = &schema->features[f];
+		const MlFeature *element = &schema->features[first];
 
 		if (strcmp(element->source_column, feature->source_column) != 0)
-			continue;
-		x[f] = array == NULL ? NAN :
+			break;
+		x[first] = array == NULL ? NAN :
 			scalar_number(served, element, getIthJsonbValueFromContainer(array, element->element - 1));
 	}
+	return first - 1;
 }
 
 void
 ml_json_encode(const MlServed *served, Jsonb *features, double *x)
 {
 	const MlSchema *schema = served->model->schema;
-	const char *done = NULL;	/* the array column whose elements are in x */
 
 	if (!JB_ROOT_IS_OBJECT(features))
 		ereport(ERROR,
@@ -158,8 +158,6 @@ ml_json_encode(const MlServed *served, Jsonb *features, double *x)
 		JsonbValue	room;
 		JsonbValue *value;
 
-		if (feature->element > 0 && done != NULL && strcmp(done, feature->source_column) == 0)
-			continue;
 		value = getKeyJsonValueFromContainer(&features->root, feature->source_column,
 											 strlen(feature->source_column), &room);
 		if (value == NULL)
@@ -168,10 +166,7 @@ ml_json_encode(const MlServed *served, Jsonb *features, double *x)
 					 errmsg("model \"%s\" needs feature \"%s\", for which there is no key", served->name, feature->source_column),
 					 errhint("Write null for a value that is missing.")));
 		if (feature->element > 0)
-		{
-			encode_array(served, f, value, x);
-			done = feature->source_column;
-		}
+			f = encode_array(served, f, value, x);
 		else if (feature->kind == ML_FEATURE_CATEGORY)
 			x[f] = scalar_code(served, feature, value);
 		else

@@ -280,24 +280,49 @@ ml_site_array(MlCallSite *site, ArrayType *features)
 	predict(site);
 }
 
-/* The arguments look like a row whose columns have the names that the model uses. */
-static void
-map_arguments(MlCallSite *site, FunctionCallInfo fcinfo, int first)
+/* Names of the columns given as arguments: char *, in the current memory context. */
+static List *
+argument_names(MlCallSite *site, ArrayType *names, int count)
 {
 	const MlSchema *schema = site->served.model->schema;
-	List	   *columns = ml_source_columns(schema);
-	MemoryContext old;
-	TupleDesc	arguments;
+	List	   *result = NIL;
+	ListCell   *cell;
+
+	if (names == NULL)
+	{
+		foreach(cell, ml_source_columns(schema))
+			result = lappend(result, unconstify(char *, schema->features[lfirst_int(cell)].source_column));
+	}
+	else
+	{
+		Datum	   *values;
+		int			n;
+
+		if (array_contains_nulls(names))
+			ereport(ERROR,
+					(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+					 errmsg("names of columns must not be null")));
+		deconstruct_array(names, TEXTOID, -1, false, TYPALIGN_INT, &values, NULL, &n);
+		for (int i = 0; i < n; i++)
+			result = lappend(result, TextDatumGetCString(values[i]));
+	}
+	if (list_length(result) != count)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("model \"%s\" is given %d columns for %d names", site->served.name, count, list_length(result))));
+	return result;
+}
+
+/* The arguments look like a row whose columns have these names. */
+static void
+map_arguments(MlCallSite *site, FunctionCallInfo fcinfo, int first, ArrayType *names)
+{
+	MemoryContext old = MemoryContextSwitchTo(begin_map(site));
+	List	   *columns = argument_names(site, names, PG_NARGS() - first);
+	TupleDesc	arguments = CreateTemplateTupleDesc(list_length(columns));
 	ListCell   *cell;
 	int			i = 0;
 
-	if (PG_NARGS() - first != list_length(columns))
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("model \"%s\" reads %d columns, not %d",
-						site->served.name, list_length(columns), PG_NARGS() - first)));
-	old = MemoryContextSwitchTo(begin_map(site));
-	arguments = CreateTemplateTupleDesc(list_length(columns));
 	foreach(cell, columns)
 	{
 		Oid			type = get_fn_expr_argtype(fcinfo->flinfo, first + i);
@@ -305,7 +330,7 @@ map_arguments(MlCallSite *site, FunctionCallInfo fcinfo, int first)
 		if (!OidIsValid(type))
 			elog(ERROR, "could not determine type of argument %d", first + i + 1);
 		i++;
-		TupleDescInitEntry(arguments, i, schema->features[lfirst_int(cell)].source_column, type, -1, 0);
+		TupleDescInitEntry(arguments, i, lfirst(cell), type, -1, 0);
 	}
 	site->values = palloc(sizeof(Datum) * Max(i, 1));
 	site->nulls = palloc(sizeof(bool) * Max(i, 1));
@@ -314,7 +339,7 @@ map_arguments(MlCallSite *site, FunctionCallInfo fcinfo, int first)
 }
 
 void
-ml_site_columns(MlCallSite *site, FunctionCallInfo fcinfo, int first)
+ml_site_columns(MlCallSite *site, FunctionCallInfo fcinfo, int first, ArrayType *names)
 {
 	int			count = PG_NARGS() - first;
 
@@ -323,7 +348,7 @@ ml_site_columns(MlCallSite *site, FunctionCallInfo fcinfo, int first)
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 				 errmsg("the columns cannot be passed as a VARIADIC array")));
 	if (unlikely(site->map == NULL))
-		map_arguments(site, fcinfo, first);
+		map_arguments(site, fcinfo, first, names);
 	for (int i = 0; i < count; i++)
 	{
 		site->nulls[i] = PG_ARGISNULL(first + i);

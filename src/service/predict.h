@@ -32,8 +32,11 @@ extern void ml_site_row(MlCallSite *site, HeapTupleHeader row);
 extern void ml_site_json(MlCallSite *site, Jsonb *features);
 extern void ml_site_array(MlCallSite *site, ArrayType *features);
 
-/* Arguments "first" and on are the columns that the model reads, in its order (VARIADIC "any"). */
-extern void ml_site_columns(MlCallSite *site, FunctionCallInfo fcinfo, int first);
+/*
+ * Arguments "first" and on are columns (VARIADIC "any"): of these names, found like those of a row; or without names, those
+ * that the model reads, in its order.  Only who names a version can know that order.  The names are those of the call site.
+ */
+extern void ml_site_columns(MlCallSite *site, FunctionCallInfo fcinfo, int first, ArrayType *names);
 
 /* What was predicted, as each function returns it; 42809 where the model's task has no such answer. */
 extern double ml_site_value(MlCallSite *site);

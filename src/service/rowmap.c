@@ -13,6 +13,7 @@
 
 #include "service/rowmap.h"
 
+/* The schema's loader has seen to it that the elements of an array stand together. */
 List *
 ml_source_columns(const MlSchema *schema)
 {
@@ -22,14 +23,8 @@ ml_source_columns(const MlSchema *schema)
 	for (int f = 0; f < schema->n_features; f++)
 	{
 		const char *column = schema->features[f].source_column;
-		bool		known = last != NULL && strcmp(last, column) == 0;
-		ListCell   *cell;
 
-		/* Elements of one array stand together, so the long search is rare. */
-		if (!known && schema->features[f].element > 0)
-			foreach(cell, first)
-				known = known || strcmp(schema->features[lfirst_int(cell)].source_column, column) == 0;
-		if (!known)
+		if (last == NULL || strcmp(last, column) != 0)
 			first = lappend_int(first, f);
 		last = column;
 	}
@@ -178,10 +173,8 @@ collect_elements(MlMapStep *step, const MlSchema *schema, int first)
 	const char *column = schema->features[first].source_column;
 
 	step->elements = palloc_array(MlElement, schema->n_features - first);
-	for (int f = first; f < schema->n_features; f++)
+	for (int f = first; f < schema->n_features && strcmp(schema->features[f].source_column, column) == 0; f++)
 	{
-		if (strcmp(schema->features[f].source_column, column) != 0)
-			continue;
 		step->elements[step->n_elements].position = schema->features[f].element - 1;
 		step->elements[step->n_elements].feature = f;
 		step->n_elements++;

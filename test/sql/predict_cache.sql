@@ -35,7 +35,12 @@ FETCH ALL c;
 COMMIT;
 
 -- A model larger than the cache serves, and is gone after the statement.
+\set VERBOSITY terse
+SET client_min_messages = log;
 SELECT count(DISTINCT ml_predict('forest', s)) > 100 AS works, count(ml_predict('forest@1', s)) FROM samples s;
+SELECT count(ml_predict('forest', s)) FROM samples s;
+RESET client_min_messages;
+\set VERBOSITY default
 SELECT bytes < 100000 AS gone FROM cached;
 RESET mlplat.model_cache_size;
 SELECT sum(ml_predict('forest', s)) = (SELECT sum(prediction) FROM ml_predict_batch('forest', 'samples')) AS same FROM samples s;

@@ -43,6 +43,7 @@ BEGIN
     RETURN NEXT regexp_replace(line, '''\d+''::bigint', 'id', 'g');
   END LOOP;
 END $$;
+SELECT plan('SELECT "Shop".by_columns(age, paid, city) FROM "Shop"."Buyers"');
 SELECT plan('SELECT b.returns_predict, b.score_predict, "Shop".score_columns(age) FROM "Shop"."Buyers" b');
 
 -- By name it is STABLE: nothing to be indexed. Pinned it is.
@@ -83,6 +84,19 @@ SELECT ml_create_function('score@canary', '"Shop"."Buyers"', name => 'score_cana
 SELECT round(b.score_canary::numeric, 6) AS canary FROM "Shop"."Buyers" b WHERE id = 2;
 SELECT ml_drop_alias('score', 'canary');
 SELECT b.score_canary FROM "Shop"."Buyers" b WHERE id = 2; \echo :SQLSTATE
+
+-- A later version may read the columns in another order, or fewer of them: they are found by name.
+SELECT ml_create_function('score', '"Shop"."Buyers"', kind => 'columns', name => 'score_by_age');
+SELECT version FROM ml_train('linear_regression', 'SELECT id, age, 100.0 * id + age AS score FROM "Shop"."Buyers"', 'score', model => 'two', features => '{id,age}', split => 'none');
+SELECT ml_create_function('two', '"Shop"."Buyers"', kind => 'columns', name => 'two_columns');
+SELECT version FROM ml_train('linear_regression', 'SELECT id, age, 100.0 * id + age AS score FROM "Shop"."Buyers"', 'score', model => 'two', features => '{age,id}', split => 'none', deploy => 'always');
+SELECT round(two_columns(3, 4)) AS swapped;
+SELECT version FROM ml_train('linear_regression', 'SELECT id, 7.0 * id AS score FROM "Shop"."Buyers"', 'score', model => 'two', features => '{id}', split => 'none', deploy => 'always');
+SELECT round(two_columns(3, 4)) AS fewer;
+SELECT version FROM ml_train('linear_regression', 'SELECT id, paid, 7.0 * id AS score FROM "Shop"."Buyers"', 'score', model => 'two', features => '{id,paid}', split => 'none', deploy => 'always');
+SELECT two_columns(3, 4); \echo :SQLSTATE
+DROP FUNCTION two_columns, score_by_age;
+SELECT ml_drop('two');
 
 -- What cannot be made.
 SELECT ml_create_function('value', '"Shop"."Buyers"'); \echo :SQLSTATE

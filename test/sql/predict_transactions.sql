@@ -191,7 +191,7 @@ DISCARD ALL;
 SELECT round(ml_predict('times', t)) AS after_discard FROM ten t;
 
 -- NULLs and nonsense straight into the internal functions.
-SELECT mlplat._predict_version(NULL, t), mlplat._predict(NULL, NULL, t), mlplat._predict_version_columns(NULL, 1), mlplat._predict_columns(NULL, NULL, 1) FROM ten t;
+SELECT mlplat._predict_version(NULL, t), mlplat._predict(NULL, NULL, t), mlplat._predict_version_columns(NULL, 1), mlplat._predict_columns(NULL, NULL, NULL, 1) FROM ten t;
 SELECT mlplat._predict_version(-1, t) FROM ten t; \echo :SQLSTATE
 SELECT mlplat._predict(-1, 'production', t) FROM ten t; \echo :SQLSTATE
 SELECT mlplat._predict_version_columns(9223372036854775807, 1); \echo :SQLSTATE
@@ -199,8 +199,11 @@ SELECT mlplat._predict_version_columns(version_id) FROM mlplat.version JOIN mlpl
 SELECT mlplat._predict_version_columns(version_id, 1, 2) FROM mlplat.version JOIN mlplat.model USING (model_id) WHERE name = 'times' LIMIT 1; \echo :SQLSTATE
 SELECT mlplat._predict_version_columns(version_id, 'x'::text) FROM mlplat.version JOIN mlplat.model USING (model_id) WHERE name = 'times' LIMIT 1; \echo :SQLSTATE
 SELECT mlplat._predict_version_columns(version_id, VARIADIC '{1}'::int[]) FROM mlplat.version JOIN mlplat.model USING (model_id) WHERE name = 'times' LIMIT 1; \echo :SQLSTATE
-SELECT mlplat._predict_columns(model_id, 'nobody', 1) FROM mlplat.model WHERE name = 'times'; \echo :SQLSTATE
-SELECT round(mlplat._predict_columns(model_id, 'production', 10)) FROM mlplat.model WHERE name = 'times';
+SELECT mlplat._predict_columns(model_id, 'nobody', '{x}', 1) FROM mlplat.model WHERE name = 'times'; \echo :SQLSTATE
+SELECT mlplat._predict_columns(model_id, 'production', '{x}', 1, 2) FROM mlplat.model WHERE name = 'times'; \echo :SQLSTATE
+SELECT mlplat._predict_columns(model_id, 'production', '{x,NULL}', 1, 2) FROM mlplat.model WHERE name = 'times'; \echo :SQLSTATE
+SELECT mlplat._predict_columns(model_id, 'production', '{z}', 1) FROM mlplat.model WHERE name = 'times'; \echo :SQLSTATE
+SELECT round(mlplat._predict_columns(model_id, 'production', '{w,x}', 1, 10)) FROM mlplat.model WHERE name = 'times';
 
 SELECT ml_drop('times');
 DROP FUNCTION follow, follow_type, deploy_second;

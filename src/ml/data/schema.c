@@ -244,6 +244,37 @@ check_feature_names(MlReader *r, const MlSchema *schema)
 	return r->status = ml_level_index(r->env, names, schema->n_features, &unused);
 }
 
+/*
+ * Serving reads each column once: the elements of an array column stand together, agree about its
+ * length and are numbers, and no other feature has the same column.
+ */
+static MlStatus
+check_columns(MlReader *r, const MlSchema *schema)
+{
+	const MlLevelIndex *unused;
+	const char **columns = ml_alloc(r->env, (size_t) schema->n_features, sizeof(char *));
+	int32_t		n = 0;
+
+	if (columns == NULL)
+		return r->status = r->env->error.status;
+	for (int f = 0; f < schema->n_features; f++)
+	{
+		const MlFeature *feature = &schema->features[f];
+		const MlFeature *before = f > 0 ? feature - 1 : NULL;
+
+		if (feature->elements > 0 && feature->kind != ML_FEATURE_NUMBER)
+			return ml_reader_corrupt(r, "an array element is a category");
+		if (feature->elements > 0 && before != NULL && strcmp(before->source_column, feature->source_column) == 0)
+		{
+			if (before->elements != feature->elements)
+				return ml_reader_corrupt(r, "the elements of an array disagree about its length");
+			continue;
+		}
+		columns[n++] = feature->source_column;
+	}
+	return r->status = ml_level_index(r->env, columns, n, &unused);
+}
+
 MlStatus
 ml_schema_load(MlReader *r, MlSchema **result)
 {
@@ -264,6 +295,7 @@ ml_schema_load(MlReader *r, MlSchema **result)
 	for (uint32_t f = 0; f < n_features; f++)
 		ML_TRY(load_feature(r, &schema->features[f]));
 	ML_TRY(check_feature_names(r, schema));
+	ML_TRY(check_columns(r, schema));
 	*result = schema;
 	return ML_OK;
 }
