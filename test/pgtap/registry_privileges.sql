@@ -91,6 +91,14 @@ SELECT is(round(ml_predict_array('prices', ARRAY[4])), 9::float8, 'a superuser p
 SELECT is(as_role('regress_heir', $$SELECT round(ml_predict_array('prices', ARRAY[4]))$$), '9', 'the cache serves who may');
 SELECT is(as_role('regress_stranger', $$SELECT round(ml_predict_array('prices', ARRAY[4]))$$), '42704', 'and nobody else');
 
+-- Functions of a model run with the rights of who calls them: nobody gets at a model by its id.
+SELECT ml_create_function('prices', 'points', 'price_now'), ml_create_function('prices@1', 'points', 'price_then', pinned => true);
+SELECT is(as_role('regress_heir', 'SELECT round(price_now(p)) FROM points p WHERE id = 4'), '9', 'the owner may call its function');
+SELECT is(as_role('regress_stranger', 'SELECT round(price_now(p)) FROM points p WHERE id = 4'), '42704', 'a stranger may not');
+SELECT is(as_role('regress_stranger', 'SELECT round(price_then(p)) FROM points p WHERE id = 4'), '42704', 'nor a pinned one');
+SELECT is(try_with('predict', 'SELECT round(price_now(p) + price_then(p)) FROM points p WHERE id = 4'), '18', 'predict is enough');
+DROP FUNCTION price_now(points), price_then(points);
+
 -- A stranger: as if there were no such model.
 SELECT is(as_role('regress_stranger', query), CASE WHEN query ~ 'ml_train' THEN '42501' ELSE '42704' END, 'a stranger: ' || query)
 FROM action WHERE query !~ 'ml_(models|versions|metrics|deployments|jobs) ' ORDER BY n;
