@@ -111,13 +111,15 @@ ml_gbdt_grower_create(MlEnv *env, const MlGbdtBins *bins, const MlGbdtRules *rul
 	grower->leaf = ml_alloc0(env, leaves, sizeof(MlGbdtLeaf));
 	grower->node = ml_alloc(env, 2 * leaves, sizeof(MlGbdtNode));
 	grower->slot = ml_alloc0(env, (size_t) grower->max_slots, sizeof(MlGbdtSum *));
+	grower->slot_leaf = ml_alloc(env, (size_t) grower->max_slots, sizeof(int32_t));
 	grower->free_slot = ml_alloc(env, (size_t) grower->max_slots, sizeof(int32_t));
+	grower->heap = ml_alloc(env, leaves, sizeof(int32_t));
 	grower->room = ml_alloc0(env, (size_t) grower->threads, sizeof(MlGbdtRoom));
 	grower->found = ml_alloc(env, 2 * columns + 1, sizeof(MlGbdtSplit));
 	grower->block_sum = ml_alloc(env, 2 * blocks, sizeof(double));
 	grower->first_block = ml_alloc(env, leaves + 1, sizeof(size_t));
 	if (!grower->rows || !grower->to_left || !grower->to_right || !grower->block_left || !grower->gradient ||
-		!grower->narrow || !grower->wide || !grower->leaf || !grower->node || !grower->slot || !grower->free_slot ||
+		!grower->narrow || !grower->wide || !grower->leaf || !grower->node || !grower->slot || !grower->slot_leaf || !grower->free_slot || !grower->heap ||
 		!grower->room || !grower->found || !grower->block_sum || !grower->first_block)
 		return env->error.status;
 	*result = grower;
@@ -216,22 +218,34 @@ quantise(MlEnv *env, MlGbdtGrower *grower, MlGbdtSum *total)
 /* ---- slots ---- */
 
 static void
+set_slot(MlGbdtGrower *grower, MlGbdtLeaf *leaf, int32_t slot)
+{
+	leaf->slot = slot;
+	if (slot >= 0)
+		grower->slot_leaf[slot] = (int32_t) (leaf - grower->leaf);
+}
+
+static void
 give_slot(MlGbdtGrower *grower, MlGbdtLeaf *leaf)
 {
 	if (leaf->slot >= 0)
+	{
+		grower->slot_leaf[leaf->slot] = -1;
 		grower->free_slot[grower->n_free++] = leaf->slot;
+	}
 	leaf->slot = -1;
 }
 
-/* A slot for a new leaf; if there is none left, that of the least promising other leaf. */
+/* A slot for a new leaf; if there is none left, that of the least promising one but "keep". */
 static MlStatus
-take_slot(MlEnv *env, MlGbdtGrower *grower, const MlGbdtLeaf *keep, int32_t *slot)
+take_slot(MlEnv *env, MlGbdtGrower *grower, MlGbdtLeaf *leaf, const MlGbdtLeaf *keep)
 {
 	MlGbdtLeaf *poorest = NULL;
+	int32_t		slot;
 
 	if (grower->n_free > 0)
 	{
-		*slot = grower->free_slot[--grower->n_free];
+		set_slot(grower, leaf, grower->free_slot[--grower->n_free]);
 		return ML_OK;
 	}
 	if (grower->n_slots < grower->max_slots)
@@ -241,18 +255,20 @@ take_slot(MlEnv *env, MlGbdtGrower *grower, const MlGbdtLeaf *keep, int32_t *slo
 		if (hist == NULL)
 			return env->error.status;
 		grower->slot[grower->n_slots] = hist;
-		*slot = grower->n_slots++;
+		set_slot(grower, leaf, grower->n_slots++);
 		return ML_OK;
 	}
-	for (int32_t l = 0; l < grower->n_leaves; l++)
+	/* None is free, so each has a leaf; there are at least MIN_SLOTS, and one is kept. */
+	for (int32_t s = 0; s < grower->n_slots; s++)
 	{
-		MlGbdtLeaf *leaf = &grower->leaf[l];
+		MlGbdtLeaf *other = &grower->leaf[grower->slot_leaf[s]];
 
-		if (leaf->slot >= 0 && leaf != keep && (poorest == NULL || leaf->best.gain < poorest->best.gain))
-			poorest = leaf;
+		if (other != keep && (poorest == NULL || other->best.gain < poorest->best.gain))
+			poorest = other;
 	}
-	*slot = poorest->slot;		/* there are at least MIN_SLOTS, and one is kept */
+	slot = poorest->slot;
 	poorest->slot = -1;
+	set_slot(grower, leaf, slot);
 	return ML_OK;
 }
 
@@ -395,13 +411,13 @@ search_children(MlEnv *env, MlGbdtGrower *grower, MlGbdtLeaf *a, MlGbdtLeaf *b, 
 
 	job.wanted[0] = may_split(grower, small);
 	job.wanted[1] = may_split(grower, large);
-	large->slot = parent_slot;
+	set_slot(grower, large, parent_slot);
 	if (!job.wanted[0] && !job.wanted[1])
 	{
 		give_slot(grower, large);
 		return ML_OK;
 	}
-	ML_TRY(take_slot(env, grower, large, &small->slot));
+	ML_TRY(take_slot(env, grower, small, large));
 	if (parent_slot >= 0)
 	{
 		job.subtract = true;
@@ -414,7 +430,7 @@ search_children(MlEnv *env, MlGbdtGrower *grower, MlGbdtLeaf *a, MlGbdtLeaf *b, 
 		SearchJob	one = {.grower = grower, .leaf = {job.leaf[which]}, .wanted = {job.wanted[which]}};
 
 		if (one.leaf[0]->slot < 0)
-			ML_TRY(take_slot(env, grower, one.leaf[0], &one.leaf[0]->slot));
+			ML_TRY(take_slot(env, grower, one.leaf[0], NULL));
 		ML_TRY(ml_gbdt_hist_leaf(env, grower, one.leaf[0], grower->slot[one.leaf[0]->slot]));
 		ML_TRY(search(env, &one));
 	}
@@ -537,14 +553,51 @@ split_leaf(MlEnv *env, MlGbdtGrower *grower, int32_t l)
 	return search_children(env, grower, left, right, parent_slot);
 }
 
-static int32_t
-best_leaf(const MlGbdtGrower *grower)
-{
-	int32_t		best = -1;
+/* ---- the order of splits ---- */
 
-	for (int32_t l = 0; l < grower->n_leaves; l++)
-		if (grower->leaf[l].best.gain > (best < 0 ? 0 : grower->leaf[best].best.gain))
-			best = l;
+/* Higher gain first; of equals the older leaf. */
+static bool
+splits_before(const MlGbdtGrower *grower, int32_t a, int32_t b)
+{
+	double		gain_a = grower->leaf[a].best.gain;
+	double		gain_b = grower->leaf[b].best.gain;
+
+	return gain_a != gain_b ? gain_a > gain_b : a < b;
+}
+
+static void
+push_leaf(MlGbdtGrower *grower, int32_t leaf)
+{
+	int32_t		i = grower->n_heap;
+
+	if (!(grower->leaf[leaf].best.gain > 0))
+		return;
+	for (grower->n_heap++; i > 0 && splits_before(grower, leaf, grower->heap[(i - 1) / 2]); i = (i - 1) / 2)
+		grower->heap[i] = grower->heap[(i - 1) / 2];
+	grower->heap[i] = leaf;
+}
+
+static int32_t
+pop_leaf(MlGbdtGrower *grower)
+{
+	int32_t		best = grower->heap[0];
+	int32_t		last = grower->heap[--grower->n_heap];
+	int32_t		i = 0;
+
+	for (;;)
+	{
+		int32_t		child = 2 * i + 1;
+
+		if (child >= grower->n_heap)
+			break;
+		if (child + 1 < grower->n_heap && splits_before(grower, grower->heap[child + 1], grower->heap[child]))
+			child++;
+		if (!splits_before(grower, grower->heap[child], last))
+			break;
+		grower->heap[i] = grower->heap[child];
+		i = child;
+	}
+	grower->heap[i] = last;
 	return best;
 }
 
@@ -565,9 +618,13 @@ start_tree(MlGbdtGrower *grower, const uint32_t *rows, size_t n_rows, const bool
 			grower->wide[grower->n_wide++] = bins->wide[j];
 	grower->n_free = 0;
 	for (int32_t s = 0; s < grower->n_slots; s++)
+	{
+		grower->slot_leaf[s] = -1;
 		grower->free_slot[grower->n_free++] = s;
+	}
 	grower->n_nodes = 0;
 	grower->n_set = 0;
+	grower->n_heap = 0;
 	grower->n_leaves = 1;
 	grower->leaf[0] = (MlGbdtLeaf) {.begin = 0, .count = n_rows, .slot = -1};
 	grower->leaf[0].node = add_leaf_node(grower, n_rows);
@@ -581,7 +638,7 @@ search_root(MlEnv *env, MlGbdtGrower *grower)
 
 	if (!job.wanted[0] || grower->max_leaves < 2)
 		return ML_OK;
-	ML_TRY(take_slot(env, grower, root, &root->slot));
+	ML_TRY(take_slot(env, grower, root, NULL));
 	ML_TRY(ml_gbdt_hist_leaf(env, grower, root, grower->slot[root->slot]));
 	return search(env, &job);
 }
@@ -603,8 +660,15 @@ ml_gbdt_grow(MlEnv *env, MlGbdtGrower *grower, MlGbdtLoss *loss, int32_t k,
 	start_tree(grower, rows, n_rows, use);
 	ML_TRY(quantise(env, grower, &grower->leaf[0].total));
 	ML_TRY(search_root(env, grower));
-	for (int32_t l; grower->n_leaves < grower->max_leaves && (l = best_leaf(grower)) >= 0;)
+	push_leaf(grower, 0);
+	while (grower->n_heap > 0 && grower->n_leaves < grower->max_leaves)
+	{
+		int32_t		l = pop_leaf(grower);
+
 		ML_TRY(split_leaf(env, grower, l));
+		push_leaf(grower, l);
+		push_leaf(grower, grower->n_leaves - 1);
+	}
 	if (grower->n_leaves == 1)
 		return ML_OK;
 	ML_TRY(ml_gbdt_leaf_values(env, grower));

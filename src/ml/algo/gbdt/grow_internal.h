@@ -59,6 +59,8 @@ struct MlGbdtGrower
 	MlGbdtLeaf *leaf;
 	int32_t		n_leaves;
 	int32_t		max_leaves;
+	int32_t    *heap;			/* leaves that can be split, the best one first */
+	int32_t		n_heap;
 	MlGbdtNode *node;			/* pairs of children in order of creation */
 	uint32_t	n_nodes;
 	uint16_t   *set;
@@ -66,6 +68,7 @@ struct MlGbdtGrower
 	uint32_t	set_capacity;
 
 	MlGbdtSum **slot;
+	int32_t    *slot_leaf;		/* whose histogram it holds, -1: nobody's */
 	int32_t		n_slots;		/* allocated */
 	int32_t		max_slots;
 	int32_t    *free_slot;
