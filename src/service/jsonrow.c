@@ -52,6 +52,9 @@ textual_type(const MlFeature *feature)
 {
 	static const Oid types[] = {DATEOID, TIMEOID, TIMESTAMPOID, TIMESTAMPTZOID, INTERVALOID};
 
+	/* An interval is a number like any other, but for its name. */
+	if (feature->logical != ML_LOGICAL_TIME && (feature->logical != ML_LOGICAL_FLOAT || feature->type_name[0] != 'i'))
+		return InvalidOid;
 	for (int i = 0; i < lengthof(types); i++)
 	{
 		if (strcmp(feature->type_name, format_type_be(types[i])) == 0)
@@ -78,8 +81,8 @@ textual_number(const MlFeature *feature, Oid type, const JsonbValue *value)
 static double
 scalar_number(const MlServed *served, const MlFeature *feature, const JsonbValue *value)
 {
+	static MlConverter numeric = {.kind = ML_CONVERT_NUMBER, .logical = ML_LOGICAL_FLOAT, .type = NUMERICOID};
 	Oid			type;
-	double		number;
 
 	if (value->type == jbvNull)
 		return NAN;
@@ -93,12 +96,8 @@ scalar_number(const MlServed *served, const MlFeature *feature, const JsonbValue
 		return value->val.boolean ? 1 : 0;
 	if (value->type != jbvNumeric)
 		report_kind(served, feature, value, "a number");
-	number = DatumGetFloat8(DirectFunctionCall1(numeric_float8_no_overflow, NumericGetDatum(value->val.numeric)));
-	if (isinf(number))
-		ereport(ERROR,
-				(errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
-				 errmsg("feature \"%s\" of model \"%s\" is out of range of a double", feature->name, served->name)));
-	return number;
+	numeric.column = feature->name;
+	return ml_convert_number(&numeric, NumericGetDatum(value->val.numeric));
 }
 
 static double
