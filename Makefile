@@ -81,7 +81,7 @@ built: setup
 demo: built			## build, start a private server, show what mlplat does, stop the server
 	@test/demo
 
-test: built			## every test on a private server (about ten minutes)
+test: built			## every kind of test, on private servers (a few minutes)
 	@test/run
 
 test-slow: built		## fuzzing for minutes, tests that take long
@@ -90,8 +90,9 @@ test-slow: built		## fuzzing for minutes, tests that take long
 bench: built			## speed and quality against other libraries
 	@test/bench/run
 
-docs: built			## write doc/reference from the tables in the code
+docs: built			## write doc/reference from the code, and the outputs that README and the tutorials show
 	@doc/generate
+	@doc/examples write
 
 check-docs: test-docs
 
