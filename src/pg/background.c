@@ -61,6 +61,15 @@ ml_background_connect(const MlBackground *background, const char *name)
 }
 
 void
+ml_background_reload(void)
+{
+	if (!ConfigReloadPending)
+		return;
+	ConfigReloadPending = false;
+	ProcessConfigFile(PGC_SIGHUP);
+}
+
+void
 ml_background_wait_for(TransactionId xid)
 {
 	if (!TransactionIdIsValid(xid))

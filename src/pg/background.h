@@ -33,6 +33,9 @@ extern const MlBackground *ml_background_arguments(void);
 /* Unblocks signals (SIGTERM: die), connects, sets application_name and plain transaction defaults. */
 extern void ml_background_connect(const MlBackground *background, const char *name);
 
+/* Takes over a configuration that was reloaded; to be called now and then while waiting. */
+extern void ml_background_reload(void);
+
 /* Waits until that transaction has ended. Outside of a transaction. */
 extern void ml_background_wait_for(TransactionId xid);
 

@@ -15,6 +15,7 @@
 #include "ml/base/pool.h"
 #include "pg/compat.h"
 #include "pg/env.h"
+#include "storage/procsignal.h"
 #include "utils/memutils.h"
 
 typedef struct MlOwnedEnv
@@ -52,11 +53,14 @@ client_is_gone(void)
 /*
  * Looks at the flags only: what is pending is served by ml_throw(), after all
  * threads have stopped.  Other interrupts (a message of a parallel worker, a
- * catch-up signal) can wait until the computation is through.
+ * catch-up signal) can wait until the computation is through; but not a barrier, for which
+ * DROP DATABASE and others wait in all processes of the server.
  */
 static bool
 interrupt_is_pending(void *state)
 {
+	if (unlikely(InterruptPending) && ProcSignalBarrierPending)
+		ProcessProcSignalBarrier();
 	if (unlikely(InterruptPending) && (QueryCancelPending || ProcDiePending))
 		return true;
 	return client_is_gone();

@@ -129,7 +129,7 @@ ml_slot_take(bool session, void (*tick) (void))
 	if (slot >= 0)
 		return slot;
 	ereport(IsBackgroundWorker ? LOG : NOTICE,
-			(errmsg("waiting, as %d training runs are under way", ml_setting_max_concurrent_jobs),
+			(errmsg("waiting, for all %d slots for training runs are taken", ml_setting_max_concurrent_jobs),
 			 errdetail("mlplat.max_concurrent_jobs allows no more at once in this server.")));
 	began = GetCurrentTimestamp();
 	gate_tag(&gate);

@@ -204,24 +204,54 @@ progress_of(const PgBackendStatus *entry)
 	return progress;
 }
 
+/* The entry of process number i of the last look, NULL when it is not one that trains in this database. */
+static const PgBackendStatus *
+training_entry(int i)
+{
+	LocalPgBackendStatus *local = pgstat_fetch_stat_local_beentry(i);
+	const PgBackendStatus *entry = local == NULL ? NULL : &local->backendStatus;
+
+	if (entry == NULL || entry->st_procpid <= 0 || entry->st_databaseid != MyDatabaseId ||
+		entry->st_progress_command != PROGRESS_COMMAND || entry->st_progress_param[P_JOB] == 0)
+		return NULL;
+	return entry;
+}
+
+/* Within a transaction the snapshot of the entries is taken once; progress wants a new one. */
+static int
+look_again(void)
+{
+	pgstat_clear_backend_activity_snapshot();
+	return pgstat_fetch_stat_numbackends();
+}
+
 List *
 ml_progress_list(void)
 {
 	List	   *list = NIL;
-	int			n;
+	int			n = look_again();
 
-	/* Within a transaction the snapshot of the entries is taken once; progress wants a new one. */
-	pgstat_clear_backend_activity_snapshot();
-	n = pgstat_fetch_stat_numbackends();
 	for (int i = 1; i <= n; i++)
 	{
-		LocalPgBackendStatus *local = pgstat_fetch_stat_local_beentry(i);
-		const PgBackendStatus *entry = local == NULL ? NULL : &local->backendStatus;
+		const PgBackendStatus *entry = training_entry(i);
 
-		if (entry == NULL || entry->st_procpid <= 0 || entry->st_databaseid != MyDatabaseId ||
-			entry->st_progress_command != PROGRESS_COMMAND || entry->st_progress_param[P_JOB] == 0)
-			continue;
-		list = lappend(list, progress_of(entry));
+		if (entry != NULL)
+			list = lappend(list, progress_of(entry));
 	}
 	return list;
+}
+
+int
+ml_progress_pid(int64 job)
+{
+	int			n = look_again();
+
+	for (int i = 1; i <= n; i++)
+	{
+		const PgBackendStatus *entry = training_entry(i);
+
+		if (entry != NULL && entry->st_progress_param[P_JOB] == job)
+			return entry->st_procpid;
+	}
+	return 0;
 }

@@ -70,4 +70,7 @@ extern char *ml_progress_describe(const MlRunProgress *progress);
 /* Runs of this database as published now: list of MlRunProgress *. */
 extern List *ml_progress_list(void);
 
+/* The process that publishes the progress of this job right now, 0 for none. */
+extern int	ml_progress_pid(int64 job);
+
 #endif							/* ML_PG_PROGRESS_H */

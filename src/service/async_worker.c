@@ -13,6 +13,7 @@
 #include <signal.h>
 
 #include "access/xact.h"
+#include "catalog/catalog.h"
 #include "catalog/job.h"
 #include "miscadmin.h"
 #include "pg/background.h"
@@ -26,14 +27,19 @@
 #include "utils/jsonb.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
+#include "utils/timestamp.h"
 
 static struct
 {
 	MlJob	   *job;			/* NULL: none claimed */
 	MlRunProgress progress;
 	MemoryContext context;		/* of the run */
+	TimestampTz looked;			/* whether the extension is still there */
 	volatile sig_atomic_t server_stops;
 }			current;
+
+/* How often a run looks whether there is still something to run for. */
+#define LOOK_MS 1000
 
 /* The postmaster sends SIGTERM when the server stops; anybody else means this job. */
 static void
@@ -72,10 +78,45 @@ commit(void)
 	MemoryContextSwitchTo(current.context);
 }
 
+/* In a transaction of its own, where there is none. */
+static bool
+is_installed(void)
+{
+	bool		installed;
+
+	StartTransactionCommand();
+	installed = OidIsValid(ml_catalog_schema());
+	CommitTransactionCommand();
+	MemoryContextSwitchTo(current.context);
+	return installed;
+}
+
+/*
+ * A run that computes holds no lock, so the extension may go away meanwhile: then there is
+ * nothing to compute for.
+ */
+static void
+stop_when_dropped(void)
+{
+	TimestampTz now = GetCurrentTimestamp();
+
+	if (IsTransactionState() || !TimestampDifferenceExceeds(current.looked, now, LOOK_MS))
+		return;
+	current.looked = now;
+	if (is_installed())
+		return;
+	QueryCancelPending = true;
+	InterruptPending = true;
+}
+
 static void
 told(void)
 {
+	MemoryContext caller = CurrentMemoryContext;
+
 	ml_progress_publish(&current.progress);
+	stop_when_dropped();
+	MemoryContextSwitchTo(caller);
 }
 
 /* -- the end ---------------------------------------------------------------- */
@@ -105,10 +146,13 @@ at_exit(int code, Datum argument)
 	if (current.job == NULL || current.server_stops)
 		return;
 	AbortOutOfAnyTransaction();
-	begin();
-	write_end("cancelled", 0, "57P01", "the worker was terminated");
+	if (is_installed())
+	{
+		begin();
+		write_end("cancelled", 0, "57P01", "the worker was terminated");
+		commit();
+	}
 	current.job = NULL;
-	commit();
 }
 
 static void
@@ -116,6 +160,12 @@ end_failed(const ErrorData *error)
 {
 	const char *state = ml_train_state_of(error);
 
+	if (!is_installed())
+	{
+		ereport(LOG,
+				(errmsg("mlplat: job " INT64_FORMAT ": training of \"%s\" stopped, for the extension was dropped", current.job->job, current.job->model)));
+		return;
+	}
 	begin();
 	write_end(state, 0, unpack_sql_state(error->sqlerrcode), error->message);
 	commit();
@@ -250,7 +300,7 @@ ml_job_main(Datum argument)
 	before_shmem_exit(at_exit, (Datum) 0);
 
 	begin();
-	slot = ml_slot_take(true, NULL);
+	slot = ml_slot_take(true, ml_background_reload);
 	commit();
 	if (claim(background->job))
 	{
@@ -264,8 +314,11 @@ ml_job_main(Datum argument)
 	ml_slot_give(slot, true);
 
 	/* A dispatcher that gave up for want of a worker may be wanted now. */
-	begin();
-	ml_async_kick();
-	commit();
+	if (is_installed())
+	{
+		begin();
+		ml_async_kick();
+		commit();
+	}
 	pgstat_report_activity(STATE_IDLE, NULL);
 }

@@ -13,6 +13,7 @@
 #include "catalog/pg_authid.h"
 #include "miscadmin.h"
 #include "pg/locks.h"
+#include "pg/progress.h"
 #include "pgstat.h"
 #include "service/async.h"
 #include "service/job_control.h"
@@ -135,12 +136,17 @@ stop_queued(int64 job)
 	return true;
 }
 
-/* As pg_cancel_backend() does it. */
+/*
+ * As pg_cancel_backend() does it.  A session holds the liveness lock of its run to the end
+ * of its transaction; only while it publishes progress is it the run that would be cancelled.
+ */
 static bool
-stop_running(int64 job)
+stop_running(int64 job, bool asynchronous)
 {
-	int			pid = ml_job_pid(job);
+	int			pid = ml_progress_pid(job);
 
+	if (pid == 0 && asynchronous)
+		pid = ml_job_pid(job);
 	return pid != 0 && pid != MyProcPid && kill(pid, SIGINT) == 0;
 }
 
@@ -157,10 +163,10 @@ ml_job_stop(int64 job)
 	if (!is_open(state) && strcmp(state->state, "interrupted") != 0)
 		return false;
 	ml_job_settle();
-	if (stop_queued(job) || stop_running(job))
+	if (stop_queued(job) || stop_running(job, state->asynchronous))
 		return true;
 
 	/* It may have been taken, or have ended, between the two looks. */
 	CHECK_FOR_INTERRUPTS();
-	return is_open(require_job(job)) && stop_running(job);
+	return is_open(require_job(job)) && stop_running(job, state->asynchronous);
 }

@@ -11,7 +11,7 @@
 /* The state once it has ended, or the present one when so many seconds (< 0: no limit) have passed. */
 extern const char *ml_job_wait(int64 job, double seconds);
 
-/* True when the job was queued or running and is being stopped. */
+/* True when the job was queued or running and is being stopped; false when it had ended, or when only its transaction goes on. */
 extern bool ml_job_stop(int64 job);
 
 /* May the current role see jobs of this owner on this model? */

@@ -256,11 +256,7 @@ ml_launcher_main(Datum argument)
 
 		ResetLatch(MyLatch);
 		CHECK_FOR_INTERRUPTS();
-		if (ConfigReloadPending)
-		{
-			ConfigReloadPending = false;
-			ProcessConfigFile(PGC_SIGHUP);
-		}
+		ml_background_reload();
 		due = take_wishes(&visit_all, &next);
 		foreach(lc, due)
 			visit(lfirst_oid(lc));

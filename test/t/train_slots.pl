@@ -22,7 +22,7 @@ my $holder = session("SELECT $long");
 wait_until("SELECT EXISTS (SELECT FROM ml_jobs WHERE model = 'long' AND phase = 'fit')");
 
 my ($status, $out, $err) = $node->psql('postgres', "SET lock_timeout = '500ms'; SELECT $short");
-like($err, qr/NOTICE:  waiting, as 1 training runs are under way/, 'who must wait is told so');
+like($err, qr/NOTICE:  waiting, for all 1 slots for training runs are taken/, 'who must wait is told so');
 like($err, qr/canceling statement due to lock timeout/, 'lock_timeout ends the wait');
 is($node->safe_psql('postgres', "SELECT state, phase, sqlstate FROM ml_jobs WHERE model = 'short'"), 'failed|start|55P03', 'with 55P03, and it is recorded');
 ($status, $out, $err) = $node->psql('postgres', "SET statement_timeout = '500ms'; SELECT $short");
