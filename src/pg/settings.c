@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "miscadmin.h"
+#include "ml/base/simd.h"
 #include "pg/compat.h"
 #include "pg/settings.h"
 #include "utils/guc.h"
@@ -41,6 +42,12 @@ static const struct config_enum_entry simd_options[] = {
 };
 
 static void
+assign_simd(int value, void *extra)
+{
+	ml_simd_limit(value == ML_SIMD_BASELINE ? ML_TIER_BASELINE : value == ML_SIMD_AVX2 ? ML_TIER_AVX2 : ML_TIER_AVX512);
+}
+
+static void
 define_user_settings(void)
 {
 	DefineCustomEnumVariable("mlplat.execution",
@@ -67,7 +74,7 @@ define_user_settings(void)
 							 "Vector instructions that may be used.",
 							 "A tier that the processor lacks falls back to the next lower one. The result does not depend on it.",
 							 &ml_setting_simd, ML_SIMD_AUTO, simd_options,
-							 PGC_USERSET, 0, NULL, NULL, NULL);
+							 PGC_USERSET, 0, NULL, assign_simd, NULL);
 	DefineCustomIntVariable("mlplat.model_cache_size",
 							"Memory for models kept ready for prediction, per session.",
 							NULL,
