@@ -48,6 +48,9 @@ start_dispatcher_for_commit(void)
 	MlBackground background = {.entry = "ml_dispatcher_main", .type = "mlplat dispatcher", .database = MyDatabaseId};
 	BackgroundWorkerHandle *handle;
 
+	/* Dropped in the same transaction: the jobs are gone with it. */
+	if (!OidIsValid(ml_catalog_schema()))
+		return;
 	background.role = ml_catalog_owner();
 	background.after = GetTopTransactionIdIfAny();
 	if (!ml_background_start(&background, &handle))

@@ -24,8 +24,10 @@
 #include "utils/syscache.h"
 #include "utils/wait_event.h"
 
-#define POLL_MS 20
-#define SLOT_POLL_MS 200
+/* A worker usually has its job in 10 ms; one that waits for a slot may wait for hours. */
+#define FIRST_POLL_MS 5
+#define LAST_POLL_MS 500
+#define SLOT_POLL_MS 300
 #define WORKER_POLL_MS 1000
 
 /*
@@ -117,7 +119,7 @@ next_job(MlJobStart *start, double *wait)
 static void
 see_it_start(const MlJobStart *start, BackgroundWorkerHandle *handle)
 {
-	for (;;)
+	for (long poll = FIRST_POLL_MS;; poll = Min(poll * 2, LAST_POLL_MS))
 	{
 		pid_t		pid;
 		bool		stopped = GetBackgroundWorkerPid(handle, &pid) == BGWH_STOPPED;
@@ -134,7 +136,7 @@ see_it_start(const MlJobStart *start, BackgroundWorkerHandle *handle)
 		commit();
 		if (!waiting || stopped)
 			return;
-		nap(POLL_MS);
+		nap(poll);
 	}
 }
 

@@ -24,7 +24,9 @@
 #include "utils/timestamp.h"
 #include "utils/wait_event.h"
 
-#define POLL_MS 50
+/* Short jobs are waited for closely, long ones without haste. */
+#define FIRST_POLL_MS 10
+#define LAST_POLL_MS 250
 
 /* While a job waits in the queue, look this often whether somebody hands it out. */
 #define KICK_MS 1000
@@ -64,9 +66,9 @@ is_open(const MlJobState *state)
 }
 
 static void
-nap(void)
+nap(long milliseconds)
 {
-	(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, POLL_MS, PG_WAIT_EXTENSION);
+	(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, milliseconds, PG_WAIT_EXTENSION);
 	ResetLatch(MyLatch);
 	CHECK_FOR_INTERRUPTS();
 }
@@ -85,7 +87,7 @@ ml_job_wait(int64 job, double seconds)
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("job " INT64_FORMAT " was queued by this transaction and cannot start before it commits", job),
 				 errhint("COMMIT first, then wait.")));
-	for (;;)
+	for (long poll = FIRST_POLL_MS;; poll = Min(poll + 1, LAST_POLL_MS))
 	{
 		TimestampTz now;
 
@@ -99,7 +101,7 @@ ml_job_wait(int64 job, double seconds)
 			kicked = now;
 			ml_async_kick();
 		}
-		nap();
+		nap(poll);
 	}
 	MemoryContextSwitchTo(caller);
 	return pstrdup(state->state);

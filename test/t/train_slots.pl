@@ -47,6 +47,7 @@ is($node->safe_psql('postgres', "SET lock_timeout = '1s'; SELECT version FROM ml
 	'a transaction that goes on after its run holds no slot');
 is($node->safe_psql('postgres', "SELECT state FROM ml_jobs WHERE model = 'short' ORDER BY job DESC LIMIT 1"), 'running',
 	'its run is not over before the transaction is');
+is($node->safe_psql('postgres', "SELECT ml_cancel(max(job)) FROM ml_jobs WHERE model = 'short'"), 'f', 'ml_cancel does not stop what the transaction does next');
 $node->safe_psql('postgres', "SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE wait_event = 'PgSleep'");
 finish($open);
 wait_until("SELECT state = 'interrupted' FROM ml_jobs WHERE model = 'short' ORDER BY job DESC LIMIT 1");
