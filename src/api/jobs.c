@@ -98,7 +98,10 @@ mlplat_job_progress(PG_FUNCTION_ARGS)
 	return (Datum) 0;
 }
 
-/* Of a job without an end.  Arguments as in mlplat.job, any of them may be null. */
+/*
+ * Of a job without an end in the snapshot of the view.  Arguments as in mlplat.job, any of
+ * them may be null.  A run that has ended since was running then.
+ */
 Datum
 mlplat_job_state(PG_FUNCTION_ARGS)
 {
@@ -106,10 +109,19 @@ mlplat_job_state(PG_FUNCTION_ARGS)
 	bool		waiting = asynchronous && PG_ARGISNULL(2);
 	bool		tried = !PG_ARGISNULL(3) && PG_GETARG_INT32(3) > 0;
 	bool		here = !PG_ARGISNULL(4) && PG_GETARG_INT64(4) == ml_job_origin();
+	const char *state;
 
 	if (PG_ARGISNULL(0))
 		PG_RETURN_NULL();
-	PG_RETURN_TEXT_P(cstring_to_text(ml_job_open_state(PG_GETARG_INT64(0), waiting, tried, here)));
+	state = ml_job_open_state(PG_GETARG_INT64(0), waiting, tried, here);
+	if (here && strcmp(state, "interrupted") == 0)
+	{
+		const MlJobState *now = ml_job_state(PG_GETARG_INT64(0));
+
+		if (now != NULL && strcmp(now->state, "interrupted") != 0)
+			state = "running";
+	}
+	PG_RETURN_TEXT_P(cstring_to_text(state));
 }
 
 Datum

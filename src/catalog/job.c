@@ -192,8 +192,8 @@ ml_job_open_state(int64 job, bool waiting, bool tried, bool here)
 	return waiting && !tried ? "queued" : "interrupted";
 }
 
-MlJobState *
-ml_job_state(int64 job)
+static MlJobState *
+read_state(int64 job)
 {
 	MemoryContext context = CurrentMemoryContext;
 	MlJobState *state = NULL;
@@ -220,6 +220,20 @@ ml_job_state(int64 job)
 	}
 	PopActiveSnapshot();
 	SPI_finish();
+	return state;
+}
+
+MlJobState *
+ml_job_state(int64 job)
+{
+	MlJobState *state = read_state(job);
+
+	/*
+	 * Between the snapshot and the look at the lock the run may have ended.
+	 * Its end is committed before the lock goes, so a second snapshot shows it.
+	 */
+	if (state != NULL && strcmp(state->state, "interrupted") == 0)
+		state = read_state(job);
 	return state;
 }
 

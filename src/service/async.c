@@ -202,7 +202,6 @@ ml_train_enqueue(MlTrainRequest *request)
 	job.priority = request->priority;
 	ml_job_insert(&job);
 	remember(request->job);
-	ml_async_kick();
 	return request->job;
 }
 

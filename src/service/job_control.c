@@ -162,9 +162,10 @@ ml_job_stop(int64 job)
 		return stop_queued(job);
 	state = require_job(job);
 	require_right_to_stop(job, state);
-	if (!is_open(state) && strcmp(state->state, "interrupted") != 0)
+	if (strcmp(state->state, "interrupted") == 0)
+		ml_job_settle();		/* so that it does not wait for another attempt */
+	else if (!is_open(state))
 		return false;
-	ml_job_settle();
 	if (stop_queued(job) || stop_running(job, state->asynchronous))
 		return true;
 

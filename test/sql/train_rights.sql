@@ -110,13 +110,30 @@ SET ROLE regress_team;
 SELECT ml_cancel(:job);
 \set VERBOSITY default
 RESET ROLE;
-REVOKE pg_read_all_stats FROM regress_team;
 SET ROLE regress_bert;
 SELECT ml_cancel(:job);
 SELECT ml_wait(:job, '30 s');
 SELECT ml_cancel(:job);
 RESET ROLE;
 SELECT state, sqlstate FROM ml_jobs WHERE job = :job;
+-- who may signal backends may stop runs, but not those of a superuser
+GRANT pg_signal_backend TO regress_team;
+SET ROLE regress_bert;
+SELECT ml_train_async('gbdt', 'rows_', 'y', model => 'long', params => '{"num_iterations": 100000}') AS job \gset
+RESET ROLE;
+SET ROLE regress_team;
+SELECT ml_cancel(:job);
+SELECT ml_wait(:job, '30 s');
+RESET ROLE;
+SELECT ml_train_async('gbdt', 'rows_', 'y', model => 'long', params => '{"num_iterations": 100000}') AS job \gset
+SET ROLE regress_team;
+\set VERBOSITY sqlstate
+SELECT ml_cancel(:job);
+\set VERBOSITY default
+RESET ROLE;
+SELECT ml_cancel(:job);
+SELECT ml_wait(:job, '30 s');
+REVOKE pg_read_all_stats, pg_signal_backend FROM regress_team;
 
 -- the owner of a queued job goes away before it starts
 CREATE ROLE regress_gone LOGIN;

@@ -153,6 +153,13 @@ wait_until('postgres', "SELECT attempts = 1 AND not_before > now() FROM mlplat.j
 is($node->safe_psql('postgres', "SELECT state FROM ml_jobs WHERE job = $hers"), 'interrupted', 'a worker that cannot connect is an attempt');
 is($node->safe_psql('postgres', "SELECT ml_cancel($hers)"), 't', 'it can be cancelled');
 
+# -- records are kept for 90 days
+
+$node->safe_psql('postgres', "UPDATE mlplat.job_end SET finished_at = finished_at - interval '91 days' WHERE job = $waiting");
+$node->safe_psql('postgres', "SELECT version FROM ml_train('linear_regression', 't', 'y', model => 'waiting')");
+wait_until('postgres', "SELECT NOT EXISTS (SELECT FROM mlplat.job_end WHERE job = $waiting) AND NOT EXISTS (SELECT FROM mlplat.job WHERE job = $waiting)");
+is($node->safe_psql('postgres', "SELECT count(*) FROM ml_jobs WHERE job = $meanwhile"), '1', 'an old record goes, a younger one stays');
+
 $node->stop;
 my $log = slurp_file($node->logfile);
 unlike($log, qr/PANIC|terminated by signal|TRAP:|XX000/, 'no crash and no internal error');

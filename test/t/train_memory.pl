@@ -32,6 +32,22 @@ for my $mode ('worker', 'foreground')
 	is($node->safe_psql('postgres', "SELECT sqlstate FROM ml_jobs ORDER BY job DESC LIMIT 1"), '53400', "and recorded, $mode");
 }
 
+# -- a session that computed itself and was stopped gives its memory back
+
+my %session = (out => '', err => '');
+$session{handle} = IPC::Run::start([ 'psql', '-X', '-q', '-A', '-t', '-d', $node->connstr('postgres') . ' application_name=resident', map { ('-c', $_) }
+	  ('SET mlplat.execution = foreground', "SET statement_timeout = '3s'", q{SELECT ml_train('gbdt', 'wide', 'y', model => 'm', params => '{"num_iterations": 20000}')},
+		'SET statement_timeout = 0', 'SELECT pg_sleep(60)') ], '<', \undef, '>', \$session{out}, '2>', \$session{err});
+$node->poll_query_until('postgres', "SELECT EXISTS (SELECT FROM ml_jobs WHERE model = 'm' AND phase = 'fit')") or die 'never computing';
+my $pid = $node->safe_psql('postgres', "SELECT pid FROM pg_stat_activity WHERE application_name = 'resident'");
+my $during = resident($pid);
+$node->poll_query_until('postgres', "SELECT query LIKE '%pg_sleep%' FROM pg_stat_activity WHERE pid = $pid") or die 'never stopped';
+my $after = resident($pid);
+cmp_ok($during, '>', 60, sprintf('%.0f MB while it computes', $during));
+cmp_ok($after, '<', $during - 40, sprintf('%.0f MB after it was stopped', $after));
+$node->safe_psql('postgres', "SELECT pg_terminate_backend($pid)");
+eval { $session{handle}->finish };
+
 # -- the address space of each process
 
 $node->stop;
@@ -65,6 +81,14 @@ cmp_ok($enough, '>', 0, "with enough of it they train ($enough times)");
 my $log = slurp_file($node->logfile);
 unlike($log, qr/PANIC|terminated by signal|TRAP:|XX000/, 'no crash and no internal error');
 done_testing();
+
+# Megabytes of private memory of a process.
+sub resident
+{
+	my ($process) = @_;
+	my ($kilobytes) = slurp_file("/proc/$process/status") =~ /^RssAnon:\s*(\d+) kB/m;
+	return $kilobytes / 1024;
+}
 
 # Starts the server with a limit on the address space of each of its processes.
 sub start_with
