@@ -60,6 +60,7 @@ CREATE TABLE mlplat.version (
 	created_by text NOT NULL,
 	created_at timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
 	note text,
+	encoding text NOT NULL DEFAULT pg_catalog.getdatabaseencoding(),	-- of the texts in the image
 	UNIQUE (model_id, version)
 );
 

@@ -32,6 +32,7 @@
 #include "catalog/model.h"
 #include "catalog/tables.h"
 #include "catalog/version.h"
+#include "ml/model/params.h"
 
 static void
 check_word(const char *what, const char *name)
@@ -127,13 +128,61 @@ ml_model_find(const char *name, Snapshot snapshot)
 	return OidIsValid(find_anchor(row.model_id, NULL)) ? row.model_id : 0;
 }
 
-static void
-report_no_model(const char *name)
+/* Names that a misspelt one is compared with: all of a usual installation, and no long search in a huge one. */
+#define MAX_NAMES 2000
+
+/* Up to MAX_NAMES names of models, with their ids. */
+static int
+read_names(Snapshot snapshot, const char **names, int64 *ids)
 {
+	Oid			index;
+	Relation	relation = ml_catalog_open("model", "model_pkey", &index);
+	SysScanDesc scan = systable_beginscan(relation, InvalidOid, false, snapshot, 0, NULL);
+	HeapTuple	tuple;
+	int			count = 0;
+
+	while (count < MAX_NAMES && HeapTupleIsValid(tuple = systable_getnext(scan)))
+	{
+		bool		null;
+
+		ids[count] = DatumGetInt64(heap_getattr(tuple, 1, RelationGetDescr(relation), &null));
+		names[count++] = TextDatumGetCString(heap_getattr(tuple, 2, RelationGetDescr(relation), &null));
+	}
+	systable_endscan(scan);
+	table_close(relation, AccessShareLock);
+	return count;
+}
+
+/* The name nearest to a misspelt one among the models that the current role may use, or NULL. */
+static const char *
+nearest_model(const char *name)
+{
+	Snapshot	snapshot = ActiveSnapshotSet() ? GetActiveSnapshot() : GetTransactionSnapshot();
+	const char **names = palloc(sizeof(char *) * MAX_NAMES);
+	int64	   *ids = palloc(sizeof(int64) * MAX_NAMES);
+	int			count = read_names(snapshot, names, ids);
+	int			permitted = 0;
+
+	for (int i = 0; i < count; i++)
+	{
+		CHECK_FOR_INTERRUPTS();
+		/* What is not there for the caller must not show in a hint either. */
+		if (ml_model_privilege(ids[i], GetUserId(), snapshot) > ML_PRIVILEGE_NONE)
+			names[permitted++] = names[i];
+	}
+	return ml_nearest(name, names, permitted);
+}
+
+void
+ml_model_report_missing(const char *name)
+{
+	const char *near = nearest_model(name);
+
 	ereport(ERROR,
 			(errcode(ERRCODE_UNDEFINED_OBJECT),
 			 errmsg("model \"%s\" does not exist", name),
-			 errhint("The view ml_models lists the models you may use.")));
+			 near != NULL ? errhint("Did you mean \"%s\"? The view ml_models lists the models you may use.", near)
+			 : errhint("The view ml_models lists the models you may use.")));
 }
 
 void
@@ -143,7 +192,7 @@ ml_model_require_id(int64 model_id, const char *name, MlPrivilege privilege, Sna
 
 	/* Who has no right at all shall not learn that there is such a model. */
 	if (have == ML_PRIVILEGE_NONE)
-		report_no_model(name);
+		ml_model_report_missing(name);
 	if (have < privilege)
 		ereport(ERROR,
 				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
@@ -161,7 +210,7 @@ ml_model_require(const char *name, MlPrivilege privilege)
 	ml_model_check_name(name);
 	model_id = ml_model_find(name, NULL);
 	if (model_id == 0)
-		report_no_model(name);
+		ml_model_report_missing(name);
 	ml_model_require_id(model_id, name, privilege, GetActiveSnapshot());
 	return model_id;
 }

@@ -43,6 +43,9 @@ extern void ml_model_require_id(int64 model_id, const char *name, MlPrivilege pr
  */
 extern int64 ml_model_lock(const char *name, MlPrivilege privilege);
 
+/* 42704 for a name that no model has; the hint offers the nearest one that the current role may use. */
+extern void ml_model_report_missing(const char *name) pg_attribute_noreturn();
+
 /* Owner of the anchor, InvalidOid when it is gone. */
 extern Oid	ml_model_owner(int64 model_id);
 

@@ -175,10 +175,7 @@ ml_resolve_report(MlResolveResult result, const char *reference)
 					 errhint("The view ml_deployments lists the aliases.")));
 			break;
 		case ML_NO_MODEL:
-			ereport(ERROR,
-					(errcode(ERRCODE_UNDEFINED_OBJECT),
-					 errmsg("model \"%s\" does not exist", name),
-					 errhint("The view ml_models lists the models you may use.")));
+			ml_model_report_missing(name);
 			break;
 		case ML_RESOLVED:
 			break;

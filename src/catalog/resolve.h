@@ -53,6 +53,9 @@ extern void ml_resolve_report(MlResolveResult result, const char *reference) pg_
  */
 extern uint8 *ml_read_image(int64 version_id, Snapshot snapshot, int64 bytes, size_t *length);
 
+/* The encoding of the texts in a version's image; -1 for one that this server does not know, or no such version. */
+extern int	ml_version_encoding(int64 version_id, Snapshot snapshot);
+
 /* OIDs of the relations whose relcache invalidation says that a resolution may have changed. */
 extern Oid	ml_resolve_relation(void);	/* mlplat.deployment: the trigger _invalidate() fires for it */
 

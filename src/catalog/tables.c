@@ -13,11 +13,13 @@
 #include "access/skey.h"
 #include "access/table.h"
 #include "catalog/pg_collation.h"
+#include "mb/pg_wchar.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
 
 #include "catalog/catalog.h"
+#include "catalog/resolve.h"
 #include "catalog/tables.h"
 
 /* What to do with the one row found. */
@@ -127,6 +129,26 @@ ml_version_read_id(int64 version_id, Snapshot snapshot, MlVersionRow *row)
 
 	ScanKeyInit(&key, 1, BTEqualStrategyNumber, F_INT8EQ, Int64GetDatum(version_id));
 	return read_one("version", "version_pkey", snapshot, 1, &key, read_version, row);
+}
+
+static void
+read_encoding(HeapTuple tuple, TupleDesc desc, void *into)
+{
+	char	   *name = TextDatumGetCString(column(tuple, desc, "encoding"));
+
+	*(int *) into = pg_char_to_encoding(name);
+	pfree(name);
+}
+
+int
+ml_version_encoding(int64 version_id, Snapshot snapshot)
+{
+	ScanKeyData key;
+	int			encoding = -1;
+
+	ScanKeyInit(&key, 1, BTEqualStrategyNumber, F_INT8EQ, Int64GetDatum(version_id));
+	read_one("version", "version_pkey", snapshot, 1, &key, read_encoding, &encoding);
+	return encoding;
 }
 
 typedef struct AliasRow

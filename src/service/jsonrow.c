@@ -141,6 +141,28 @@ encode_array(const MlServed *served, int first, const JsonbValue *value, double 
 	return first - 1;
 }
 
+static void
+report_missing_key(const MlServed *served, Jsonb *features, const char *column)
+{
+	const MlSchema *schema = served->model->schema;
+	List	   *missing = NIL;
+	ListCell   *cell;
+
+	foreach(cell, ml_source_columns(schema))
+	{
+		const char *name = schema->features[lfirst_int(cell)].source_column;
+		JsonbValue	room;
+
+		if (getKeyJsonValueFromContainer(&features->root, name, strlen(name), &room) == NULL)
+			missing = lappend(missing, pstrdup(name));
+	}
+	ereport(ERROR,
+			(errcode(ERRCODE_UNDEFINED_COLUMN),
+			 errmsg("model \"%s\" needs feature \"%s\", for which there is no key", served->name, column),
+			 ml_detail_missing(missing),
+			 errhint("Write null for a value that is missing.")));
+}
+
 void
 ml_json_encode(const MlServed *served, Jsonb *features, double *x)
 {
@@ -160,10 +182,7 @@ ml_json_encode(const MlServed *served, Jsonb *features, double *x)
 		value = getKeyJsonValueFromContainer(&features->root, feature->source_column,
 											 strlen(feature->source_column), &room);
 		if (value == NULL)
-			ereport(ERROR,
-					(errcode(ERRCODE_UNDEFINED_COLUMN),
-					 errmsg("model \"%s\" needs feature \"%s\", for which there is no key", served->name, feature->source_column),
-					 errhint("Write null for a value that is missing.")));
+			report_missing_key(served, features, feature->source_column);
 		if (feature->element > 0)
 			f = encode_array(served, f, value, x);
 		else if (feature->kind == ML_FEATURE_CATEGORY)

@@ -262,7 +262,8 @@ ml_site_array(MlCallSite *site, ArrayType *features)
 				(errcode(ERRCODE_ARRAY_SUBSCRIPT_ERROR),
 				 errmsg("model \"%s\" needs %d features, the array has %d elements",
 						site->served.name, schema->n_features, count),
-				 errhint("ml_features(%s) shows their order; a NULL element is a missing value.", site->served.name)));
+				 errhint("ml_features(%s) shows their order; a NULL element is a missing value.",
+							 quote_literal_cstr(site->served.name))));
 	for (int f = 0; f < count; f++)
 	{
 		double		value = nulls[f] ? NAN : DatumGetFloat8(values[f]);

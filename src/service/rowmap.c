@@ -48,22 +48,6 @@ row_without_names(TupleDesc columns)
 	return true;
 }
 
-static void
-report_missing_column(const MlServed *served, TupleDesc columns, const char *column)
-{
-	if (row_without_names(columns))
-		ereport(ERROR,
-				(errcode(ERRCODE_UNDEFINED_COLUMN),
-				 errmsg("model \"%s\" needs column \"%s\", which the row does not have", served->name, column),
-				 errdetail("The columns of ROW(...) have no names, and a model finds its features by name."),
-				 errhint("Pass the row of a table, or name the columns: ml_predict(%s, r) FROM (SELECT 1 AS %s, ...) AS r.",
-						 quote_literal_cstr(served->resolved.name), quote_identifier(column))));
-	ereport(ERROR,
-			(errcode(ERRCODE_UNDEFINED_COLUMN),
-			 errmsg("model \"%s\" needs column \"%s\", which the row does not have", served->name, column),
-			 errhint("Columns are matched by name; ml_features(%s) lists what the model needs.", quote_literal_cstr(served->name))));
-}
-
 /*
  * Where a column stands, or -1.  "expected" is tried first: rows mostly come in the
  * order of training, which saves a quadratic search in wide ones.
@@ -89,6 +73,68 @@ find_column(const MlServed *served, TupleDesc columns, const char *name, int exp
 		found = i;
 	}
 	return found;
+}
+
+/* How many missing columns an error names. */
+#define MAX_MISSING_NAMED 20
+
+int
+ml_detail_missing(List *names)
+{
+	StringInfoData text;
+	ListCell   *cell;
+
+	/* A single one is named by the message itself. */
+	if (list_length(names) < 2)
+		return 0;
+	initStringInfo(&text);
+	foreach(cell, names)
+	{
+		if (foreach_current_index(cell) == MAX_MISSING_NAMED)
+		{
+			appendStringInfo(&text, " and %d more", list_length(names) - MAX_MISSING_NAMED);
+			break;
+		}
+		appendStringInfo(&text, "%s%s", text.len > 0 ? ", " : "", (char *) lfirst(cell));
+	}
+	return errdetail("Missing are: %s.", text.data);
+}
+
+/* Names of all columns that the model needs and the row does not have. */
+static List *
+missing_columns(const MlServed *served, TupleDesc columns)
+{
+	const MlSchema *schema = served->model->schema;
+	List	   *missing = NIL;
+	ListCell   *cell;
+
+	foreach(cell, ml_source_columns(schema))
+	{
+		const char *name = schema->features[lfirst_int(cell)].source_column;
+
+		if (find_column(served, columns, name, 0) < 0)
+			missing = lappend(missing, pstrdup(name));
+	}
+	return missing;
+}
+
+static void
+report_missing_column(const MlServed *served, TupleDesc columns, const char *column)
+{
+	List	   *missing = missing_columns(served, columns);
+
+	if (row_without_names(columns))
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_COLUMN),
+				 errmsg("model \"%s\" needs column \"%s\", which the row does not have", served->name, column),
+				 errdetail("The columns of ROW(...) have no names, and a model finds its features by name."),
+				 errhint("Pass the row of a table, or name the columns: ml_predict(%s, r) FROM (SELECT 1 AS %s, ...) AS r.",
+						 quote_literal_cstr(served->resolved.name), quote_identifier(column))));
+	ereport(ERROR,
+			(errcode(ERRCODE_UNDEFINED_COLUMN),
+			 errmsg("model \"%s\" needs column \"%s\", which the row does not have", served->name, column),
+			 ml_detail_missing(missing),
+			 errhint("Columns are matched by name; ml_features(%s) lists what the model needs.", quote_literal_cstr(served->name))));
 }
 
 /* Days, seconds and points in time are different numbers, so a time feature wants its own kind. */

@@ -59,6 +59,9 @@ extern void ml_rowmap_encode(const MlRowMap *map, const Datum *values, const boo
 /* Whether a column of this type may stand for the feature; reports 42804 when not. */
 extern void ml_feature_check_type(const MlServed *served, const MlFeature *feature, const MlConverter *converter, Oid type);
 
+/* For ereport(): the detail that names the missing columns (char *) where they are several. */
+extern int	ml_detail_missing(List *names);
+
 /* 2202E: an array of the wrong length. */
 extern void ml_report_array_length(const MlServed *served, const MlFeature *feature, int length) pg_attribute_noreturn();
 

@@ -357,6 +357,7 @@ load_image(MlEnv *env, const MlResolved *resolved)
 				 errhint("Train the model again, or restore mlplat's tables from a backup.")));
 	ml_check(env, status);
 	pfree(image);
+	ml_check_model_texts(model, name, ml_version_encoding(resolved->version_id, ml_serving_snapshot()));
 	error_context_stack = callback.previous;
 	return model;
 }

@@ -96,4 +96,10 @@ extern bool ml_serve_cost(const char *reference, double *nanoseconds);
  */
 extern MlModel *ml_load_version(MlEnv *env, int64 version_id, const MlResolved *resolved);
 
+/*
+ * Whether the texts of a model that was stored in a database of this encoding are what they seem
+ * in this one: 22P05 when not, XX001 for one that is not valid at all.  In texts.c.
+ */
+extern void ml_check_model_texts(const MlModel *model, const char *name, int encoding);
+
 #endif							/* ML_SERVICE_SERVING_H */

@@ -149,7 +149,7 @@ make_report(const MlTrainRequest *request, const MlTrainOutcome *outcome, int32 
 	report->features = outcome->n_features;
 	report->metric = outcome->metric;
 	report->score = outcome->score;
-	report->seconds = outcome->read_seconds + outcome->fit_seconds;
+	report->seconds = rint((outcome->read_seconds + outcome->fit_seconds) * 1e6) / 1e6;
 	report->warnings = palloc(sizeof(char *) * (outcome->n_warnings + 1));
 	for (int i = 0; i < outcome->n_warnings; i++)
 		report->warnings[report->n_warnings++] = outcome->warnings[i];

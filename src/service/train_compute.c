@@ -203,6 +203,7 @@ enter(Run *run, MlPhase phase)
 		run->told();
 }
 
+/* In whole microseconds, so that they print short. */
 static double
 seconds_since(instr_time start)
 {
@@ -210,7 +211,7 @@ seconds_since(instr_time start)
 
 	INSTR_TIME_SET_CURRENT(now);
 	INSTR_TIME_SUBTRACT(now, start);
-	return INSTR_TIME_GET_DOUBLE(now);
+	return (double) INSTR_TIME_GET_MICROSEC(now) / 1e6;
 }
 
 static char *

@@ -12,6 +12,7 @@
 
 #include <math.h>
 
+#include "common/shortest_dec.h"
 #include "service/train.h"
 #include "utils/builtins.h"
 #include "utils/json.h"
@@ -57,8 +58,11 @@ put_names(StringInfo out, const char *key, List *names)
 static void
 put_double(StringInfo out, const char *key, double value)
 {
+	char		text[DOUBLE_SHORTEST_DECIMAL_LEN];
+
 	put_key(out, key);
-	appendStringInfo(out, "%.17g", value);
+	double_to_shortest_decimal_buf(value, text);
+	appendStringInfoString(out, text);
 }
 
 static void

@@ -69,6 +69,26 @@ find_distinct(MlEnv *env, const MlColumn *column, size_t rows, int limit, Distin
 	return ML_OK;
 }
 
+/* What a method that only classifies makes of numbers: classes, if they are as few as classes are. */
+static MlStatus
+numbers_as_classes(MlEnv *env, const MlColumn *column, size_t rows, const char *method)
+{
+	Distinct	distinct;
+
+	ML_TRY(find_distinct(env, column, rows, ML_AUTO_CLASSES, &distinct));
+	if (distinct.count <= ML_AUTO_CLASSES)
+		return ML_OK;
+	if (column->spec.logical == ML_LOGICAL_INTEGER)
+	{
+		ml_warn(env, "each value of target column \"%s\" was taken for a class of its own, and there are more than %d",
+				column->spec.name, ML_AUTO_CLASSES);
+		return ML_OK;
+	}
+	ml_fail(env, ML_BAD_TYPE, "target column \"%s\" of type %s has more than %d different numbers, and algorithm \"%s\" predicts classes",
+			column->spec.name, column->spec.type_name, ML_AUTO_CLASSES, method);
+	return ml_hint(env, "Use an algorithm that does regression, or say params => '{\"task\": \"classification\"}' if each number is a class.");
+}
+
 static MlStatus
 decide_task(MlEnv *env, const MlColumn *column, size_t rows, const MlTargetSpec *spec, MlTask *task)
 {
@@ -90,8 +110,11 @@ decide_task(MlEnv *env, const MlColumn *column, size_t rows, const MlTargetSpec 
 		if (distinct.count <= ML_AUTO_CLASSES)
 			*task = ML_TASK_CLASSIFICATION;
 	}
-	if ((spec->tasks & (uint32_t) *task) == 0)
-		*task = *task == ML_TASK_REGRESSION ? ML_TASK_CLASSIFICATION : ML_TASK_REGRESSION;
+	if ((spec->tasks & (uint32_t) *task) != 0)
+		return ML_OK;
+	*task = *task == ML_TASK_REGRESSION ? ML_TASK_CLASSIFICATION : ML_TASK_REGRESSION;
+	if (*task == ML_TASK_CLASSIFICATION && column->spec.kind == ML_NUMBER)
+		return numbers_as_classes(env, column, rows, spec->method);
 	return ML_OK;
 }
 

@@ -9,6 +9,7 @@
  */
 #include "ml/model/pipeline.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -359,6 +360,8 @@ judge_parts(Run *run, const MlDataset *data)
 		ml_warn(env, "there is no test part: the score is that of the rows the model was trained on");
 	result->metric = ml_primary_metric(run->schema->task, run->schema->n_classes);
 	result->score = ml_judge_score(result->model, &result->part[scored]);
+	if (isnan(result->score))
+		ml_warn(env, "%s is undefined on the rows that were to judge the model (%zu of %zu)", result->metric, run->n_part[scored], run->n);
 	return ML_OK;
 }
 
