@@ -60,6 +60,17 @@ typedef struct MlMethod
 	/* Optional.  n_features numbers; method "gain", "split", ...; ML_BAD_PARAM with the valid ones in the hint. */
 	MlStatus	(*importance) (MlEnv *env, const void *model, const MlSchema *schema, const char *how, double *out);
 	MlStatus	(*coefficients) (MlEnv *env, const void *model, const MlSchema *schema, MlCoefficient **rows, size_t *count);
+
+	/*
+	 * Optional, both or neither: what each feature adds to the score of a row.  The score is the value of a
+	 * regression; with two classes the log-odds of class_number; with more what the softmax takes of
+	 * class_number.  explainer() makes what explain() works with, once for a loaded model: it lies in
+	 * env->arena, points into the model and serves one thread at a time.  explain() writes n_features contributions
+	 * to one encoded row, and the baseline, the score where nothing is known of the row, so that baseline plus
+	 * contributions is the score up to rounding.  No allocation, no libm.
+	 */
+	MlStatus	(*explainer) (MlEnv *env, const void *model, const MlSchema *schema, void **explainer);
+	void		(*explain) (void *explainer, const double *x, int class_number, double *contribution, double *baseline);
 } MlMethod;
 
 extern const MlMethod *const ml_methods[];	/* ended by NULL, in the order of methods.def */

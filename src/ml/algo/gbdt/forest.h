@@ -130,4 +130,8 @@ extern void ml_gbdt_predict(const void *model, const double *x, double *out, voi
 extern size_t ml_gbdt_scratch_size(const void *model);
 extern double ml_gbdt_predict_cost(const void *model);
 
+/* shap.c */
+extern MlStatus ml_gbdt_explainer(MlEnv *env, const void *model, const MlSchema *schema, void **explainer);
+extern void ml_gbdt_explain(void *explainer, const double *x, int class_number, double *contribution, double *baseline);
+
 #endif							/* ML_ALGO_GBDT_FOREST_H */

@@ -138,4 +138,6 @@ const MlMethod ml_method_gbdt = {
 	.scratch_size = ml_gbdt_scratch_size,
 	.predict_cost = ml_gbdt_predict_cost,
 	.importance = gbdt_importance,
+	.explainer = ml_gbdt_explainer,
+	.explain = ml_gbdt_explain,
 };
