@@ -50,22 +50,16 @@ typedef struct Inbox
 	MemoryContext context;
 } Inbox;
 
-bool
-ml_client_is_there(void)
+void
+ml_client_check(void)
 {
-	return MyProcPort == NULL || pq_check_connection();
-}
-
-/* As the server itself does it: FATAL, without trying to tell the client. */
-static void
-check_client(TimestampTz *checked)
-{
+	static TimestampTz checked = 0;
 	TimestampTz now = GetCurrentTimestamp();
 
-	if (!TimestampDifferenceExceeds(*checked, now, CLIENT_CHECK_MS))
+	if (!TimestampDifferenceExceeds(checked, now, CLIENT_CHECK_MS))
 		return;
-	*checked = now;
-	if (ml_client_is_there())
+	checked = now;
+	if (MyProcPort == NULL || pq_check_connection())
 		return;
 	ClientConnectionLost = true;
 	InterruptPending = true;
@@ -124,8 +118,6 @@ drain(shm_mq_handle *queue, Inbox *inbox)
 static void
 wait_for_replies(shm_mq_handle *queue, Inbox *inbox, const MlRunProgress *progress, MlWorkerTick tick)
 {
-	TimestampTz checked = GetCurrentTimestamp();
-
 	while (inbox->done < inbox->wanted)
 	{
 		if (!drain(queue, inbox))
@@ -135,7 +127,7 @@ wait_for_replies(shm_mq_handle *queue, Inbox *inbox, const MlRunProgress *progre
 		(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, TICK_MS, PG_WAIT_EXTENSION);
 		ResetLatch(MyLatch);
 		CHECK_FOR_INTERRUPTS(); /* also raises what the worker raised */
-		check_client(&checked);
+		ml_client_check();
 		if (tick != NULL)
 			tick(progress);
 	}

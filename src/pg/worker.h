@@ -51,7 +51,10 @@ extern void ml_worker_attach(dsm_segment *seg, shm_toc *toc, MlWorkerCall *call)
 /* Blocks while the queue is full, interruptibly. */
 extern void ml_worker_reply(MlWorkerCall *call, const void *bytes, Size length);
 
-/* True when the client of this session is still there, or when there is none to ask for. */
-extern bool ml_client_is_there(void);
+/*
+ * Looks, at most every 250 ms, whether the client of this session is still there; if not,
+ * ends the session as the server itself does it: FATAL, without trying to tell the client.
+ */
+extern void ml_client_check(void);
 
 #endif							/* ML_PG_WORKER_H */

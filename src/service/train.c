@@ -88,10 +88,13 @@ tick(const MlRunProgress *progress)
 	notice_progress(current.progress, now);
 }
 
+/* While it computes here, src/ml asks for the client by itself, and must not be jumped out of. */
 static void
 told(void)
 {
 	tick(current.progress);
+	if (current.progress->phase <= ML_PHASE_READ)
+		ml_client_check();
 }
 
 /* -- computing -------------------------------------------------------------- */

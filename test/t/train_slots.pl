@@ -28,6 +28,12 @@ is($node->safe_psql('postgres', "SELECT state, phase, sqlstate FROM ml_jobs WHER
 ($status, $out, $err) = $node->psql('postgres', "SET statement_timeout = '500ms'; SELECT $short");
 like($err, qr/canceling statement due to statement timeout/, 'statement_timeout ends it as well');
 
+my $leaves = session("SELECT $short");
+wait_until("SELECT EXISTS (SELECT FROM ml_jobs WHERE model = 'short' AND state = 'running')");
+$leaves->{handle}->kill_kill(grace => 0);
+wait_until("SELECT state || ' ' || sqlstate = 'cancelled 08006' FROM ml_jobs WHERE model = 'short' ORDER BY job DESC LIMIT 1");
+pass('who goes away while waiting is not waited for');
+
 # two who wait: the first at the gate polls, the second queues behind it
 my @waiting = map { session("SET lock_timeout = '20s'; SELECT version FROM ml_train('linear_regression', 't', 'y', model => 'w$_')") } (1 .. 2);
 wait_until("SELECT count(*) = 2 FROM ml_jobs WHERE model IN ('w1', 'w2') AND state = 'running' AND phase = 'start'");
