@@ -52,4 +52,17 @@ extern bool pq_check_connection(void);
 #define ML_EXECUTOR_RUN(desc) ExecutorRun(desc, ForwardScanDirection, 0)
 #endif
 
+/* Has shared memory asked for by request(): at once, or when PostgreSQL calls the hooks.  Include storage/ipc.h. */
+#if PG_VERSION_NUM < 150000
+typedef void (*shmem_request_hook_type) (void);
+#define ML_REQUEST_SHMEM(previous, request) ((previous) = NULL, (request)())
+#define shm_mq_send(queue, length, data, nowait, flush) shm_mq_send(queue, length, data, nowait)
+#else
+#define ML_REQUEST_SHMEM(previous, request) ((previous) = shmem_request_hook, shmem_request_hook = (request))
+#endif
+
+#if PG_VERSION_NUM >= 160000
+#define pgstat_fetch_stat_local_beentry(i) pgstat_get_local_beentry_by_index(i)
+#endif
+
 #endif							/* ML_PG_COMPAT_H */

@@ -9,6 +9,7 @@
 
 #include "lib/stringinfo.h"
 #include "miscadmin.h"
+#include "pg/compat.h"
 #include "pg/progress.h"
 #include "pgstat.h"
 #include "utils/backend_progress.h"

@@ -18,6 +18,7 @@
 #include "catalog/pg_database.h"
 #include "miscadmin.h"
 #include "pg/background.h"
+#include "pg/compat.h"
 #include "pgstat.h"
 #include "postmaster/interrupt.h"
 #include "service/async_internal.h"
@@ -301,8 +302,7 @@ ml_launcher_init(void)
 
 	if (!process_shared_preload_libraries_in_progress)
 		return;
-	previous_request_hook = shmem_request_hook;
-	shmem_request_hook = request_memory;
+	ML_REQUEST_SHMEM(previous_request_hook, request_memory);
 	previous_startup_hook = shmem_startup_hook;
 	shmem_startup_hook = start_memory;
 
