@@ -19,6 +19,7 @@
 #include "utils/numeric.h"
 #include "utils/typcache.h"
 
+#include "catalog/model.h"
 #include "service/predict.h"
 
 struct MlCallSite
@@ -31,6 +32,7 @@ struct MlCallSite
 	Size		text_room;
 	bool		resolved;
 	MlMoment	moment;
+	bool		may_read;		/* at that moment; known once it was asked */
 
 	MlServed	served;
 	MemoryContext context;		/* fn_mcxt */
@@ -114,6 +116,7 @@ resolve_site(MlCallSite *site, const MlMoment *moment)
 		site->out = MemoryContextAlloc(site->made, sizeof(double) * model->n_out);
 	}
 	site->map_checked = false;
+	site->may_read = false;
 	site->moment = *moment;
 	site->resolved = true;
 }
@@ -357,6 +360,23 @@ ml_site_columns(MlCallSite *site, FunctionCallInfo fcinfo, int first, ArrayType 
 	}
 	ml_rowmap_encode(site->map, site->values, site->nulls, site->x);
 	predict(site);
+}
+
+void
+ml_site_last_row(const MlCallSite *site, MlSiteRow *row)
+{
+	*row = (MlSiteRow) {&site->served, site->map, site->values, site->nulls, site->x, site->out};
+}
+
+void
+ml_site_require_read(MlCallSite *site)
+{
+	const MlResolved *resolved = &site->served.resolved;
+
+	if (site->may_read)
+		return;
+	ml_model_require_id(resolved->model_id, resolved->name, ML_PRIVILEGE_READ, ml_serving_snapshot());
+	site->may_read = true;
 }
 
 static bool

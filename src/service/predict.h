@@ -44,6 +44,22 @@ extern text *ml_site_class(MlCallSite *site);
 extern double ml_site_probability(MlCallSite *site, const text *class_label);	/* NULL: see ml_predict_proba */
 extern Jsonb *ml_site_probabilities(MlCallSite *site);
 
+/* The row that the site has just predicted (ml_site_row), for who explains it; valid until the next one. */
+typedef struct MlSiteRow
+{
+	const MlServed *served;
+	const MlRowMap *map;
+	const Datum *values;		/* as the row has them */
+	const bool *nulls;
+	const double *x;			/* encoded */
+	const double *out;
+} MlSiteRow;
+
+extern void ml_site_last_row(const MlCallSite *site, MlSiteRow *row);
+
+/* 42501 unless the current role may read the model; asked once per statement. */
+extern void ml_site_require_read(MlCallSite *site);
+
 /* The same answers for a model outside a call site. */
 extern double ml_predicted_value(const MlServed *served, const double *out);
 extern const char *ml_predicted_class(const MlServed *served, const double *out);

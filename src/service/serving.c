@@ -56,6 +56,7 @@ struct MlCachedModel
 	MlModel    *model;
 	MemoryContext context;		/* holds this struct and the model */
 	Size		bytes;
+	void	   *explainer;		/* of the method; NULL until it is asked for */
 	int			pins;
 	bool		listed;			/* in "models" */
 	bool		counted;		/* in "used", and in the list of use */
@@ -521,6 +522,39 @@ ml_serve_key(const MlModelKey *key, MlServed *served)
 	served->pin = pin;
 	served->model = pin->model;
 	snprintf(served->name, sizeof(served->name), "%s@%d", resolved.name, resolved.version);
+}
+
+void *
+ml_serve_explainer(const MlServed *served)
+{
+	MlCachedModel *cached = served->pin;
+	const MlModel *model = cached->model;
+	MemoryContext context;
+	MlEnv	   *env;
+	void	   *explainer;
+	Size		bytes;
+
+	if (cached->explainer != NULL)
+		return cached->explainer;
+	if (model->method->explainer == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("algorithm %s of model \"%s\" cannot explain its predictions", model->method->name, served->name)));
+	context = AllocSetContextCreate(CurrentMemoryContext, "mlplat explainer", ALLOCSET_SMALL_SIZES);
+	env = ml_env_create(context, 0, 1);
+	ml_check(env, model->method->explainer(env, model->fitted, model->schema, &explainer));
+	bytes = ml_arena_used(env->arena) + MemoryContextMemAllocated(context, true);
+
+	/* Nothing below fails: it belongs to the model now. */
+	MemoryContextSetParent(context, cached->context);
+	cached->explainer = explainer;
+	cached->bytes += bytes;
+	if (cached->counted)
+	{
+		used += bytes;
+		evict();
+	}
+	return explainer;
 }
 
 static void

@@ -77,6 +77,12 @@ ml_moment_equal(const MlMoment *a, const MlMoment *b)
  */
 extern void ml_serve_key(const MlModelKey *key, MlServed *served);
 
+/*
+ * What explains the model's scores (MlMethod.explain), made at the first call and kept with the model; counted
+ * by the cache.  0A000 where the method has none.
+ */
+extern void *ml_serve_explainer(const MlServed *served);
+
 /* Takes the pin away; harmless when there is none. */
 extern void ml_serve_release(MlServed *served);
 

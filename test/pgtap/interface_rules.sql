@@ -36,7 +36,7 @@ SELECT is_empty($$SELECT signature FROM fn WHERE (provolatile <> 'v' OR proparal
 								  'ml_drop_alias', 'ml_grant', 'ml_revoke', 'ml_cancel', 'ml_wait', 'ml_create_function')$$,
 				'what writes is VOLATILE and PARALLEL UNSAFE');
 SELECT is_empty($$SELECT signature FROM fn WHERE (provolatile <> 's' OR proparallel <> 's')
-				  AND proname ~ '^ml_predict' AND proname <> 'ml_predict_batch'$$,
+				  AND proname ~ '^ml_(predict|explain)' AND proname <> 'ml_predict_batch'$$,
 				'predicting by name is STABLE and PARALLEL SAFE');
 
 -- Views.
@@ -89,6 +89,7 @@ FROM (VALUES
 	('ml_grant', 'model text, role text, privilege text -> void'),
 	('ml_revoke', 'model text, role text, privilege text -> void'),
 	('ml_has_privilege', 'role text, model text, privilege text -> boolean'),
+	('ml_explain', 'model text, "row" record, top integer DEFAULT NULL::integer -> TABLE(feature text, value text, contribution double precision)'),
 	('ml_lineage', 'model text, direction text DEFAULT ''up''::text -> TABLE(depth integer, kind text, object text, relation text, at timestamp with time zone)')) AS w (name, signature)
 LEFT JOIN fn f ON f.proname = w.name;
 

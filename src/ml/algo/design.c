@@ -439,6 +439,31 @@ ml_design_dot(const MlDesign *design, const double *coef, int k, const double *x
 	}
 }
 
+void
+ml_design_effects(const MlDesign *design, const double *coef, int k, int c, const double *x, double *out, double *mean)
+{
+	int			j = 0;
+
+	for (int f = 0; f < design->n_features; f++)
+	{
+		const MlDesignFeature *df = &design->features[f];
+		double		usual = 0;
+
+		if (df->number && out != NULL)
+			out[f] = coef[(size_t) df->first * k + c] * ((isnan(x[f]) ? df->impute : x[f]) - design->columns[df->first].mean);
+		for (; j < design->n_columns && design->columns[j].feature == f; j++)
+			usual += design->columns[j].mean * coef[(size_t) j * k + c];
+		if (!df->number && out != NULL)
+		{
+			int32_t		column = column_of(df, x[f]);
+
+			out[f] = (column < 0 ? 0 : coef[(size_t) column * k + c]) - usual;
+		}
+		if (mean != NULL)
+			mean[f] = usual;
+	}
+}
+
 const char *
 ml_design_term(MlEnv *env, const MlDesign *design, const MlSchema *schema, int column)
 {

@@ -112,6 +112,13 @@ extern void ml_design_dot(const MlDesign *design, const double *coef, int k, con
 extern const char *ml_design_term(MlEnv *env, const MlDesign *design, const MlSchema *schema, int column);
 
 /*
+ * What each feature adds to score c, and what it adds in the mean of the training rows:
+ * out (n_features) is the difference of the two, mean (n_features) the latter; either may be NULL.  coef as
+ * above.  The categories of a feature count together.  x may be NULL with out.
+ */
+extern void ml_design_effects(const MlDesign *design, const double *coef, int k, int c, const double *x, double *out, double *mean);
+
+/*
  * Standard deviation, over the training rows, of what a feature adds to the score:
  * |coefficient| * deviation for a number, the spread of the levels' effects for a
  * category.  coef with stride k, so that class c of a table is coef + c.

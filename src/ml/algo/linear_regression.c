@@ -283,6 +283,37 @@ linear_coefficients(MlEnv *env, const void *fitted, const MlSchema *schema, MlCo
 	return ML_OK;
 }
 
+/* The model itself says all there is to say. */
+static MlStatus
+linear_explainer(MlEnv *env, const void *fitted, const MlSchema *schema, void **explainer)
+{
+	const LinearModel *model = fitted;
+	double	   *mean = ml_alloc(env, (size_t) schema->n_features + 1, sizeof(double));
+	MlLinearExplainer *e = ml_alloc0(env, 1, sizeof(MlLinearExplainer));
+
+	if (mean == NULL || e == NULL)
+		return env->error.status;
+	e->model = model;
+	e->baseline = &mean[schema->n_features];
+	*e->baseline = model->intercept;
+	ml_design_effects(model->design, model->coef, 1, 0, NULL, NULL, mean);
+	for (int f = 0; f < schema->n_features; f++)
+		*e->baseline += mean[f];
+	*explainer = e;
+	return ML_OK;
+}
+
+static void
+linear_explain(void *explainer, const double *x, int class_number, double *contribution, double *baseline)
+{
+	const MlLinearExplainer *e = explainer;
+	const LinearModel *model = e->model;
+
+	(void) class_number;
+	ml_design_effects(model->design, model->coef, 1, 0, x, contribution, NULL);
+	*baseline = e->baseline[0];
+}
+
 const MlMethod ml_method_linear_regression = {
 	.name = "linear_regression",
 	.summary = "least squares and ridge regression with standard errors",
@@ -294,7 +325,8 @@ const MlMethod ml_method_linear_regression = {
 	"Missing numbers count as the training mean. Each category but the most frequent has a coefficient: its difference to the most frequent one; missing and rare categories have one if training had them. "
 	"Standard errors, t and p: of ordinary least squares with rows - rank degrees of freedom (rows of weight 0 do not count; weights are inverse variances, as in R and statsmodels); "
 	"null for coefficients that the data do not determine and for constant columns. With alpha > 0 the covariance is s^2 (X'X + aI)^-1 X'X (X'X + aI)^-1 with s^2 = RSS / (n - trace of the hat matrix); it measures variance only, not the bias of the penalty. "
-	"Importance of a feature: the standard deviation of its contribution to the prediction over the training rows (for a number: |coefficient| x standard deviation).",
+	"Importance of a feature: the standard deviation of its contribution to the prediction over the training rows (for a number: |coefficient| x standard deviation). "
+	"Contribution of a feature to a prediction: coefficient x (value - training mean); for a category, the effect of its level less the mean effect of the training rows.",
 	.tasks = ML_TASK_REGRESSION,
 	.format = 1,
 	.needs_dense = true,
@@ -307,4 +339,6 @@ const MlMethod ml_method_linear_regression = {
 	.predict_cost = linear_predict_cost,
 	.importance = linear_importance,
 	.coefficients = linear_coefficients,
+	.explainer = linear_explainer,
+	.explain = linear_explain,
 };

@@ -13,6 +13,13 @@
 /* Is dense algebra there, and memory for the buffers of all threads that so many rows can keep busy?  To be asked before the first call of env->dense. */
 extern MlStatus ml_linear_begin(MlEnv *env, size_t rows);
 
+/* What ml_explain() works with: a model, and the mean of each score over the training rows. */
+typedef struct MlLinearExplainer
+{
+	const void *model;
+	double	   *baseline;
+} MlLinearExplainer;
+
 /* "coefficient", or "gain", the word that ml_importance() sends by default; anything else is ML_BAD_PARAM. */
 extern MlStatus ml_linear_importance_kind(MlEnv *env, const char *how);
 

@@ -467,6 +467,60 @@ logistic_coefficients(MlEnv *env, const void *fitted, const MlSchema *schema, Ml
 	return ML_OK;
 }
 
+static MlStatus
+logistic_explainer(MlEnv *env, const void *fitted, const MlSchema *schema, void **explainer)
+{
+	const LogisticModel *model = fitted;
+	double	   *mean = ml_alloc(env, (size_t) schema->n_features + 1, sizeof(double));
+	MlLinearExplainer *e = ml_alloc0(env, 1, sizeof(MlLinearExplainer));
+
+	if (mean == NULL || e == NULL)
+		return env->error.status;
+	e->model = model;
+	e->baseline = ml_alloc(env, (size_t) model->n_scores, sizeof(double));
+	if (e->baseline == NULL)
+		return env->error.status;
+	for (int s = 0; s < model->n_scores; s++)
+	{
+		e->baseline[s] = model->intercept[s];
+		ml_design_effects(model->design, model->coef, model->n_scores, s, NULL, NULL, mean);
+		for (int f = 0; f < schema->n_features; f++)
+			e->baseline[s] += mean[f];
+	}
+	*explainer = e;
+	return ML_OK;
+}
+
+static void
+logistic_explain(void *explainer, const double *x, int class_number, double *contribution, double *baseline)
+{
+	const MlLinearExplainer *e = explainer;
+	const LogisticModel *model = e->model;
+	int			s = 0;
+
+	if (model->n_classes > 2)
+	{
+		while (s < model->n_scores && model->class_of[s] != class_number)
+			s++;
+	}
+	if (s == model->n_scores)
+	{
+		/* Training had no such class: its score is that of something that never happens. */
+		for (int f = 0; f < model->design->n_features; f++)
+			contribution[f] = 0;
+		*baseline = -INFINITY;
+		return;
+	}
+	ml_design_effects(model->design, model->coef, model->n_scores, s, x, contribution, NULL);
+	*baseline = e->baseline[s];
+	if (model->n_classes == 2 && class_number == 0)
+	{
+		for (int f = 0; f < model->design->n_features; f++)
+			contribution[f] = -contribution[f];
+		*baseline = -*baseline;
+	}
+}
+
 const MlMethod ml_method_logistic_regression = {
 	.name = "logistic_regression",
 	.summary = "logistic regression for two and more classes, with an L2 penalty and Wald statistics",
@@ -478,7 +532,8 @@ const MlMethod ml_method_logistic_regression = {
 	"Without a penalty, classes that the features separate have no best coefficients: the fit stops at finite ones with a warning and without standard errors; collinear columns get the coefficients of least norm. "
 	"Missing numbers count as the training mean. Each category but the most frequent has a coefficient; missing and rare categories have one if training had them. "
 	"Standard errors: roots of the diagonal of the inverse Hessian of the objective divided by C (the inverse Fisher information; with a penalty it is part of it); statistic and p are Wald's, against the normal distribution. "
-	"Importance of a feature: the standard deviation of its contribution to the score over the training rows; the root mean square over the equations.",
+	"Importance of a feature: the standard deviation of its contribution to the score over the training rows; the root mean square over the equations. "
+	"Contribution of a feature to a score: coefficient x (value - training mean); for a category, the effect of its level less the mean effect of the training rows.",
 	.tasks = ML_TASK_CLASSIFICATION,
 	.format = 1,
 	.needs_dense = true,
@@ -491,4 +546,6 @@ const MlMethod ml_method_logistic_regression = {
 	.predict_cost = logistic_predict_cost,
 	.importance = logistic_importance,
 	.coefficients = logistic_coefficients,
+	.explainer = logistic_explainer,
+	.explain = logistic_explain,
 };

@@ -126,7 +126,8 @@ const MlMethod ml_method_gbdt = {
 	"split as sets, found by sorting them by their gradient statistics (Fisher 1958); up to 65,534 categories keep a code of "
 	"their own, and one that training did not see is in no set. Gradients are summed as integers of 30 bits a row, so a model has the same "
 	"bits for any number of threads. Time grows with rows x features x iterations x log(leaves); memory is about two bytes per "
-	"value and 60 bytes per row.",
+	"value and 60 bytes per row. "
+	"Contributions of features to a prediction are exact path-dependent Shapley values (Lundberg et al. 2020): a feature that is not known is averaged by the shares of training rows at each split.",
 	.tasks = ML_TASK_REGRESSION | ML_TASK_CLASSIFICATION,
 	.format = 1,
 	.params = gbdt_params,

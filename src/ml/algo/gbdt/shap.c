@@ -513,6 +513,7 @@ ml_gbdt_explain(void *explainer, const double *x, int class_number, double *cont
 	const MlGbdtForest *forest = shap->forest;
 	bool		two = forest->objective == ML_GBDT_SOFTMAX && forest->n_outputs == 2;
 	uint32_t	k = forest->objective == ML_GBDT_SOFTMAX ? (uint32_t) class_number : 0;
+	double		sign;
 
 	for (int32_t f = 0; f < forest->n_features; f++)
 		contribution[f] = 0;
@@ -524,7 +525,9 @@ ml_gbdt_explain(void *explainer, const double *x, int class_number, double *cont
 		explain_output(shap, x, 1 - k, -1, contribution);
 		*baseline -= forest->base[1 - k] + shap->expected[1 - k] * shap->unit;
 	}
-	*baseline *= forest->scale;
+	/* The one score of two classes is that of the second. */
+	sign = forest->objective == ML_GBDT_LOGISTIC && class_number == 0 ? -1 : 1;
+	*baseline *= sign * forest->scale;
 	for (int32_t f = 0; f < forest->n_features; f++)
-		contribution[f] = contribution[f] * shap->unit * forest->scale;
+		contribution[f] = contribution[f] * shap->unit * (sign * forest->scale);
 }
