@@ -190,6 +190,15 @@ ml_gbdt_h(const MlGbdtScale *scale, MlGbdtSum s)
 	return (double) (s[1] >> scale->count_bits) * scale->h;
 }
 
+/* ---- rows.c: sweeps over all rows ---- */
+
+/* Gradients (unless g is NULL) and summed loss of n rows; weight may be NULL. */
+extern void ml_gbdt_logistic_rows(const double *score, const double *y, const double *weight, size_t n, double *g, double *loss);
+
+/* Rows begin .. end-1 to integers; adds them to *sum. */
+extern void ml_gbdt_quantise_rows(const MlGbdtLoss *loss, const MlGbdtScale *scale, const double *g, size_t begin, size_t end,
+								  MlGbdtGradient *to, MlGbdtSum *sum);
+
 /* ---- split.c: the best split of one feature in one leaf ---- */
 
 typedef struct MlGbdtRank

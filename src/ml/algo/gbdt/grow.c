@@ -180,6 +180,12 @@ quantise_block(void *arg, size_t task, int thread)
 	size_t		end = begin + ML_GBDT_BLOCK < grower->n_rows ? begin + ML_GBDT_BLOCK : grower->n_rows;
 	MlGbdtSum	sum = {0, 0};
 
+	if (grower->n_rows == grower->bins->n)
+	{
+		/* Every row, in order. */
+		ml_gbdt_quantise_rows(loss, &grower->scale, job->g, begin, end, grower->gradient, &sum);
+		begin = end;
+	}
 	for (size_t i = begin; i < end; i++)
 	{
 		size_t		r = grower->rows[i];

@@ -108,27 +108,6 @@ absolute_rows(const MlGbdtLoss *loss, size_t begin, size_t end, bool gradients, 
 }
 
 static void
-logistic_rows(const MlGbdtLoss *loss, size_t begin, size_t end, bool gradients, double *sums)
-{
-	LogSum		logs = {0, 1, 0};
-
-	for (size_t i = begin; i < end; i++)
-	{
-		bool		positive = loss->y[i] > 0.5;
-		double		s = loss->score[i];
-		double		wrong = ml_sigmoid(positive ? -s : s);	/* probability of the other class */
-
-		log_sum_add(&logs, 1 - wrong, loss->weight, i);
-		if (gradients)
-		{
-			wrong *= ml_gbdt_weight(loss, i);
-			loss->g[i] = positive ? -wrong : wrong;
-		}
-	}
-	sums[BLOCK_LOSS] = log_sum_end(&logs);
-}
-
-static void
 softmax_rows(const MlGbdtLoss *loss, size_t begin, size_t end, bool gradients, double *sums)
 {
 	LogSum		logs = {0, 1, 0};
@@ -188,7 +167,8 @@ loss_block(void *arg, size_t task, int thread)
 			absolute_rows(loss, begin, end, job->gradients, sums);
 			break;
 		case ML_GBDT_LOGISTIC:
-			logistic_rows(loss, begin, end, job->gradients, sums);
+			ml_gbdt_logistic_rows(loss->score + begin, loss->y + begin, loss->weight == NULL ? NULL : loss->weight + begin,
+								  end - begin, job->gradients ? loss->g + begin : NULL, &sums[BLOCK_LOSS]);
 			break;
 		case ML_GBDT_SOFTMAX:
 			softmax_rows(loss, begin, end, job->gradients, sums);

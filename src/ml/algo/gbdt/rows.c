@@ -1,0 +1,209 @@
+/*-------------------------------------------------------------------------
+ * rows.c
+ *	  What every tree does with every row: gradients of the logistic loss, and
+ *	  gradients to integers.
+ *
+ * Eight rows at once, each function compiled for the three tiers; the body is
+ * the same C, so the bits are the same.
+ *-------------------------------------------------------------------------
+ */
+#include "ml/algo/gbdt/gbdt_internal.h"
+#include "ml/base/elementary.h"
+#include "ml/base/lanes.h"
+#include "ml/base/simd.h"
+
+/* Probabilities in a logarithm are not taken below this. */
+#define TINY 1e-15
+/* Factors, each at least TINY, that one product may hold. */
+#define FACTORS 16
+
+/* Makes NAME_baseline, NAME_avx2 and NAME_avx512 of NAME_body. */
+#ifdef ML_SIMD_X86
+#define TIERS(name, declaration, arguments) \
+	static void name##_baseline declaration { name##_body arguments; } \
+	ML_TARGET_AVX2 static void name##_avx2 declaration { name##_body arguments; } \
+	ML_TARGET_AVX512 static void name##_avx512 declaration { name##_body arguments; }
+#define DISPATCH(name, arguments) \
+	switch (ml_simd_tier()) \
+	{ \
+		case ML_TIER_AVX512: \
+			name##_avx512 arguments; \
+			break; \
+		case ML_TIER_AVX2: \
+			name##_avx2 arguments; \
+			break; \
+		default: \
+			name##_baseline arguments; \
+	}
+#else
+#define TIERS(name, declaration, arguments) \
+	static void name##_baseline declaration { name##_body arguments; }
+#define DISPATCH(name, arguments) name##_baseline arguments
+#endif
+
+/*
+ * Up to eight rows: *wrong is the probability of the class that a row is not of.
+ * Missing rows of an incomplete eight look like rows predicted with certainty.
+ */
+ML_LANES_INLINE void
+wrong_of_rows(const double *score, const double *y, size_t n, MlLanes *wrong, MlLanesInt *positive)
+{
+	MlLanes		s = {800, 800, 800, 800, 800, 800, 800, 800};
+	MlLanes		target = {1, 1, 1, 1, 1, 1, 1, 1};
+	MlLanesInt	sign;
+
+	memcpy(&s, score, n * sizeof(double));
+	memcpy(&target, y, n * sizeof(double));
+	*positive = target > 0.5;
+	sign = *positive & INT64_MIN;
+	s = (MlLanes) ((MlLanesInt) s ^ sign);
+	ml_lanes_sigmoid(wrong, &s);
+}
+
+ML_LANES_INLINE void
+logistic_body(const double *score, const double *y, const double *weight, size_t n, double *g, double *loss)
+{
+	MlLanes		product = {1, 1, 1, 1, 1, 1, 1, 1};
+	MlLanes		tiny = {TINY, TINY, TINY, TINY, TINY, TINY, TINY, TINY};
+	double		factor[ML_LANES];
+	double		sum = 0;
+	int			factors = 0;
+
+	for (size_t i = 0; i < n; i += ML_LANES)
+	{
+		size_t		rows = n - i < ML_LANES ? n - i : ML_LANES;
+		MlLanes		wrong;
+		MlLanes		right;
+		MlLanesInt	positive;
+		MlLanesInt	likely;
+
+		if (rows == ML_LANES)
+			wrong_of_rows(score + i, y + i, ML_LANES, &wrong, &positive);
+		else
+			wrong_of_rows(score + i, y + i, rows, &wrong, &positive);
+		right = 1 - wrong;
+		likely = right >= TINY;
+		ml_lanes_choose(&right, &likely, &tiny);
+		if (weight != NULL)
+		{
+			MlLanes		w = {0};
+
+			memcpy(&w, weight + i, rows * sizeof(double));
+			ml_lanes_store(factor, &right);
+			for (size_t j = 0; j < rows; j++)
+				sum -= weight[i + j] * ml_log(factor[j]);
+			wrong = wrong * w;
+		}
+		else
+		{
+			/* One logarithm for sixteen rows: that is most of its cost saved. */
+			product = product * right;
+			if (++factors == FACTORS)
+			{
+				ml_lanes_store(factor, &product);
+				for (int j = 0; j < ML_LANES; j++)
+					sum -= ml_log(factor[j]);
+				product = product * 0 + 1;
+				factors = 0;
+			}
+		}
+		if (g != NULL)
+		{
+			wrong = (MlLanes) ((MlLanesInt) wrong ^ (positive & INT64_MIN));
+			memcpy(g + i, &wrong, rows * sizeof(double));
+		}
+	}
+	ml_lanes_store(factor, &product);
+	for (int j = 0; j < ML_LANES && factors > 0; j++)
+		sum -= ml_log(factor[j]);
+	*loss = sum;
+}
+
+TIERS(logistic, (const double *score, const double *y, const double *weight, size_t n, double *g, double *loss),
+	  (score, y, weight, n, g, loss))
+
+void
+ml_gbdt_logistic_rows(const double *score, const double *y, const double *weight, size_t n, double *g, double *loss)
+{
+	DISPATCH(logistic, (score, y, weight, n, g, loss));
+}
+
+/* ---- gradients to integers ---- */
+
+ML_LANES_INLINE void
+quantise_body(const MlGbdtLoss *loss, const MlGbdtScale *scale, const double *g, size_t begin, size_t end,
+			  MlGbdtGradient *to, MlGbdtSum *sum)
+{
+	const double round_to_int = 0x1.8p52;
+	bool		newton = loss->objective == ML_GBDT_LOGISTIC || loss->objective == ML_GBDT_SOFTMAX;
+	MlLanesInt	sum_g = {0};
+	MlLanesInt	sum_h = {0};
+
+	for (size_t i = begin; i < end; i += ML_LANES)
+	{
+		size_t		rows = end - i < ML_LANES ? end - i : ML_LANES;
+		MlLanes		v = {0};
+		MlLanes		w = {1, 1, 1, 1, 1, 1, 1, 1};
+		MlLanes		h;
+		MlLanesInt	int_g;
+		MlLanesInt	int_h;
+		MlLanesInt	both;
+
+		if (rows == ML_LANES)
+			ml_lanes_load(&v, g + i);
+		else
+			memcpy(&v, g + i, rows * sizeof(double));
+		if (loss->weight != NULL)
+			memcpy(&w, loss->weight + i, rows * sizeof(double));
+		h = w;
+		if (newton)
+		{
+			/* as ml_gbdt_hessian() */
+			MlLanes		a = (MlLanes) ((MlLanesInt) v & INT64_MAX);
+			MlLanesInt	weighs = w > 0;
+
+			h = loss->hessian_factor * a * (1 - (loss->weight == NULL ? a : a / w));
+			h = (MlLanes) (weighs & (MlLanesInt) h);
+		}
+		int_g = (MlLanesInt) (v * scale->to_g + round_to_int) - INT64_C(0x4338000000000000);
+		int_h = (MlLanesInt) (h * scale->to_h + round_to_int) - INT64_C(0x4338000000000000);
+		if (rows < ML_LANES)
+		{
+			int64_t		last_g[ML_LANES];
+			int64_t		last_h[ML_LANES];
+
+			memcpy(last_g, &int_g, sizeof(last_g));
+			memcpy(last_h, &int_h, sizeof(last_h));
+			for (size_t j = 0; j < rows; j++)
+			{
+				to[i + j] = (MlGbdtGradient) {(int32_t) last_g[j], (uint32_t) last_h[j]};
+				(*sum)[0] += last_g[j];
+				(*sum)[1] += last_h[j] << scale->count_bits;
+			}
+			break;
+		}
+		both = (int_g & INT64_C(0xFFFFFFFF)) | int_h << 32;	/* {g, h} on a little-endian machine */
+#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+		both = int_g << 32 | (int_h & INT64_C(0xFFFFFFFF));
+#endif
+		memcpy(to + i, &both, sizeof(both));
+		sum_g += int_g;
+		sum_h += int_h;
+	}
+	for (int j = 0; j < ML_LANES; j++)
+	{
+		(*sum)[0] += sum_g[j];
+		(*sum)[1] += sum_h[j] << scale->count_bits;
+	}
+	(*sum)[1] += (int64_t) (end - begin);
+}
+
+TIERS(quantise, (const MlGbdtLoss *loss, const MlGbdtScale *scale, const double *g, size_t begin, size_t end,
+				 MlGbdtGradient *to, MlGbdtSum *sum), (loss, scale, g, begin, end, to, sum))
+
+void
+ml_gbdt_quantise_rows(const MlGbdtLoss *loss, const MlGbdtScale *scale, const double *g, size_t begin, size_t end,
+					  MlGbdtGradient *to, MlGbdtSum *sum)
+{
+	DISPATCH(quantise, (loss, scale, g, begin, end, to, sum));
+}

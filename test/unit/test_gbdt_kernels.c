@@ -1,0 +1,164 @@
+/*-------------------------------------------------------------------------
+ * test_gbdt_kernels.c
+ *	  Vector kernels of gbdt against their scalar twins: the same bits on every
+ *	  tier, on random and on hostile input, at every length around eight.
+ *-------------------------------------------------------------------------
+ */
+#include "gbdt_data.h"
+
+#include "ml/algo/gbdt/gbdt_internal.h"
+#include "ml/base/elementary.h"
+#include "ml/base/lanes.h"
+#include "ml/base/simd.h"
+
+#define TIERS 3
+#define ROWS 4099
+
+static const size_t lengths[] = {1, 2, 7, 8, 9, 15, 16, 17, 127, 128, 129, 1000, 4096, ROWS};
+
+/* Values that scores may have: near zero, saturated, where exp() becomes denormal and where it vanishes. */
+static double
+hostile(size_t i)
+{
+	static const double special[] = {
+		0, -0.0, 1, -1, 36.7, -36.7, 37, 700, -700, 708.3, -708.5, 709.8, 720, -720, 744, -744.9, 745.1332191019411, 745.2, 746, -747,
+		1e6, -1e6, 1e300, -1e300, INFINITY, -INFINITY, 5e-324, 1e-310, 0x1p-60, -0x1p-60
+	};
+	size_t		n = sizeof(special) / sizeof(special[0]);
+
+	if (i % 3 == 0)
+		return special[i / 3 % n];
+	return gbdt_normal(1, i) * (i % 3 == 1 ? 3 : 300);
+}
+
+static void
+test_sigmoid(void)
+{
+	int			wrong = 0;
+
+	for (size_t i = 0; i < 40000; i += ML_LANES)
+	{
+		double		x[ML_LANES];
+		double		got[ML_LANES];
+		MlLanes		v;
+
+		for (size_t j = 0; j < ML_LANES; j++)
+			x[j] = hostile(i + j);
+		ml_lanes_load(&v, x);
+		ml_lanes_sigmoid(&v, &v);
+		ml_lanes_store(got, &v);
+		for (size_t j = 0; j < ML_LANES; j++)
+		{
+			double		want = ml_sigmoid(x[j]);
+
+			wrong += memcmp(&want, &got[j], sizeof(want)) != 0;
+		}
+	}
+	CHECK(wrong == 0);
+}
+
+static void
+test_logistic(void)
+{
+	static double score[ROWS];
+	static double y[ROWS];
+	static double weight[ROWS];
+	static double g[TIERS][ROWS + 1];
+	double		loss[TIERS];
+
+	for (size_t i = 0; i < ROWS; i++)
+	{
+		score[i] = hostile(i);
+		y[i] = gbdt_random(2, i) < 0.4;
+		weight[i] = i % 11 == 0 ? 0 : gbdt_random(3, i) * 5;
+	}
+	for (size_t l = 0; l < sizeof(lengths) / sizeof(lengths[0]); l++)
+	{
+		for (int weighted = 0; weighted <= 1; weighted++)
+		{
+			size_t		n = lengths[l];
+			double		want = 0;
+			int			wrong = 0;
+
+			for (int t = 0; t < TIERS; t++)
+			{
+				ml_simd_limit((MlSimdTier) t);
+				g[t][n] = 77;
+				ml_gbdt_logistic_rows(score, y, weighted ? weight : NULL, n, g[t], &loss[t]);
+				wrong += g[t][n] != 77;		/* nothing behind the end is touched */
+				wrong += memcmp(g[0], g[t], n * sizeof(double)) != 0 || memcmp(&loss[0], &loss[t], sizeof(double)) != 0;
+			}
+			for (size_t i = 0; i < n; i++)
+			{
+				double		w = weighted ? weight[i] : 1;
+				double		p = ml_sigmoid(y[i] > 0.5 ? -score[i] : score[i]);
+
+				wrong += g[0][i] != (y[i] > 0.5 ? -(p * w) : p * w);
+				want -= w * ml_log(1 - p < 1e-15 ? 1e-15 : 1 - p);
+			}
+			CHECK(wrong == 0);
+			CHECK_CLOSE(loss[0], want, 1e-12);
+		}
+	}
+	ml_simd_limit(ML_TIER_AVX512);
+}
+
+static void
+test_quantise(void)
+{
+	static double g[ROWS];
+	static double weight[ROWS];
+	static MlGbdtGradient to[TIERS][ROWS + 1];
+	static const MlGbdtObjective objectives[] = {ML_GBDT_SQUARED, ML_GBDT_ABSOLUTE, ML_GBDT_LOGISTIC, ML_GBDT_SOFTMAX};
+	MlGbdtScale scale = {.count_bits = 13, .to_g = 0x1p29, .to_h = 0x1p30};
+
+	for (size_t i = 0; i < ROWS; i++)
+	{
+		weight[i] = i % 7 == 0 ? 0 : gbdt_random(4, i);
+		g[i] = i % 5 == 0 ? (i % 2 ? weight[i] : -weight[i]) : weight[i] * (2 * gbdt_random(5, i) - 1);
+	}
+	for (size_t l = 0; l < sizeof(lengths) / sizeof(lengths[0]); l++)
+	{
+		for (int c = 0; c < 8; c++)
+		{
+			MlGbdtLoss	loss = {.objective = objectives[c / 2], .weight = c % 2 ? weight : NULL, .hessian_factor = c / 2 == 3 ? 1.5 : 1};
+			size_t		begin = lengths[l] / 3;
+			size_t		end = lengths[l];
+			MlGbdtSum	sum[TIERS];
+			MlGbdtSum	want = {0, 0};
+			int			wrong = 0;
+
+			for (int t = 0; t < TIERS; t++)
+			{
+				ml_simd_limit((MlSimdTier) t);
+				sum[t] = (MlGbdtSum) {5, 0};
+				to[t][end] = (MlGbdtGradient) {77, 78};
+				ml_gbdt_quantise_rows(&loss, &scale, g, begin, end, to[t], &sum[t]);
+				wrong += to[t][end].g != 77 || to[t][end].h != 78;
+			}
+			want[0] = 5;
+			for (size_t i = begin; i < end; i++)
+			{
+				int32_t		int_g = (int32_t) lrint(g[i] * scale.to_g);
+				uint32_t	int_h = (uint32_t) lrint(ml_gbdt_hessian(&loss, g[i], ml_gbdt_weight(&loss, i)) * scale.to_h);
+
+				for (int t = 0; t < TIERS; t++)
+					wrong += to[t][i].g != int_g || to[t][i].h != int_h;
+				want += (MlGbdtSum) {int_g, (int64_t) ((uint64_t) int_h << scale.count_bits) + 1};
+			}
+			for (int t = 0; t < TIERS; t++)
+				wrong += sum[t][0] != want[0] || sum[t][1] != want[1];
+			CHECK(wrong == 0);
+		}
+	}
+	ml_simd_limit(ML_TIER_AVX512);
+}
+
+int
+main(void)
+{
+	test_sigmoid();
+	test_logistic();
+	test_quantise();
+	return unit_done();
+}
