@@ -8,6 +8,7 @@
 #include <stdatomic.h>
 
 static atomic_int limit = ML_TIER_AVX512;
+static atomic_int known = -1;	/* the processor's tier once somebody has asked */
 
 #ifdef ML_SIMD_X86
 
@@ -19,15 +20,16 @@ processor_tier(void)
 		!__builtin_cpu_supports("popcnt"))
 		return ML_TIER_BASELINE;
 	if (!__builtin_cpu_supports("avx512f") || !__builtin_cpu_supports("avx512bw") ||
-		!__builtin_cpu_supports("avx512dq") || !__builtin_cpu_supports("avx512vl"))
+		!__builtin_cpu_supports("avx512cd") || !__builtin_cpu_supports("avx512dq") ||
+		!__builtin_cpu_supports("avx512vl"))
 		return ML_TIER_AVX2;
 	return ML_TIER_AVX512;
 }
 
 bool
-ml_simd_vbmi(void)
+ml_simd_processor_vbmi(void)
 {
-	return ml_simd_tier() == ML_TIER_AVX512 && __builtin_cpu_supports("avx512vbmi");
+	return processor_tier() == ML_TIER_AVX512 && __builtin_cpu_supports("avx512vbmi");
 }
 
 #else
@@ -39,7 +41,7 @@ processor_tier(void)
 }
 
 bool
-ml_simd_vbmi(void)
+ml_simd_processor_vbmi(void)
 {
 	return false;
 }
@@ -47,10 +49,23 @@ ml_simd_vbmi(void)
 #endif
 
 MlSimdTier
+ml_simd_processor(void)
+{
+	int			tier = atomic_load_explicit(&known, memory_order_relaxed);
+
+	if (tier < 0)
+	{
+		tier = (int) processor_tier();
+		atomic_store_explicit(&known, tier, memory_order_relaxed);
+	}
+	return (MlSimdTier) tier;
+}
+
+MlSimdTier
 ml_simd_tier(void)
 {
 	MlSimdTier	allowed = (MlSimdTier) atomic_load_explicit(&limit, memory_order_relaxed);
-	MlSimdTier	present = processor_tier();
+	MlSimdTier	present = ml_simd_processor();
 
 	return present < allowed ? present : allowed;
 }

@@ -17,24 +17,25 @@ typedef enum MlSimdTier
 {
 	ML_TIER_BASELINE,			/* portable C */
 	ML_TIER_AVX2,
-	ML_TIER_AVX512				/* F, BW, DQ, VL: x86-64-v4 */
+	ML_TIER_AVX512				/* F, BW, CD, DQ, VL: x86-64-v4 */
 } MlSimdTier;
 
 #if defined(__x86_64__) && defined(__GNUC__)
 #define ML_SIMD_X86 1
 #define ML_TARGET_AVX2 __attribute__((target("avx2,bmi,bmi2,popcnt")))
-#define ML_TARGET_AVX512 __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx2,bmi,bmi2,popcnt")))
-/* For functions that are used only where ml_simd_vbmi() says so. */
-#define ML_TARGET_AVX512_VBMI __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx512vbmi,avx2,bmi,bmi2,popcnt")))
+#define ML_TARGET_AVX512 __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx512cd,avx2,bmi,bmi2,popcnt")))
+/* For functions that are used only where ml_simd_processor_vbmi() says so, too. */
+#define ML_TARGET_AVX512_VBMI __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx512cd,avx512vbmi,avx2,bmi,bmi2,popcnt")))
 #endif
 
 /* The highest tier that the processor has and the limit allows.  From any thread. */
 extern MlSimdTier ml_simd_tier(void);
 
-/* The AVX-512 tier, and byte permutations (VBMI) with it. */
-extern bool ml_simd_vbmi(void);
+/* What the processor has, whatever the limit: for tables made once and used when the limit allows. */
+extern MlSimdTier ml_simd_processor(void);
+extern bool ml_simd_processor_vbmi(void);
 
-/* Sets the limit; ML_TIER_AVX512, the default, is none.  What was prepared for a tier keeps it. */
+/* Sets the limit; ML_TIER_AVX512, the default, is none. */
 extern void ml_simd_limit(MlSimdTier highest);
 
 #endif							/* ML_BASE_SIMD_H */

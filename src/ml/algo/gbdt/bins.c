@@ -101,14 +101,22 @@ sort_keys(uint64_t *key, uint64_t *other, size_t n)
 		memcpy(key, from, n * sizeof(uint64_t));
 }
 
-/* A limit t with a <= t < b, in the middle where that is possible. */
+/*
+ * A limit t with a <= t < b, in the middle where that is possible; the float32
+ * number nearest to it where that is between them, too, for such limits are compared
+ * faster (masks.c).
+ */
 static double
 between(double a, double b)
 {
 	double		t = a + (b - a) / 2;
+	double		single;
 
 	if (!(t - t == 0))			/* b - a was too large for a double */
 		t = a / 2 + b / 2;
+	single = (float) t;
+	if (single >= a && single < b)
+		return single;
 	return t >= a && t < b ? t : a;
 }
 

@@ -97,7 +97,17 @@ typedef struct MlGbdtForest
 	MlGbdtCodeSlot *code_slot;	/* slots n_number_slots + 1 .. */
 	bool		has_sets;
 	bool		plain;			/* too large for steps: trees are walked one at a time, node by node */
+	struct MlGbdtMasks *masks;	/* for one row, or NULL; see engine.h */
 } MlGbdtForest;
+
+/* Codes move up by two for missing and unseen ones: where slot->row has them. */
+static inline uint32_t
+ml_gbdt_code(double v, int32_t levels)
+{
+	if (v != v)
+		return 0;
+	return v >= 0 && v < levels ? (uint32_t) v + 2 : 1;
+}
 
 /* forest.c */
 extern MlStatus ml_gbdt_forest_create(MlEnv *env, MlGbdtObjective objective, const MlSchema *schema, MlGbdtForest **forest);

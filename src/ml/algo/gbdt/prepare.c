@@ -10,7 +10,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "ml/algo/gbdt/forest.h"
+#include "ml/algo/gbdt/engine.h"
 #include "ml/base/arena.h"
 
 /* Above this the forest is walked as it is: ten thousands of sets on an id with ten thousands of values. */
@@ -166,6 +166,7 @@ ml_gbdt_forest_prepare(MlEnv *env, MlGbdtForest *forest, const MlSchema *schema)
 	size_t		features = (size_t) forest->n_features;
 	size_t		bytes = 0;
 	SlotMap		map;
+	MlGbdtThresholds *thresholds;
 
 	map.number[0] = ml_alloc0(env, features + 1, sizeof(int32_t));
 	map.number[1] = ml_alloc0(env, features + 1, sizeof(int32_t));
@@ -188,5 +189,6 @@ ml_gbdt_forest_prepare(MlEnv *env, MlGbdtForest *forest, const MlSchema *schema)
 		for (uint32_t i = forest->first[t]; i < end_of_tree(forest, t); i++)
 			make_step(forest, &map, t, i);
 	choose_first_steps(forest);
-	return ML_OK;
+	ML_TRY(ml_gbdt_thresholds_make(env, forest, &thresholds));
+	return ml_gbdt_masks_make(env, forest, thresholds, &forest->masks);
 }

@@ -21,13 +21,8 @@
 #include <math.h>
 #include <string.h>
 
-#include "ml/algo/gbdt/forest.h"
+#include "ml/algo/gbdt/engine.h"
 #include "ml/base/elementary.h"
-
-/* Codes move up by two for missing and unseen ones. */
-#define CODE_MISSING 0
-#define CODE_UNSEEN 1
-#define CODE_FIRST 2
 
 /* What the walk reads, all in scratch: slot 0 is -infinity, for leaves. */
 typedef struct Inputs
@@ -35,14 +30,6 @@ typedef struct Inputs
 	const double *x;			/* number slots */
 	const void *const *at;		/* all slots: where the number or the bits are; in a forest with sets only */
 } Inputs;
-
-static inline uint32_t
-code_of(double v, int32_t levels)
-{
-	if (v != v)
-		return CODE_MISSING;
-	return v >= 0 && v < levels ? (uint32_t) v + CODE_FIRST : CODE_UNSEEN;
-}
 
 static Inputs
 prepare_inputs(const MlGbdtForest *forest, const double *row, void *scratch)
@@ -67,7 +54,7 @@ prepare_inputs(const MlGbdtForest *forest, const double *row, void *scratch)
 	{
 		const MlGbdtCodeSlot *slot = &forest->code_slot[s];
 
-		at[numbers + s] = slot->bits + (size_t) slot->row[code_of(row[slot->feature], slot->levels)] * slot->words;
+		at[numbers + s] = slot->bits + (size_t) slot->row[ml_gbdt_code(row[slot->feature], slot->levels)] * slot->words;
 	}
 	return (Inputs) {x, at};
 }
@@ -223,6 +210,8 @@ ml_gbdt_predict(const void *model, const double *x, double *out, void *scratch)
 		out[k] = forest->base[k];
 	if (forest->plain)
 		add_plain_trees(forest, x, out);
+	else if (forest->masks != NULL && ml_simd_tier() == ML_TIER_AVX512)
+		ml_gbdt_masks_add(forest, x, out);
 	else
 		add_trees(forest, prepare_inputs(forest, x, scratch), out);
 	switch (forest->objective)
@@ -258,5 +247,7 @@ ml_gbdt_predict_cost(const void *model)
 	const MlGbdtForest *forest = model;
 	double		per_tree = forest->plain ? 50 : (forest->has_sets ? 14 : 9);
 
+	if (forest->masks != NULL && ml_simd_tier() == ML_TIER_AVX512)
+		return ml_gbdt_masks_cost(forest->masks);
 	return 20 + forest->n_number_slots + 2.0 * forest->n_code_slots + per_tree * forest->n_trees;
 }

@@ -1,0 +1,42 @@
+/*-------------------------------------------------------------------------
+ * engine.h
+ *	  Faster ways through a forest than walking it, made when a model is loaded.
+ *
+ * All give the same bits as the walk (serve.c): the same leaves, their values
+ * added in the order of the trees.  A forest that does not suit an engine, or a
+ * processor that lacks its instructions, leaves the engine NULL.
+ *-------------------------------------------------------------------------
+ */
+#ifndef ML_ALGO_GBDT_ENGINE_H
+#define ML_ALGO_GBDT_ENGINE_H
+
+#include "ml/algo/gbdt/forest.h"
+#include "ml/base/simd.h"
+
+/* ---- thresholds.c: the thresholds of each number, sorted ---- */
+
+typedef struct MlGbdtThresholds
+{
+	int32_t		n_features;
+	uint32_t   *count;			/* by feature; 0 for categories and what no split asks */
+	double	  **value;			/* ascending, distinct */
+	bool	   *single;			/* all are float32 numbers */
+} MlGbdtThresholds;
+
+extern MlStatus ml_gbdt_thresholds_make(MlEnv *env, const MlGbdtForest *forest, MlGbdtThresholds **result);
+
+/* How many thresholds are below x: x > value[k] exactly where that is above k.  0 for NaN. */
+extern uint32_t ml_gbdt_rank(const double *value, uint32_t count, double x);
+
+/* ---- masks.c: one row, sixteen trees at once ---- */
+
+typedef struct MlGbdtMasks MlGbdtMasks;
+
+/* *result stays NULL where the forest does not suit it. */
+extern MlStatus ml_gbdt_masks_make(MlEnv *env, const MlGbdtForest *forest, const MlGbdtThresholds *thresholds, MlGbdtMasks **result);
+
+/* Adds all trees to score[n_outputs].  AVX-512 only. */
+extern void ml_gbdt_masks_add(const MlGbdtForest *forest, const double *row, double *score);
+extern double ml_gbdt_masks_cost(const MlGbdtMasks *masks);
+
+#endif							/* ML_ALGO_GBDT_ENGINE_H */
