@@ -35,8 +35,8 @@ typedef struct Shap
 	size_t		inverse_bytes;
 
 	/* Scratch for one row. */
-	uint8_t    *on;
-	uint8_t    *right;
+	uint8_t    *on;				/* by node: the row takes this edge and those above on the same feature */
+	MlGbdtShapStep *step;		/* by split */
 	double	   *h;
 	double	   *inverse;		/* for a tree without one */
 	double	   *sum;			/* blocks x (n_features + 1) x points of a block */
@@ -242,7 +242,7 @@ make_tree(MlEnv *env, Shap *shap, uint32_t t, const Walk *walk, MlGbdtShapTree *
 			const MlGbdtNode *child = &tree[2 * k + 1 + side];
 			double		value = child->left == 0 ? child->value / shap->unit : 1;
 
-			split[k].value[side] = value;
+			split[k].value[1 + side] = value;
 			split[k].weight[0][side] *= value;
 			split[k].weight[1][side] *= value;
 		}
@@ -250,13 +250,17 @@ make_tree(MlEnv *env, Shap *shap, uint32_t t, const Walk *walk, MlGbdtShapTree *
 	return ML_OK;
 }
 
-/* D of the nodes of a tree for one block of points. */
+/* D of the nodes of a tree for one block of points, and 1 / z. */
 static void
 fill_inverse(const MlGbdtShapTree *tree, const double *y, const double *z, uint32_t width, double *inverse)
 {
-	for (uint32_t i = 0; i < tree->n_nodes; i++)
+	for (uint32_t q = 0; q < width; q++)
+		inverse[q] = 1;
+	for (uint32_t i = 1; i < tree->n_nodes; i++)
 		for (uint32_t q = 0; q < width; q++)
-			inverse[(size_t) i * width + q] = i == 0 ? 1 : 1 / (tree->path[i] * z[q] + y[q]);
+			inverse[(size_t) i * width + q] = 1 / (tree->path[i] * z[q] + y[q]);
+	for (uint32_t q = 0; q < width; q++)
+		inverse[(size_t) tree->n_nodes * width + q] = 1 / z[q];
 }
 
 static MlStatus
@@ -268,16 +272,12 @@ make_points(MlEnv *env, Shap *shap, uint32_t n)
 		return ML_OK;
 	p->y = ml_alloc(env, n, sizeof(double));
 	p->z = ml_alloc(env, n, sizeof(double));
-	p->r = ml_alloc(env, n, sizeof(double));
 	p->w = ml_alloc(env, n, sizeof(double));
-	if (p->y == NULL || p->z == NULL || p->r == NULL || p->w == NULL)
+	if (p->y == NULL || p->z == NULL || p->w == NULL)
 		return env->error.status;
 	ml_gauss_legendre((int) n, p->y, p->z, p->w);
 	for (uint32_t q = 0; q < n; q++)
-	{
-		p->r[q] = 1 / p->z[q];
-		p->w[q] *= p->r[q];
-	}
+		p->w[q] /= p->z[q];
 	return ML_OK;
 }
 
@@ -287,18 +287,19 @@ make_inverse(MlEnv *env, Shap *shap, MlGbdtShapTree *tree)
 {
 	const MlGbdtShapPoints *p = &shap->points[tree->points / ML_GBDT_SHAP_WIDE];
 	uint32_t	width = width_of(tree->points);
+	size_t		entries = (size_t) tree->n_nodes + 1;
 	size_t		bytes = (size_t) tree->points * sizeof(double);
 	double	   *inverse;
 
 	ML_TRY(make_points(env, shap, tree->points));
-	if (!ml_mul_size(bytes, tree->n_nodes, &bytes) || !ml_add_size(shap->inverse_bytes, bytes, &bytes) || bytes > INVERSE_BYTES)
+	if (!ml_mul_size(bytes, entries, &bytes) || !ml_add_size(shap->inverse_bytes, bytes, &bytes) || bytes > INVERSE_BYTES)
 		return ML_OK;
 	shap->inverse_bytes = bytes;
-	inverse = ml_alloc(env, (size_t) tree->points * tree->n_nodes, sizeof(double));
+	inverse = ml_alloc(env, (size_t) tree->points * entries, sizeof(double));
 	if (inverse == NULL)
 		return env->error.status;
 	for (uint32_t q = 0; q < tree->points; q += width)
-		fill_inverse(tree, p->y + q, p->z + q, width, inverse + (size_t) q * tree->n_nodes);
+		fill_inverse(tree, p->y + q, p->z + q, width, inverse + (size_t) q * entries);
 	tree->inverse = inverse;
 	return ML_OK;
 }
@@ -336,11 +337,11 @@ make_scratch(MlEnv *env, Shap *shap, uint32_t most_nodes, uint32_t most_points)
 	if (!ml_mul_size((size_t) shap->forest->n_features + 1, most_points, &sums))
 		return ml_fail(env, ML_TOO_LARGE, "the model is too large to be explained");
 	shap->on = ml_alloc0(env, most_nodes, 1);
-	shap->right = ml_alloc0(env, most_nodes, 1);
+	shap->step = ml_alloc0(env, most_nodes / 2 + 1, sizeof(MlGbdtShapStep));
 	shap->h = ml_alloc0(env, (size_t) most_nodes * width, sizeof(double));
-	shap->inverse = ml_alloc0(env, (size_t) most_nodes * width, sizeof(double));
+	shap->inverse = ml_alloc0(env, ((size_t) most_nodes + 1) * width, sizeof(double));
 	shap->sum = ml_alloc0(env, sums, sizeof(double));
-	if (shap->on == NULL || shap->right == NULL || shap->h == NULL || shap->inverse == NULL || shap->sum == NULL)
+	if (shap->on == NULL || shap->step == NULL || shap->h == NULL || shap->inverse == NULL || shap->sum == NULL)
 		return env->error.status;
 	shap->on[0] = 1;
 	return ML_OK;
@@ -431,15 +432,24 @@ follow_row(const Shap *shap, const MlGbdtShapTree *tree, const double *x)
 		const MlGbdtShapSplit *s = &tree->split[k];
 		double		v = x[s->feature];
 		bool		missing_left = (v != v) & s->missing_left;
+		uint32_t	hot = shap->on[s->before];
+		uint32_t	mask = 0 - hot;
+		uint32_t	nobody = (uint32_t) shap->forest->n_features;
 		bool		right;
 
 		if (s->category)
 			right = !(v != v ? s->missing_left : in_set(shap, s, v));
 		else
 			right = !(v <= s->threshold) & !missing_left;
-		shap->right[k] = right;
-		shap->on[2 * k + 1] = shap->on[s->before] & !right;
-		shap->on[2 * k + 2] = shap->on[s->before] & right;
+		/* By masks: the compiler would make branches of choices. */
+		shap->step[k] = (MlGbdtShapStep) {
+			.source = (s->before & mask) | (tree->n_nodes & ~mask),
+			.target = ((uint32_t) s->feature & mask) | (nobody & ~mask),
+			.hot = hot,
+			.right = right
+		};
+		shap->on[2 * k + 1] = hot & !right;
+		shap->on[2 * k + 2] = hot & right;
 	}
 }
 
@@ -449,16 +459,15 @@ explain_tree(const Shap *shap, const MlGbdtShapTree *tree, MlGbdtShapKernel kern
 	const MlGbdtShapPoints *p = &shap->points[tree->points / ML_GBDT_SHAP_WIDE];
 	uint32_t	width = width_of(tree->points);
 	MlGbdtShapPass pass = {
-		.tree = tree, .on = shap->on, .right = shap->right, .h = shap->h, .n_features = shap->forest->n_features
+		.tree = tree, .step = shap->step, .h = shap->h
 	};
 
 	for (uint32_t q = 0; q < tree->points; q += width)
 	{
 		pass.y = p->y + q;
 		pass.z = p->z + q;
-		pass.r = p->r + q;
 		pass.sum = shap->sum + (size_t) q * (size_t) (shap->forest->n_features + 1);
-		pass.inverse = tree->inverse != NULL ? tree->inverse + (size_t) q * tree->n_nodes : shap->inverse;
+		pass.inverse = tree->inverse != NULL ? tree->inverse + (size_t) q * ((size_t) tree->n_nodes + 1) : shap->inverse;
 		if (tree->inverse == NULL)
 			fill_inverse(tree, pass.y, pass.z, width, shap->inverse);
 		kernel(&pass);

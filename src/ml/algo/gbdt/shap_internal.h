@@ -38,7 +38,7 @@ typedef struct MlGbdtShapSplit
 {
 	double		threshold;
 	double		weight[2][2];	/* [1]: w_f after the left, right edge; [0]: share of the rows that take it.  Times "value" */
-	double		value[2];		/* of the left, right child where it is a leaf, else 1 */
+	double		value[3];		/* 0; then of the left, right child where it is a leaf, else 1 */
 	uint32_t	node;			/* its own number in the tree */
 	uint32_t	before;			/* the node below the last edge above on the same feature; 0: none */
 	int32_t		feature;
@@ -55,7 +55,7 @@ typedef struct MlGbdtShapTree
 	uint32_t	n_splits;
 	uint32_t	n_nodes;
 	uint32_t	points;			/* 4, or a multiple of 8 */
-	const double *inverse;		/* D by block, node, point of the block; node 0: 1.  NULL: made when needed */
+	const double *inverse;		/* by block, n_nodes + 1 and point: D (1 for the root), then 1 / (1 - y).  NULL: made when needed */
 	const double *path;			/* n_nodes: w_f of the edge to each node */
 } MlGbdtShapTree;
 
@@ -64,9 +64,17 @@ typedef struct MlGbdtShapPoints
 {
 	double	   *y;
 	double	   *z;				/* 1 - y */
-	double	   *r;				/* 1 / (1 - y) */
 	double	   *w;				/* weight / (1 - y) */
 } MlGbdtShapPoints;
+
+/* Where a row goes at a split, be it there or not. */
+typedef struct MlGbdtShapStep
+{
+	uint32_t	source;			/* split->before while the row takes all edges there, else n_nodes: where factors begin */
+	uint32_t	target;			/* the feature, or n_features: where nobody looks */
+	uint32_t	hot;			/* 1 while the row takes all edges above on the same feature */
+	uint32_t	right;
+} MlGbdtShapStep;
 
 /* A block of points on its way through one tree. */
 typedef struct MlGbdtShapPass
@@ -75,12 +83,9 @@ typedef struct MlGbdtShapPass
 	const double *inverse;		/* of this block */
 	const double *y;
 	const double *z;
-	const double *r;
-	const uint8_t *on;			/* n_nodes: the row takes this edge and those above on the same feature */
-	const uint8_t *right;		/* n_splits: where the row goes */
+	const MlGbdtShapStep *step; /* n_splits */
 	double	   *h;				/* scratch, n_nodes blocks */
-	double	   *sum;			/* by feature: added to; one more behind them takes what does not count */
-	int32_t		n_features;
+	double	   *sum;			/* n_features + 1: added to */
 } MlGbdtShapPass;
 
 typedef void (*MlGbdtShapKernel) (const MlGbdtShapPass *pass);

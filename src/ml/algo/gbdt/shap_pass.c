@@ -3,9 +3,9 @@
  *	  TreeSHAP: a block of quadrature points through one tree.
  *
  * Down in breadth-first order, then back up; see shap_internal.h for the
- * formulas.  No branch depends on the row: where a feature was left above, the
- * row's factor for it is known, and what the split would add to the feature's
- * sum goes where nobody looks.  Every point is a lane of its own from
+ * formulas.  No branch depends on the row, for half of them would be guessed
+ * wrong: where a feature was left above, the factor begins with another constant and what
+ * the split would add goes where nobody looks.  Every point is a lane of its own from
  * beginning to end, so all widths of vectors give the same bits.
  *-------------------------------------------------------------------------
  */
@@ -18,14 +18,14 @@ typedef double Eight __attribute__((vector_size(8 * sizeof(double)), may_alias))
  * A macro: the compiler lowers a vector to what the target of a function has
  * before it inlines, so an inline function would be stuck with the lowest tier.
  */
-#define DEFINE_PASS(name, target, Block) \
-target static void \
+#define DEFINE_PASS(name, attribute, Block) \
+attribute static void \
 name(const MlGbdtShapPass *pass) \
 { \
 	const MlGbdtShapSplit *split = pass->tree->split; \
+	const MlGbdtShapStep *step = pass->step; \
 	uint32_t	n_splits = pass->tree->n_splits; \
 	const Block *d = (const Block *) pass->inverse; \
-	const uint8_t *on = pass->on; \
 	Block	   *h = (Block *) pass->h; \
 	Block	   *sum = (Block *) pass->sum; \
 	const Block y = *(const Block *) pass->y; \
@@ -35,24 +35,22 @@ name(const MlGbdtShapPass *pass) \
 	for (uint32_t k = 0; k < n_splits; k++) \
 	{ \
 		const MlGbdtShapSplit *s = &split[k]; \
-		int			hot = on[s->before]; \
+		uint32_t	hot = step[k].hot; \
+		uint32_t	right = step[k].right; \
 		const double *w = s->weight[hot]; \
-		Block		c = h[s->node] * *(hot ? &d[s->before] : (const Block *) pass->r); \
-		double		left = on[2 * k + 1] ? s->value[0] : 0; \
-		double		right = on[2 * k + 2] ? s->value[1] : 0; \
+		Block		c = h[s->node] * d[step[k].source]; \
+		Block		cz = c * z; \
 		\
-		h[2 * k + 1] = c * (z * w[0] + y * left); \
-		h[2 * k + 2] = c * (z * w[1] + y * right); \
+		h[2 * k + 2 - right] = cz * w[1 - right]; \
+		h[2 * k + 1 + right] = cz * w[right] + c * y * s->value[hot + (hot & right)]; \
 	} \
 	for (uint32_t k = n_splits; k-- > 0;) \
 	{ \
-		const MlGbdtShapSplit *s = &split[k]; \
-		uint32_t	taken = 2 * k + 1 + pass->right[k]; \
+		uint32_t	taken = 2 * k + 1 + step[k].right; \
 		Block		both = h[2 * k + 1] + h[2 * k + 2]; \
-		int32_t		f = on[s->before] ? s->feature : pass->n_features; \
 		\
-		sum[f] += h[taken] * d[taken] - both * d[s->before]; \
-		h[s->node] = both; \
+		sum[step[k].target] += h[taken] * d[taken] - both * d[step[k].source]; \
+		h[split[k].node] = both; \
 	} \
 }
 
