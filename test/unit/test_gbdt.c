@@ -8,6 +8,7 @@
 #include <float.h>
 
 #include "ml/algo/gbdt/gbdt_internal.h"
+#include "ml/base/simd.h"
 
 /* No smoothing, no limits: what a tree does can be said in one line. */
 #define FREE "learning_rate=1 min_data_in_bin=1 min_sum_hessian_in_leaf=0 "
@@ -442,7 +443,7 @@ test_history(void)
 	}
 }
 
-/* The same bits for 1, 2 and 4 threads, and when histograms do not fit. */
+/* The same bits for 1, 2, 4 and 7 threads, on every tier, and when histograms do not fit. */
 static void
 test_threads(void)
 {
@@ -454,17 +455,19 @@ test_threads(void)
 	for (int s = 0; s < 4; s++)
 	{
 		MlWriter	first = {0};
-		MlEnv	   *envs[4];
+		static const int threads[] = {1, 2, 4, 1, 7};
+		MlEnv	   *envs[5];
 		size_t		kept = ml_gbdt_slot_bytes;
 
-		for (int t = 0; t < 4; t++)
+		for (int t = 0; t < 5; t++)
 		{
-			MlEnv	   *env = envs[t] = unit_env(t == 3 ? 1 : 1 << t);
+			MlEnv	   *env = envs[t] = unit_env(threads[t]);
 			MlDataset  *data = mixed_data(env, 70000, 500, s == 0 ? 3 : 0, s == 1 ? 5000 : 300);
 			MlModel    *model;
 			MlWriter	image;
 
-			ml_gbdt_slot_bytes = t == 3 ? 0 : kept;
+			ml_gbdt_slot_bytes = t >= 3 ? 0 : kept;
+			ml_simd_limit(t == 1 ? ML_TIER_BASELINE : t == 2 ? ML_TIER_AVX2 : ML_TIER_AVX512);
 			CHECK_STATUS(env, gbdt_fit(env, data, settings[s % 3], &model), ML_OK);
 			image = gbdt_image(env, model);
 			if (t == 0)
@@ -473,7 +476,7 @@ test_threads(void)
 				  memcmp(image.bytes, first.bytes, first.length) == 0);
 		}
 		ml_gbdt_slot_bytes = kept;
-		for (int t = 0; t < 4; t++)
+		for (int t = 0; t < 5; t++)
 			unit_env_free(envs[t]);
 	}
 }

@@ -43,6 +43,10 @@ struct MlPool
 	Helper	   *helpers;
 	bool		quit;
 
+	/* Of the tasks among themselves. */
+	pthread_mutex_t lock;
+	pthread_cond_t changed;
+
 	/* The run in hand. */
 	MlTask_fn	function;
 	void	   *arg;
@@ -180,6 +184,8 @@ ml_pool_create(int threads)
 	{
 		0
 	};
+	pthread_mutex_init(&pool->lock, NULL);
+	pthread_cond_init(&pool->changed, NULL);
 	if (threads <= 1)
 		return pool;
 	pool->helpers = calloc((size_t) threads - 1, sizeof(Helper));
@@ -216,7 +222,37 @@ ml_pool_free(MlPool *pool)
 	for (int i = 0; i < pool->n_helpers; i++)
 		pthread_join(pool->helpers[i].thread, NULL);
 	free(pool->helpers);
+	pthread_cond_destroy(&pool->changed);
+	pthread_mutex_destroy(&pool->lock);
 	free(pool);
+}
+
+void
+ml_pool_lock(MlPool *pool)
+{
+	if (pool != NULL)
+		pthread_mutex_lock(&pool->lock);
+}
+
+void
+ml_pool_unlock(MlPool *pool)
+{
+	if (pool != NULL)
+		pthread_mutex_unlock(&pool->lock);
+}
+
+void
+ml_pool_wait(MlPool *pool)
+{
+	if (pool != NULL)
+		pthread_cond_wait(&pool->changed, &pool->lock);
+}
+
+void
+ml_pool_wake(MlPool *pool)
+{
+	if (pool != NULL)
+		pthread_cond_broadcast(&pool->changed);
 }
 
 int

@@ -32,4 +32,14 @@ typedef void (*MlTask_fn) (void *arg, size_t task, int thread);
  */
 extern MlStatus ml_pool_run(MlEnv *env, size_t tasks, MlTask_fn function, void *arg);
 
+/*
+ * For tasks that take their work from common ground: one lock per pool, and
+ * sleeping until another task, which changed something, wakes all that wait.
+ * Waiting gives the lock back meanwhile.  Nothing to do for a NULL pool.
+ */
+extern void ml_pool_lock(MlPool *pool);
+extern void ml_pool_unlock(MlPool *pool);
+extern void ml_pool_wait(MlPool *pool);
+extern void ml_pool_wake(MlPool *pool);
+
 #endif							/* ML_BASE_POOL_H */

@@ -482,5 +482,5 @@ ml_gbdt_memory(const MlSchema *schema, const MlParams *params, size_t n, int thr
 		+ 1048576;
 	if (!(bytes < 0x1p60) || !(entries < 0x1p30))
 		return SIZE_MAX;
-	return (size_t) bytes + ml_gbdt_grower_memory(n, (size_t) entries, (size_t) widest, (int32_t) leaves, threads);
+	return (size_t) bytes + ml_gbdt_grower_memory(n, (size_t) entries, (size_t) widest, schema->n_features, (int32_t) leaves, threads);
 }

@@ -233,7 +233,7 @@ typedef struct MlGbdtGrower MlGbdtGrower;
 
 extern size_t ml_gbdt_slot_bytes;
 
-extern size_t ml_gbdt_grower_memory(size_t n, size_t entries, size_t widest, int32_t num_leaves, int threads);
+extern size_t ml_gbdt_grower_memory(size_t n, size_t entries, size_t widest, int columns, int32_t num_leaves, int threads);
 extern MlStatus ml_gbdt_grower_create(MlEnv *env, const MlGbdtBins *bins, const MlGbdtRules *rules, MlGbdtGrower **grower);
 
 /*

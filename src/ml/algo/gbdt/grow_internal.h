@@ -21,9 +21,28 @@ typedef struct MlGbdtLeaf
 	int32_t		depth;			/* 0: the root */
 	int32_t		slot;			/* -1: no histogram */
 	uint32_t	node;			/* in grower->node */
+	int32_t		expansion;		/* in grower->ahead, -1: not expanded */
 	double		extra_l2;		/* cat_l2 below a split on sorted categories */
 	MlGbdtSplit best;
 } MlGbdtLeaf;
+
+/* A leaf's split, worked out, perhaps before the order of splits comes to it. */
+typedef struct MlGbdtExpansion
+{
+	int32_t		leaf;			/* -1: free */
+	bool		done;
+	bool		as_expected;	/* n_left is child[0].count */
+	MlGbdtLeaf	child[2];		/* left, right */
+	int			small;			/* the one with fewer rows */
+	bool		wanted[2];		/* may this one be split at all? */
+	bool		subtract;		/* the larger one's slot holds the histogram of both */
+	size_t		n_left;			/* rows that went left */
+	bool		missing_left;
+	double		value;			/* of a number's node */
+	uint32_t	n_codes;		/* of a category's set */
+	uint32_t   *code;
+	uint8_t    *goes_left;		/* by bin */
+} MlGbdtExpansion;
 
 /* Room of one thread. */
 typedef struct MlGbdtRoom
@@ -33,6 +52,7 @@ typedef struct MlGbdtRoom
 	MlGbdtSum  *wide;			/* histogram of one wide column, all zero between uses */
 	uint32_t   *touched;
 	MlGbdtRank *rank;
+	MlGbdtSplit *found;			/* two per column in use */
 } MlGbdtRoom;
 
 struct MlGbdtGrower
@@ -68,15 +88,15 @@ struct MlGbdtGrower
 	uint32_t	set_capacity;
 
 	MlGbdtSum **slot;
-	int32_t    *slot_leaf;		/* whose histogram it holds, -1: nobody's */
+	MlGbdtLeaf **slot_owner;	/* who may lose it; NULL: nobody has it, or it is in use */
 	int32_t		n_slots;		/* allocated */
 	int32_t		max_slots;
 	int32_t    *free_slot;
 	int32_t		n_free;
 	MlGbdtRoom *room;			/* by thread */
-	MlGbdtSplit *found;			/* two per column in use */
-	uint8_t    *goes_left;		/* by bin, of the split in hand */
-	uint32_t   *bin;			/* of a category split */
+	MlGbdtExpansion *ahead;
+	int			n_ahead;
+	int			in_flight;		/* expansions that threads work on */
 
 	double	   *block_sum;		/* leaves.c */
 	size_t	   *first_block;
@@ -96,10 +116,31 @@ extern uint32_t ml_gbdt_hist_column(const MlGbdtGrower *grower, const MlGbdtColu
 /* Builds the histograms of all narrow columns in use in a slot; other threads' shares stay in their rooms (room->used). */
 extern MlStatus ml_gbdt_hist_leaf(MlEnv *env, MlGbdtGrower *grower, const MlGbdtLeaf *leaf, MlGbdtSum *hist);
 
+/* Columns whose histograms stay in the second-level cache together. */
+#define ML_GBDT_TILE 128
+
 /* partition.c */
 
-/* Moves the rows whose bin goes left (grower->goes_left) to the front, both sides in their old order. */
-extern MlStatus ml_gbdt_partition(MlEnv *env, MlGbdtGrower *grower, const MlGbdtColumn *column, size_t begin, size_t count, size_t *n_left);
+/* Moves the rows whose bin goes left (x->goes_left) to the front, both sides in their old order; how many: x->n_left. */
+extern void ml_gbdt_partition(MlGbdtGrower *grower, MlGbdtExpansion *x, const MlGbdtColumn *column, size_t begin, size_t count);
+extern MlStatus ml_gbdt_partition_shared(MlEnv *env, MlGbdtGrower *grower, MlGbdtExpansion *x, const MlGbdtColumn *column,
+										 size_t begin, size_t count);
+
+/* The other way: both sides ascend, and together they will again. */
+extern void ml_gbdt_unpartition(MlGbdtGrower *grower, size_t begin, size_t count, size_t n_left);
+
+/* quantise.c */
+
+/* Gradients of the tree's rows to integers; *total is their sum. */
+extern MlStatus ml_gbdt_quantise(MlEnv *env, MlGbdtGrower *grower, MlGbdtSum *total);
+
+/* expand.c */
+
+/* The best split of the root, whose slot is ready. */
+extern MlStatus ml_gbdt_expand_root(MlEnv *env, MlGbdtGrower *grower, MlGbdtLeaf *root);
+
+/* Works out what splitting x->leaf gives: by all threads ("shared", from thread 0), or by this one alone. */
+extern MlStatus ml_gbdt_expand(MlEnv *env, MlGbdtGrower *grower, MlGbdtExpansion *x, int thread, bool shared);
 
 /* leaves.c */
 

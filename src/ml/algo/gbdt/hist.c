@@ -18,8 +18,6 @@
 #define TASK_CELLS ((size_t) 1 << 20)
 /* Below this many cells waking threads costs more than it saves. */
 #define SERIAL_CELLS ((size_t) 1 << 17)
-/* Columns whose histograms stay in the second-level cache together. */
-#define TILE 128
 
 typedef struct HistJob
 {
@@ -140,8 +138,8 @@ hist_task(void *arg, size_t task, int thread)
 	MlGbdtRoom *room = &grower->room[thread];
 	size_t		begin = task % job->row_tasks * job->rows_per_task;
 	size_t		count = begin + job->rows_per_task < job->n ? job->rows_per_task : job->n - begin;
-	int			first = (int) (task / job->row_tasks) * TILE;
-	int			last = first + TILE < grower->n_narrow ? first + TILE : grower->n_narrow;
+	int			first = (int) (task / job->row_tasks) * ML_GBDT_TILE;
+	int			last = first + ML_GBDT_TILE < grower->n_narrow ? first + ML_GBDT_TILE : grower->n_narrow;
 	MlGbdtSum  *hist = job->hist;
 
 	if (thread > 0)
@@ -158,8 +156,8 @@ MlStatus
 ml_gbdt_hist_leaf(MlEnv *env, MlGbdtGrower *grower, const MlGbdtLeaf *leaf, MlGbdtSum *hist)
 {
 	HistJob		job = {.grower = grower, .rows = grower->rows + leaf->begin, .n = leaf->count, .hist = hist};
-	size_t		width = (size_t) (grower->n_narrow < TILE ? grower->n_narrow : TILE);
-	size_t		tiles = ((size_t) grower->n_narrow + TILE - 1) / TILE;
+	size_t		width = (size_t) (grower->n_narrow < ML_GBDT_TILE ? grower->n_narrow : ML_GBDT_TILE);
+	size_t		tiles = ((size_t) grower->n_narrow + ML_GBDT_TILE - 1) / ML_GBDT_TILE;
 
 	for (int t = 0; t < grower->threads; t++)
 		grower->room[t].used = false;

@@ -17,64 +17,54 @@
 typedef struct PartitionJob
 {
 	MlGbdtGrower *grower;
+	const MlGbdtExpansion *x;
 	const MlGbdtColumn *column;
 	size_t		begin;
 	size_t		count;
 	size_t		all_left;
 } PartitionJob;
 
+/* Returns how many went left.  to_left may be rows itself: what is written has been read. */
 static size_t
-sort_block(PartitionJob *job, size_t begin, size_t end)
+sort_rows(const MlGbdtColumn *column, const uint8_t *goes_left, const uint32_t *rows, size_t n, uint32_t *to_left, uint32_t *to_right)
 {
-	MlGbdtGrower *grower = job->grower;
-	const uint8_t *goes_left = grower->goes_left;
-	const uint32_t *rows = grower->rows;
-	uint32_t   *to_left = grower->to_left + begin;
-	uint32_t   *to_right = grower->to_right + begin;
 	size_t		left = 0;
 	size_t		right = 0;
 
-	if (job->column->narrow)
+	for (size_t i = 0; i < n; i++)
 	{
-		const uint8_t *bin = job->column->narrow;
+		uint32_t	r = rows[i];
+		uint8_t		l = goes_left[column->narrow ? column->narrow[r] : column->wide[r]];
 
-		for (size_t i = begin; i < end; i++)
-		{
-			uint32_t	r = rows[i];
-			uint8_t		l = goes_left[bin[r]];
-
-			to_left[left] = r;
-			to_right[right] = r;
-			left += l;
-			right += !l;
-		}
-	}
-	else
-	{
-		const uint16_t *bin = job->column->wide;
-
-		for (size_t i = begin; i < end; i++)
-		{
-			uint32_t	r = rows[i];
-			uint8_t		l = goes_left[bin[r]];
-
-			to_left[left] = r;
-			to_right[right] = r;
-			left += l;
-			right += !l;
-		}
+		to_left[left] = r;
+		to_right[right] = r;
+		left += l;
+		right += !l;
 	}
 	return left;
+}
+
+void
+ml_gbdt_partition(MlGbdtGrower *grower, MlGbdtExpansion *x, const MlGbdtColumn *column, size_t begin, size_t count)
+{
+	uint32_t   *rows = grower->rows + begin;
+	uint32_t   *to_right = grower->to_right + begin;
+
+	x->n_left = sort_rows(column, x->goes_left, rows, count, rows, to_right);
+	memcpy(rows + x->n_left, to_right, (count - x->n_left) * sizeof(uint32_t));
 }
 
 static void
 sort_task(void *arg, size_t task, int thread)
 {
 	PartitionJob *job = arg;
-	size_t		begin = job->begin + task * PARTITION_ROWS;
-	size_t		end = job->begin + job->count;
+	MlGbdtGrower *grower = job->grower;
+	size_t		offset = task * PARTITION_ROWS;
+	size_t		count = job->count - offset < PARTITION_ROWS ? job->count - offset : PARTITION_ROWS;
 
-	job->grower->block_left[task] = sort_block(job, begin, begin + PARTITION_ROWS < end ? begin + PARTITION_ROWS : end);
+	offset += job->begin;
+	grower->block_left[task] = sort_rows(job->column, job->x->goes_left, grower->rows + offset, count,
+										 grower->to_left + offset, grower->to_right + offset);
 }
 
 /* After block_left[] has become the number of rows that all blocks before sent left. */
@@ -94,18 +84,11 @@ copy_task(void *arg, size_t task, int thread)
 }
 
 MlStatus
-ml_gbdt_partition(MlEnv *env, MlGbdtGrower *grower, const MlGbdtColumn *column, size_t begin, size_t count, size_t *n_left)
+ml_gbdt_partition_shared(MlEnv *env, MlGbdtGrower *grower, MlGbdtExpansion *x, const MlGbdtColumn *column, size_t begin, size_t count)
 {
-	PartitionJob job = {grower, column, begin, count, 0};
+	PartitionJob job = {grower, x, column, begin, count, 0};
 	size_t		blocks = (count + PARTITION_ROWS - 1) / PARTITION_ROWS;
 
-	if (blocks <= 1)
-	{
-		*n_left = sort_block(&job, begin, begin + count);
-		memcpy(grower->rows + begin, grower->to_left + begin, *n_left * sizeof(uint32_t));
-		memcpy(grower->rows + begin + *n_left, grower->to_right + begin, (count - *n_left) * sizeof(uint32_t));
-		return ML_OK;
-	}
 	ML_TRY(ml_pool_run(env, blocks, sort_task, &job));
 	for (size_t b = 0; b < blocks; b++)
 	{
@@ -115,6 +98,19 @@ ml_gbdt_partition(MlEnv *env, MlGbdtGrower *grower, const MlGbdtColumn *column, 
 		job.all_left += left;
 	}
 	grower->block_left[blocks] = job.all_left;
-	*n_left = job.all_left;
+	x->n_left = job.all_left;
 	return ml_pool_run(env, blocks, copy_task, &job);
+}
+
+void
+ml_gbdt_unpartition(MlGbdtGrower *grower, size_t begin, size_t count, size_t n_left)
+{
+	uint32_t   *rows = grower->rows + begin;
+	uint32_t   *left = grower->to_left + begin;
+	size_t		a = 0;
+	size_t		b = n_left;
+
+	memcpy(left, rows, n_left * sizeof(uint32_t));
+	for (size_t i = 0; a < n_left; i++)
+		rows[i] = b < count && rows[b] < left[a] ? rows[b++] : left[a++];
 }

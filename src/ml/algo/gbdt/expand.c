@@ -1,0 +1,268 @@
+/*-------------------------------------------------------------------------
+ * expand.c
+ *	  What splitting a leaf gives: its rows parted, and the best splits of both
+ *	  halves.
+ *
+ * Of two new leaves the smaller one's histogram is built from its rows, the
+ * other's is the parent's minus that (exact, for sums are integers).  One thread
+ * does all of it, or all threads share the rows of one large leaf; the outcome
+ * is the same.
+ *-------------------------------------------------------------------------
+ */
+#include <float.h>
+#include <string.h>
+
+#include "ml/algo/gbdt/grow_internal.h"
+#include "ml/base/pool.h"
+
+/* Below this many histogram entries one thread searches them faster than two. */
+#define SERIAL_ENTRIES 8192
+/* Columns that one task searches. */
+#define SEARCH_COLUMNS 4
+
+/* The search for the best splits of one leaf, or of two siblings at once. */
+typedef struct SearchJob
+{
+	MlGbdtGrower *grower;
+	MlGbdtLeaf *leaf[2];		/* second may be NULL; leaf[0] had its histogram built from rows */
+	bool		wanted[2];		/* may this one be split at all? */
+	bool		subtract;		/* leaf[1]'s slot holds the parent's: take leaf[0]'s off */
+	bool		shared;			/* all threads built the histogram: join their shares */
+	MlGbdtSplit *found;			/* two per column in use */
+} SearchJob;
+
+static void
+search_column(const SearchJob *job, int which, MlGbdtRoom *room, int32_t feature, const MlGbdtSum *hist,
+			  uint32_t n_touched, MlGbdtSplit *found)
+{
+	MlGbdtSearch search = {
+		.rules = job->grower->rules, .scale = &job->grower->scale,
+		.column = &job->grower->bins->column[feature], .feature = feature, .hist = hist,
+		.touched = n_touched > 0 ? room->touched : NULL, .n_touched = n_touched,
+		.total = job->leaf[which]->total, .rank = room->rank
+	};
+
+	ml_gbdt_split_find(&search, found);
+}
+
+static void
+search_narrow(const SearchJob *job, int column, MlGbdtRoom *room, MlGbdtSplit *found)
+{
+	MlGbdtGrower *grower = job->grower;
+	int			j = grower->narrow[column];
+	uint32_t	begin = grower->bins->offset[j];
+	int32_t		feature = grower->bins->narrow[j];
+	uint32_t	entries = grower->bins->column[feature].missing + 1;
+	MlGbdtSum  *own = grower->slot[job->leaf[0]->slot] + begin;
+
+	for (int t = 1; job->shared && t < grower->threads; t++)
+		if (grower->room[t].used)
+			for (uint32_t b = 0; b < entries; b++)
+				own[b] += grower->room[t].partial[begin + b];
+	if (job->subtract)
+	{
+		MlGbdtSum  *other = grower->slot[job->leaf[1]->slot] + begin;
+
+		for (uint32_t b = 0; b < entries; b++)
+			other[b] -= own[b];
+	}
+	for (int which = 0; which < 2; which++)
+		if (job->wanted[which])
+			search_column(job, which, room, feature, grower->slot[job->leaf[which]->slot] + begin, 0, &found[which]);
+}
+
+/* A wide column's histogram lives only here: most of its bins are empty in most leaves. */
+static void
+search_wide(const SearchJob *job, int column, MlGbdtRoom *room, MlGbdtSplit *found)
+{
+	MlGbdtGrower *grower = job->grower;
+	int32_t		feature = grower->wide[column];
+
+	for (int which = 0; which < 2; which++)
+	{
+		const MlGbdtLeaf *leaf = job->leaf[which];
+		uint32_t	touched;
+
+		if (!job->wanted[which])
+			continue;
+		touched = ml_gbdt_hist_column(grower, &grower->bins->column[feature], grower->rows + leaf->begin, leaf->count,
+									  room->wide, room->touched);
+		search_column(job, which, room, feature, room->wide, touched, &found[which]);
+		for (uint32_t i = 0; i < touched; i++)
+			room->wide[room->touched[i]] = (MlGbdtSum) {0, 0};
+	}
+}
+
+/* A range of columns. */
+static void
+search_columns(const SearchJob *job, int begin, int end, MlGbdtRoom *room)
+{
+	MlGbdtGrower *grower = job->grower;
+
+	for (int c = begin; c < end; c++)
+	{
+		MlGbdtSplit *found = &job->found[2 * c];
+
+		found[0] = (MlGbdtSplit) {.gain = 0};
+		found[1] = (MlGbdtSplit) {.gain = 0};
+		if (c < grower->n_narrow)
+			search_narrow(job, c, room, found);
+		else
+			search_wide(job, c - grower->n_narrow, room, found);
+	}
+}
+
+static void
+search_task(void *arg, size_t task, int thread)
+{
+	const SearchJob *job = arg;
+	int			columns = job->grower->n_narrow + job->grower->n_wide;
+	int			begin = (int) task * SEARCH_COLUMNS;
+	int			end = begin + SEARCH_COLUMNS < columns ? begin + SEARCH_COLUMNS : columns;
+
+	search_columns(job, begin, end, &job->grower->room[thread]);
+}
+
+/* Runs the search and picks the best column of each leaf; the lowest feature of equals. */
+static MlStatus
+search(MlEnv *env, SearchJob *job, MlGbdtRoom *room)
+{
+	MlGbdtGrower *grower = job->grower;
+	int			columns = grower->n_narrow + grower->n_wide;
+
+	job->found = room->found;
+	if (!job->shared || (grower->n_wide == 0 && grower->bins->offset[grower->bins->n_narrow] <= SERIAL_ENTRIES))
+		search_columns(job, 0, columns, room);
+	else
+		ML_TRY(ml_pool_run(env, ((size_t) columns + SEARCH_COLUMNS - 1) / SEARCH_COLUMNS, search_task, job));
+	for (int which = 0; which < 2; which++)
+	{
+		if (job->leaf[which] == NULL)
+			continue;
+		job->leaf[which]->best = (MlGbdtSplit) {.gain = 0};
+		for (int c = 0; c < columns; c++)
+		{
+			const MlGbdtSplit *found = &job->found[2 * c + which];
+			MlGbdtSplit *best = &job->leaf[which]->best;
+
+			if (found->gain > best->gain ||
+				(found->gain > 0 && found->gain == best->gain && found->feature < best->feature))
+				*best = *found;
+		}
+	}
+	return ML_OK;
+}
+
+/* The histogram of a leaf's rows into its slot. */
+static MlStatus
+build(MlEnv *env, MlGbdtGrower *grower, const MlGbdtLeaf *leaf, bool shared)
+{
+	MlGbdtSum  *hist = grower->slot[leaf->slot];
+
+	if (shared)
+		return ml_gbdt_hist_leaf(env, grower, leaf, hist);
+	memset(hist, 0, grower->bins->offset[grower->bins->n_narrow] * sizeof(MlGbdtSum));
+	for (int first = 0; first < grower->n_narrow; first += ML_GBDT_TILE)
+		ml_gbdt_hist_rows(grower, grower->rows + leaf->begin, leaf->count, first,
+						  first + ML_GBDT_TILE < grower->n_narrow ? first + ML_GBDT_TILE : grower->n_narrow, hist);
+	return ML_OK;
+}
+
+MlStatus
+ml_gbdt_expand_root(MlEnv *env, MlGbdtGrower *grower, MlGbdtLeaf *root)
+{
+	SearchJob	job = {.grower = grower, .leaf = {root}, .wanted = {true}, .shared = true};
+
+	ML_TRY(build(env, grower, root, true));
+	return search(env, &job, &grower->room[0]);
+}
+
+/* ---- which bins go left ---- */
+
+static void
+decide_number(MlGbdtExpansion *x, const MlGbdtColumn *column, const MlGbdtSplit *split)
+{
+	memset(x->goes_left, 0, column->missing + 1);
+	memset(x->goes_left, 1, split->bin + 1);
+	x->goes_left[column->missing] = split->missing_left;
+	x->missing_left = split->missing_left;
+	/* All values left, missing ones right: no value is above the largest double. */
+	x->value = split->bin + 1 < column->n_bins ? column->upper[split->bin] : DBL_MAX;
+	x->n_codes = 0;
+}
+
+/* The same for a category: the set is found again from the leaf's rows, for storing one per leaf would cost more. */
+static void
+decide_category(const MlGbdtGrower *grower, MlGbdtExpansion *x, const MlGbdtColumn *column, const MlGbdtLeaf *leaf, MlGbdtRoom *room)
+{
+	const MlGbdtSplit *split = &leaf->best;
+	uint32_t	touched = ml_gbdt_hist_column(grower, column, grower->rows + leaf->begin, leaf->count, room->wide, room->touched);
+	MlGbdtSearch again = {
+		.rules = grower->rules, .scale = &grower->scale, .column = column, .feature = split->feature,
+		.hist = room->wide, .touched = room->touched, .n_touched = touched, .total = leaf->total, .rank = room->rank
+	};
+	uint32_t	n = ml_gbdt_split_bins(&again, split, x->code);
+	bool		saw_missing = room->wide[column->missing][1] != 0;
+
+	for (uint32_t i = 0; i < touched; i++)
+		room->wide[room->touched[i]] = (MlGbdtSum) {0, 0};
+	memset(x->goes_left, 0, column->missing + 1);
+	for (uint32_t i = 0; i < n; i++)
+		x->goes_left[x->code[i]] = 1;
+	x->missing_left = saw_missing ? x->goes_left[column->missing] :
+		2 * ml_gbdt_rows(&grower->scale, split->left) >= (int64_t) leaf->count;
+	/* Ascending codes, without "missing", which is not one. */
+	x->n_codes = 0;
+	for (uint32_t b = 0; b < column->n_bins; b++)
+		if (x->goes_left[b])
+			x->code[x->n_codes++] = b;
+}
+
+/* ---- expanding ---- */
+
+static MlStatus
+search_children(MlEnv *env, MlGbdtGrower *grower, MlGbdtExpansion *x, MlGbdtRoom *room, bool shared)
+{
+	MlGbdtLeaf *small = &x->child[x->small];
+	MlGbdtLeaf *large = &x->child[1 - x->small];
+	SearchJob	job = {.grower = grower, .leaf = {small, large}, .wanted = {x->wanted[x->small], x->wanted[1 - x->small]}, .shared = shared};
+
+	if (!job.wanted[0] && !job.wanted[1])
+		return ML_OK;
+	if (x->subtract)
+	{
+		job.subtract = true;
+		ML_TRY(build(env, grower, small, shared));
+		return search(env, &job, room);
+	}
+	/* The parent's histogram had to go: each from its own rows. */
+	for (int which = 0; which < 2; which++)
+	{
+		SearchJob	one = {.grower = grower, .leaf = {job.leaf[which]}, .wanted = {true}, .shared = shared};
+
+		if (!job.wanted[which])
+			continue;
+		ML_TRY(build(env, grower, one.leaf[0], shared));
+		ML_TRY(search(env, &one, room));
+	}
+	return ML_OK;
+}
+
+MlStatus
+ml_gbdt_expand(MlEnv *env, MlGbdtGrower *grower, MlGbdtExpansion *x, int thread, bool shared)
+{
+	const MlGbdtLeaf *leaf = &grower->leaf[x->leaf];
+	const MlGbdtColumn *column = &grower->bins->column[leaf->best.feature];
+	MlGbdtRoom *room = &grower->room[thread];
+
+	if (column->category)
+		decide_category(grower, x, column, leaf, room);
+	else
+		decide_number(x, column, &leaf->best);
+	if (shared)
+		ML_TRY(ml_gbdt_partition_shared(env, grower, x, column, leaf->begin, leaf->count));
+	else
+		ml_gbdt_partition(grower, x, column, leaf->begin, leaf->count);
+	x->as_expected = x->n_left == x->child[0].count;
+	return x->as_expected ? search_children(env, grower, x, room, shared) : ML_OK;
+}

@@ -1,0 +1,109 @@
+/*-------------------------------------------------------------------------
+ * quantise.c
+ *	  The gradients of a tree as integers: at what scale, and their sums.
+ *-------------------------------------------------------------------------
+ */
+#include <math.h>
+#include <string.h>
+
+#include "ml/algo/gbdt/grow_internal.h"
+#include "ml/base/pool.h"
+
+typedef struct QuantiseJob
+{
+	MlGbdtGrower *grower;
+	const double *g;
+} QuantiseJob;
+
+/* The exponent e with x < 2^e; a small number for 0. */
+static int
+exponent_of(double x)
+{
+	int			e = -1000;
+
+	if (x > 0)
+		(void) frexp(x, &e);
+	return e;
+}
+
+static int
+between_exponents(int e)
+{
+	return e > 900 ? 900 : (e < -900 ? -900 : e);
+}
+
+/*
+ * Powers of two, so that scaling itself rounds nothing.  A row's g has at most
+ * 30 bits, and sums over all rows stay inside 62, with the rows below h.
+ */
+static void
+choose_scale(MlGbdtGrower *grower)
+{
+	const MlGbdtLoss *loss = grower->loss;
+	bool		newton = loss->objective == ML_GBDT_LOGISTIC || loss->objective == ML_GBDT_SOFTMAX;
+	double		bound = newton ? loss->hessian_factor / 4 : 1;
+	int			count_bits = exponent_of((double) grower->bins->n + 1);
+	int			g_max = 30 - exponent_of(loss->g_max);
+	int			g_sum = 61 - exponent_of(loss->g_sum);
+	int			h_max = 31 - exponent_of(loss->weight_max * bound);
+	int			h_sum = 62 - count_bits - exponent_of(loss->weight_sum * bound);
+	int			g = between_exponents(g_max < g_sum ? g_max : g_sum);
+	int			h = between_exponents(h_max < h_sum ? h_max : h_sum);
+
+	grower->scale.count_bits = count_bits;
+	grower->scale.to_g = ldexp(1, g);
+	grower->scale.g = ldexp(1, -g);
+	grower->scale.to_h = ldexp(1, h);
+	grower->scale.h = ldexp(1, -h);
+}
+
+static void
+quantise_block(void *arg, size_t task, int thread)
+{
+	const QuantiseJob *job = arg;
+	MlGbdtGrower *grower = job->grower;
+	const MlGbdtLoss *loss = grower->loss;
+	size_t		begin = task * ML_GBDT_BLOCK;
+	size_t		end = begin + ML_GBDT_BLOCK < grower->n_rows ? begin + ML_GBDT_BLOCK : grower->n_rows;
+	MlGbdtSum	sum = {0, 0};
+
+	if (grower->n_rows == grower->bins->n)
+	{
+		/* Every row, in order. */
+		ml_gbdt_quantise_rows(loss, &grower->scale, job->g, begin, end, grower->gradient, &sum);
+		begin = end;
+	}
+	for (size_t i = begin; i < end; i++)
+	{
+		size_t		r = grower->rows[i];
+		double		g = job->g[r];
+		double		h = ml_gbdt_hessian(loss, g, ml_gbdt_weight(loss, r));
+		MlGbdtGradient q;
+
+		q.g = (int32_t) lrint(g * grower->scale.to_g);
+		q.h = (uint32_t) lrint(h * grower->scale.to_h);
+		grower->gradient[r] = q;
+		sum += (MlGbdtSum) {q.g, (int64_t) ((uint64_t) q.h << grower->scale.count_bits) + 1};
+	}
+	/* The block sums of leaves.c are not needed yet: they carry these for now. */
+	memcpy(&grower->block_sum[2 * task], &sum, sizeof(sum));
+}
+
+MlStatus
+ml_gbdt_quantise(MlEnv *env, MlGbdtGrower *grower, MlGbdtSum *total)
+{
+	QuantiseJob job = {grower, grower->loss->g + (size_t) grower->output * grower->loss->n};
+	size_t		blocks = (grower->n_rows + ML_GBDT_BLOCK - 1) / ML_GBDT_BLOCK;
+
+	choose_scale(grower);
+	ML_TRY(ml_pool_run(env, blocks, quantise_block, &job));
+	*total = (MlGbdtSum) {0, 0};
+	for (size_t b = 0; b < blocks; b++)
+	{
+		MlGbdtSum	sum;
+
+		memcpy(&sum, &grower->block_sum[2 * b], sizeof(sum));
+		*total += sum;
+	}
+	return ML_OK;
+}
