@@ -154,11 +154,105 @@ test_quantise(void)
 	ml_simd_limit(ML_TIER_AVX512);
 }
 
+/* The search for the best limit, one limit after another as the definition says. */
+static void
+plain_search(const MlGbdtSearch *s, double own, MlGbdtSplit *best)
+{
+	double		g = ml_gbdt_g(s->scale, s->total);
+	double		h = ml_gbdt_h(s->scale, s->total);
+	MlGbdtSum	missing = s->hist[s->column->missing];
+	MlGbdtSum	left = {0, 0};
+
+	for (uint32_t b = 0; b < s->column->n_bins - (missing[1] == 0); b++)
+	{
+		left += s->hist[b];
+		for (int way = 0; way <= (missing[1] != 0) && s->hist[b][1] != 0; way++)
+		{
+			MlGbdtSum	side = way ? left + missing : left;
+			int64_t		rows = ml_gbdt_rows(s->scale, side);
+			double		a = ml_gbdt_g(s->scale, side);
+			double		v = ml_gbdt_h(s->scale, side);
+			double		l1 = s->rules->lambda_l1;
+			double		l2 = s->rules->lambda_l2;
+			double		ta = a > l1 ? a - l1 : a < -l1 ? a + l1 : 0;
+			double		tb = g - a > l1 ? g - a - l1 : g - a < -l1 ? g - a + l1 : 0;
+			double		gain = (v + l2 > 0 ? ta * ta / (v + l2) : 0) + (h - v + l2 > 0 ? tb * tb / (h - v + l2) : 0);
+
+			if (rows < s->rules->min_data_in_leaf || ml_gbdt_rows(s->scale, s->total) - rows < s->rules->min_data_in_leaf ||
+				v < s->rules->min_sum_hessian || h - v < s->rules->min_sum_hessian ||
+				!(gain > own + s->rules->min_gain + 1e-13 * own) || !(gain - own - s->rules->min_gain > best->gain))
+				continue;
+			*best = (MlGbdtSplit) {.gain = gain - own - s->rules->min_gain, .bin = b, .left = side};
+			best->missing_left = missing[1] != 0 ? way : 2 * rows >= ml_gbdt_rows(s->scale, s->total);
+		}
+	}
+}
+
+static void
+test_split_search(void)
+{
+	static const uint32_t widths[] = {1, 2, 3, 7, 8, 9, 63, 64, 65, 127, 128, 129, 254, 255, 3000};
+	static MlGbdtSum hist[3001];
+	MlGbdtScale scale = {.count_bits = 20, .g = 0x1p-20, .h = 0x1p-22};
+	int			wrong = 0;
+	int			found = 0;
+
+	for (int c = 0; c < 1500; c++)
+	{
+		uint32_t	bins = widths[c % 15];
+		MlGbdtColumn column = {.n_bins = bins, .missing = bins};
+		double		full = gbdt_random(20, (uint64_t) c);
+		MlGbdtRules rules = {
+			.min_data_in_leaf = c % 4 == 0 ? 1 : 20, .min_sum_hessian = c % 3 == 0 ? 0 : 1e-3, .lambda_l1 = c % 5 == 0 ? 3 : 0,
+			.lambda_l2 = c % 2 == 0 ? 0 : 1, .min_gain = c % 7 == 0 ? 0.5 : 0
+		};
+		MlGbdtSearch search = {.rules = &rules, .scale = &scale, .column = &column, .feature = 3, .hist = hist};
+		MlGbdtSplit want = {.gain = 0};
+		double		g;
+		double		h;
+		double		t;
+		double		own;
+
+		search.total = (MlGbdtSum) {0, 0};
+		for (uint32_t b = 0; b <= bins; b++)
+		{
+			uint64_t	i = (uint64_t) c * 4000 + b;
+			int64_t		rows = gbdt_random(21, i) < full ? (int64_t) (gbdt_random(22, i) * 30) : 0;
+
+			if (b == bins && c % 2 == 0)
+				rows = 0;
+			/* Every other case has gradients of few values, so that gains are equal. */
+			hist[b][0] = (int64_t) ((c % 2 ? gbdt_random(23, i) - 0.5 : (double) (i % 3) - 1) * (double) rows * 0x1p20);
+			hist[b][1] = (int64_t) ((double) rows * 0x1p20 * (c % 6 == 1 ? 0 : 1)) * (INT64_C(1) << 20) + rows;
+			search.total += hist[b];
+		}
+		g = ml_gbdt_g(&scale, search.total);
+		h = ml_gbdt_h(&scale, search.total);
+		t = g > rules.lambda_l1 ? g - rules.lambda_l1 : g < -rules.lambda_l1 ? g + rules.lambda_l1 : 0;
+		own = h + rules.lambda_l2 > 0 ? t * t / (h + rules.lambda_l2) : 0;
+		plain_search(&search, own, &want);
+		found += want.gain > 0;
+		for (int tier = 0; tier < TIERS; tier++)
+		{
+			MlGbdtSplit got = {.gain = 0};
+
+			ml_simd_limit((MlSimdTier) tier);
+			ml_gbdt_split_find(&search, &got);
+			wrong += got.gain != want.gain || got.bin != want.bin || got.missing_left != want.missing_left ||
+				got.left[0] != want.left[0] || got.left[1] != want.left[1];
+		}
+	}
+	ml_simd_limit(ML_TIER_AVX512);
+	CHECK(wrong == 0);
+	CHECK(found > 500);
+}
+
 int
 main(void)
 {
 	test_sigmoid();
 	test_logistic();
 	test_quantise();
+	test_split_search();
 	return unit_done();
 }

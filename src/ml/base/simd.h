@@ -28,6 +28,36 @@ typedef enum MlSimdTier
 #define ML_TARGET_AVX512_VBMI __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx512cd,avx512vbmi,avx2,bmi,bmi2,popcnt")))
 #endif
 
+/*
+ * ML_SIMD_TIERS(name, (int a), (a)) makes functions of one body, an always
+ * inlined name_body(), for all tiers; ML_SIMD_CALL(name, (a)) calls the one for this
+ * processor.
+ */
+#ifdef ML_SIMD_X86
+#define ML_SIMD_TIERS(name, declaration, arguments) \
+	static void name##_baseline declaration { name##_body arguments; } \
+	ML_TARGET_AVX2 static void name##_avx2 declaration { name##_body arguments; } \
+	ML_TARGET_AVX512 static void name##_avx512 declaration { name##_body arguments; }
+#define ML_SIMD_CALL(name, arguments) \
+	do { \
+		switch (ml_simd_tier()) \
+		{ \
+			case ML_TIER_AVX512: \
+				name##_avx512 arguments; \
+				break; \
+			case ML_TIER_AVX2: \
+				name##_avx2 arguments; \
+				break; \
+			default: \
+				name##_baseline arguments; \
+		} \
+	} while (0)
+#else
+#define ML_SIMD_TIERS(name, declaration, arguments) \
+	static void name##_baseline declaration { name##_body arguments; }
+#define ML_SIMD_CALL(name, arguments) name##_baseline arguments
+#endif
+
 /* The highest tier that the processor has and the limit allows.  From any thread. */
 extern MlSimdTier ml_simd_tier(void);
 

@@ -17,30 +17,6 @@
 /* Factors, each at least TINY, that one product may hold. */
 #define FACTORS 16
 
-/* Makes NAME_baseline, NAME_avx2 and NAME_avx512 of NAME_body. */
-#ifdef ML_SIMD_X86
-#define TIERS(name, declaration, arguments) \
-	static void name##_baseline declaration { name##_body arguments; } \
-	ML_TARGET_AVX2 static void name##_avx2 declaration { name##_body arguments; } \
-	ML_TARGET_AVX512 static void name##_avx512 declaration { name##_body arguments; }
-#define DISPATCH(name, arguments) \
-	switch (ml_simd_tier()) \
-	{ \
-		case ML_TIER_AVX512: \
-			name##_avx512 arguments; \
-			break; \
-		case ML_TIER_AVX2: \
-			name##_avx2 arguments; \
-			break; \
-		default: \
-			name##_baseline arguments; \
-	}
-#else
-#define TIERS(name, declaration, arguments) \
-	static void name##_baseline declaration { name##_body arguments; }
-#define DISPATCH(name, arguments) name##_baseline arguments
-#endif
-
 /*
  * Up to eight rows: *wrong is the probability of the class that a row is not of.
  * Missing rows of an incomplete eight look like rows predicted with certainty.
@@ -119,13 +95,13 @@ logistic_body(const double *score, const double *y, const double *weight, size_t
 	*loss = sum;
 }
 
-TIERS(logistic, (const double *score, const double *y, const double *weight, size_t n, double *g, double *loss),
+ML_SIMD_TIERS(logistic, (const double *score, const double *y, const double *weight, size_t n, double *g, double *loss),
 	  (score, y, weight, n, g, loss))
 
 void
 ml_gbdt_logistic_rows(const double *score, const double *y, const double *weight, size_t n, double *g, double *loss)
 {
-	DISPATCH(logistic, (score, y, weight, n, g, loss));
+	ML_SIMD_CALL(logistic, (score, y, weight, n, g, loss));
 }
 
 /* ---- gradients to integers ---- */
@@ -198,12 +174,12 @@ quantise_body(const MlGbdtLoss *loss, const MlGbdtScale *scale, const double *g,
 	(*sum)[1] += (int64_t) (end - begin);
 }
 
-TIERS(quantise, (const MlGbdtLoss *loss, const MlGbdtScale *scale, const double *g, size_t begin, size_t end,
+ML_SIMD_TIERS(quantise, (const MlGbdtLoss *loss, const MlGbdtScale *scale, const double *g, size_t begin, size_t end,
 				 MlGbdtGradient *to, MlGbdtSum *sum), (loss, scale, g, begin, end, to, sum))
 
 void
 ml_gbdt_quantise_rows(const MlGbdtLoss *loss, const MlGbdtScale *scale, const double *g, size_t begin, size_t end,
 					  MlGbdtGradient *to, MlGbdtSum *sum)
 {
-	DISPATCH(quantise, (loss, scale, g, begin, end, to, sum));
+	ML_SIMD_CALL(quantise, (loss, scale, g, begin, end, to, sum));
 }
