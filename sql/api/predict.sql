@@ -5,7 +5,7 @@
 
 CREATE FUNCTION mlplat._predict_support(internal) RETURNS internal
 	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'mlplat_predict_support';
-COMMENT ON FUNCTION mlplat._predict_support(internal) IS 'tells the planner what a prediction costs';
+COMMENT ON FUNCTION mlplat._predict_support(internal) IS 'tells the planner what a prediction costs, and which columns of a row it needs';
 REVOKE ALL ON FUNCTION mlplat._predict_support(internal) FROM PUBLIC;
 
 CREATE FUNCTION ml_predict(model text, "row" record) RETURNS double precision
@@ -70,88 +70,142 @@ GRANT EXECUTE ON FUNCTION ml_predict_array(text, double precision[]) TO PUBLIC;
  */
 
 CREATE FUNCTION mlplat._predict(model_id bigint, alias text, "row" record) RETURNS double precision
-	LANGUAGE c STABLE STRICT PARALLEL SAFE COST 400
+	LANGUAGE c STABLE STRICT PARALLEL SAFE COST 400 SUPPORT mlplat._predict_support
 	AS 'MODULE_PATHNAME', 'mlplat_predict';
 COMMENT ON FUNCTION mlplat._predict(bigint, text, record) IS
 	'of generated functions: predicts with the version that an alias of a model points to';
 GRANT EXECUTE ON FUNCTION mlplat._predict(bigint, text, record) TO PUBLIC;
 
 CREATE FUNCTION mlplat._predict_version(version_id bigint, "row" record) RETURNS double precision
-	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 400
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 400 SUPPORT mlplat._predict_support
 	AS 'MODULE_PATHNAME', 'mlplat_predict_version';
 COMMENT ON FUNCTION mlplat._predict_version(bigint, record) IS
 	'of generated functions: predicts with one version';
 GRANT EXECUTE ON FUNCTION mlplat._predict_version(bigint, record) TO PUBLIC;
 
 CREATE FUNCTION mlplat._predict_columns(model_id bigint, alias text, names text[], VARIADIC columns "any") RETURNS double precision
-	LANGUAGE c STABLE PARALLEL SAFE COST 400
+	LANGUAGE c STABLE PARALLEL SAFE COST 400 SUPPORT mlplat._predict_support
 	AS 'MODULE_PATHNAME', 'mlplat_predict_columns';
 COMMENT ON FUNCTION mlplat._predict_columns(bigint, text, text[], "any") IS
 	'of generated functions: predicts from columns with the version that an alias of a model points to';
 GRANT EXECUTE ON FUNCTION mlplat._predict_columns(bigint, text, text[], "any") TO PUBLIC;
 
 CREATE FUNCTION mlplat._predict_version_columns(version_id bigint, VARIADIC columns "any") RETURNS double precision
-	LANGUAGE c IMMUTABLE PARALLEL SAFE COST 400
+	LANGUAGE c IMMUTABLE PARALLEL SAFE COST 400 SUPPORT mlplat._predict_support
 	AS 'MODULE_PATHNAME', 'mlplat_predict_version_columns';
 COMMENT ON FUNCTION mlplat._predict_version_columns(bigint, "any") IS
 	'of generated functions: predicts from columns with one version';
 GRANT EXECUTE ON FUNCTION mlplat._predict_version_columns(bigint, "any") TO PUBLIC;
 
 CREATE FUNCTION mlplat._predict_class(model_id bigint, alias text, "row" record) RETURNS text
-	LANGUAGE c STABLE STRICT PARALLEL SAFE COST 400
+	LANGUAGE c STABLE STRICT PARALLEL SAFE COST 400 SUPPORT mlplat._predict_support
 	AS 'MODULE_PATHNAME', 'mlplat_predict_class';
 COMMENT ON FUNCTION mlplat._predict_class(bigint, text, record) IS
 	'of generated functions: predicts with the version that an alias of a model points to';
 GRANT EXECUTE ON FUNCTION mlplat._predict_class(bigint, text, record) TO PUBLIC;
 
 CREATE FUNCTION mlplat._predict_version_class(version_id bigint, "row" record) RETURNS text
-	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 400
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 400 SUPPORT mlplat._predict_support
 	AS 'MODULE_PATHNAME', 'mlplat_predict_version_class';
 COMMENT ON FUNCTION mlplat._predict_version_class(bigint, record) IS
 	'of generated functions: predicts with one version';
 GRANT EXECUTE ON FUNCTION mlplat._predict_version_class(bigint, record) TO PUBLIC;
 
 CREATE FUNCTION mlplat._predict_columns_class(model_id bigint, alias text, names text[], VARIADIC columns "any") RETURNS text
-	LANGUAGE c STABLE PARALLEL SAFE COST 400
+	LANGUAGE c STABLE PARALLEL SAFE COST 400 SUPPORT mlplat._predict_support
 	AS 'MODULE_PATHNAME', 'mlplat_predict_columns_class';
 COMMENT ON FUNCTION mlplat._predict_columns_class(bigint, text, text[], "any") IS
 	'of generated functions: predicts from columns with the version that an alias of a model points to';
 GRANT EXECUTE ON FUNCTION mlplat._predict_columns_class(bigint, text, text[], "any") TO PUBLIC;
 
 CREATE FUNCTION mlplat._predict_version_columns_class(version_id bigint, VARIADIC columns "any") RETURNS text
-	LANGUAGE c IMMUTABLE PARALLEL SAFE COST 400
+	LANGUAGE c IMMUTABLE PARALLEL SAFE COST 400 SUPPORT mlplat._predict_support
 	AS 'MODULE_PATHNAME', 'mlplat_predict_version_columns_class';
 COMMENT ON FUNCTION mlplat._predict_version_columns_class(bigint, "any") IS
 	'of generated functions: predicts from columns with one version';
 GRANT EXECUTE ON FUNCTION mlplat._predict_version_columns_class(bigint, "any") TO PUBLIC;
 
 CREATE FUNCTION mlplat._predict_proba(model_id bigint, alias text, "row" record) RETURNS double precision
-	LANGUAGE c STABLE STRICT PARALLEL SAFE COST 400
+	LANGUAGE c STABLE STRICT PARALLEL SAFE COST 400 SUPPORT mlplat._predict_support
 	AS 'MODULE_PATHNAME', 'mlplat_predict_proba';
 COMMENT ON FUNCTION mlplat._predict_proba(bigint, text, record) IS
 	'of generated functions: predicts with the version that an alias of a model points to';
 GRANT EXECUTE ON FUNCTION mlplat._predict_proba(bigint, text, record) TO PUBLIC;
 
 CREATE FUNCTION mlplat._predict_version_proba(version_id bigint, "row" record) RETURNS double precision
-	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 400
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 400 SUPPORT mlplat._predict_support
 	AS 'MODULE_PATHNAME', 'mlplat_predict_version_proba';
 COMMENT ON FUNCTION mlplat._predict_version_proba(bigint, record) IS
 	'of generated functions: predicts with one version';
 GRANT EXECUTE ON FUNCTION mlplat._predict_version_proba(bigint, record) TO PUBLIC;
 
 CREATE FUNCTION mlplat._predict_columns_proba(model_id bigint, alias text, names text[], VARIADIC columns "any") RETURNS double precision
-	LANGUAGE c STABLE PARALLEL SAFE COST 400
+	LANGUAGE c STABLE PARALLEL SAFE COST 400 SUPPORT mlplat._predict_support
 	AS 'MODULE_PATHNAME', 'mlplat_predict_columns_proba';
 COMMENT ON FUNCTION mlplat._predict_columns_proba(bigint, text, text[], "any") IS
 	'of generated functions: predicts from columns with the version that an alias of a model points to';
 GRANT EXECUTE ON FUNCTION mlplat._predict_columns_proba(bigint, text, text[], "any") TO PUBLIC;
 
 CREATE FUNCTION mlplat._predict_version_columns_proba(version_id bigint, VARIADIC columns "any") RETURNS double precision
-	LANGUAGE c IMMUTABLE PARALLEL SAFE COST 400
+	LANGUAGE c IMMUTABLE PARALLEL SAFE COST 400 SUPPORT mlplat._predict_support
 	AS 'MODULE_PATHNAME', 'mlplat_predict_version_columns_proba';
 COMMENT ON FUNCTION mlplat._predict_version_columns_proba(bigint, "any") IS
 	'of generated functions: predicts from columns with one version';
 GRANT EXECUTE ON FUNCTION mlplat._predict_version_columns_proba(bigint, "any") TO PUBLIC;
+
+/*
+ * What the planner makes out of the functions above when it knows the model and the row's columns.  names are those
+ * of the columns, version_id is the version that reads them.
+ */
+
+CREATE FUNCTION mlplat._predict_planned(model text, version_id bigint, names text[], VARIADIC columns "any") RETURNS double precision
+	LANGUAGE c STABLE PARALLEL SAFE COST 400 SUPPORT mlplat._predict_support
+	AS 'MODULE_PATHNAME', 'mlplat_predict_planned';
+COMMENT ON FUNCTION mlplat._predict_planned(text, bigint, text[], "any") IS
+	'of plans: ml_predict with the columns that the model reads, instead of the row';
+GRANT EXECUTE ON FUNCTION mlplat._predict_planned(text, bigint, text[], "any") TO PUBLIC;
+
+CREATE FUNCTION mlplat._predict_planned_class(model text, version_id bigint, names text[], VARIADIC columns "any") RETURNS text
+	LANGUAGE c STABLE PARALLEL SAFE COST 400 SUPPORT mlplat._predict_support
+	AS 'MODULE_PATHNAME', 'mlplat_predict_planned_class';
+COMMENT ON FUNCTION mlplat._predict_planned_class(text, bigint, text[], "any") IS
+	'of plans: ml_predict_class with the columns that the model reads, instead of the row';
+GRANT EXECUTE ON FUNCTION mlplat._predict_planned_class(text, bigint, text[], "any") TO PUBLIC;
+
+CREATE FUNCTION mlplat._predict_planned_proba(model text, version_id bigint, names text[], class text, VARIADIC columns "any") RETURNS double precision
+	LANGUAGE c STABLE PARALLEL SAFE COST 400 SUPPORT mlplat._predict_support
+	AS 'MODULE_PATHNAME', 'mlplat_predict_planned_proba';
+COMMENT ON FUNCTION mlplat._predict_planned_proba(text, bigint, text[], text, "any") IS
+	'of plans: ml_predict_proba with the columns that the model reads, instead of the row';
+GRANT EXECUTE ON FUNCTION mlplat._predict_planned_proba(text, bigint, text[], text, "any") TO PUBLIC;
+
+CREATE FUNCTION mlplat._predict_planned_probs(model text, version_id bigint, names text[], VARIADIC columns "any") RETURNS jsonb
+	LANGUAGE c STABLE PARALLEL SAFE COST 1000 SUPPORT mlplat._predict_support
+	AS 'MODULE_PATHNAME', 'mlplat_predict_planned_probs';
+COMMENT ON FUNCTION mlplat._predict_planned_probs(text, bigint, text[], "any") IS
+	'of plans: ml_predict_probs with the columns that the model reads, instead of the row';
+GRANT EXECUTE ON FUNCTION mlplat._predict_planned_probs(text, bigint, text[], "any") TO PUBLIC;
+
+CREATE FUNCTION mlplat._predict_planned_model(model_id bigint, alias text, version_id bigint, names text[], VARIADIC columns "any") RETURNS double precision
+	LANGUAGE c STABLE PARALLEL SAFE COST 400 SUPPORT mlplat._predict_support
+	AS 'MODULE_PATHNAME', 'mlplat_predict_planned_model';
+COMMENT ON FUNCTION mlplat._predict_planned_model(bigint, text, bigint, text[], "any") IS
+	'of plans: _predict with the columns that the model reads, instead of the row';
+GRANT EXECUTE ON FUNCTION mlplat._predict_planned_model(bigint, text, bigint, text[], "any") TO PUBLIC;
+
+CREATE FUNCTION mlplat._predict_planned_model_class(model_id bigint, alias text, version_id bigint, names text[], VARIADIC columns "any") RETURNS text
+	LANGUAGE c STABLE PARALLEL SAFE COST 400 SUPPORT mlplat._predict_support
+	AS 'MODULE_PATHNAME', 'mlplat_predict_planned_model_class';
+COMMENT ON FUNCTION mlplat._predict_planned_model_class(bigint, text, bigint, text[], "any") IS
+	'of plans: _predict_class with the columns that the model reads, instead of the row';
+GRANT EXECUTE ON FUNCTION mlplat._predict_planned_model_class(bigint, text, bigint, text[], "any") TO PUBLIC;
+
+CREATE FUNCTION mlplat._predict_planned_model_proba(model_id bigint, alias text, version_id bigint, names text[], VARIADIC columns "any") RETURNS double precision
+	LANGUAGE c STABLE PARALLEL SAFE COST 400 SUPPORT mlplat._predict_support
+	AS 'MODULE_PATHNAME', 'mlplat_predict_planned_model_proba';
+COMMENT ON FUNCTION mlplat._predict_planned_model_proba(bigint, text, bigint, text[], "any") IS
+	'of plans: _predict_proba with the columns that the model reads, instead of the row';
+GRANT EXECUTE ON FUNCTION mlplat._predict_planned_model_proba(bigint, text, bigint, text[], "any") TO PUBLIC;
 
 CREATE FUNCTION ml_predict_batch(model text, source text, id text DEFAULT NULL)
 	RETURNS TABLE (id text, prediction double precision, label text, probability double precision, version int)

@@ -16,6 +16,7 @@
 
 #include "pg/compat.h"
 #include "service/predict.h"
+#include "service/prune.h"
 
 ML_FUNCTION(ml_predict);
 ML_FUNCTION(ml_predict_class);
@@ -37,6 +38,13 @@ ML_FUNCTION(mlplat_predict_columns_proba);
 ML_FUNCTION(mlplat_predict_version_columns);
 ML_FUNCTION(mlplat_predict_version_columns_class);
 ML_FUNCTION(mlplat_predict_version_columns_proba);
+ML_FUNCTION(mlplat_predict_planned);
+ML_FUNCTION(mlplat_predict_planned_class);
+ML_FUNCTION(mlplat_predict_planned_proba);
+ML_FUNCTION(mlplat_predict_planned_probs);
+ML_FUNCTION(mlplat_predict_planned_model);
+ML_FUNCTION(mlplat_predict_planned_model_class);
+ML_FUNCTION(mlplat_predict_planned_model_proba);
 ML_FUNCTION(mlplat_predict_support);
 
 /* Arguments (model text, row record, ...). */
@@ -258,31 +266,129 @@ mlplat_predict_version_columns_proba(PG_FUNCTION_ARGS)
 	PG_RETURN_FLOAT8(ml_site_probability(site, NULL));
 }
 
+/*
+ * What calls with a row are planned as (prune.c): (model, version_id, names, columns...); ml_predict_proba's with the class
+ * before the columns; and by model id (model_id, alias, version_id, names, columns...).  Columns may be NULL.
+ */
+static MlCallSite *
+planned_by_reference(FunctionCallInfo fcinfo, int first)
+{
+	if (PG_ARGISNULL(0) || PG_ARGISNULL(1) || PG_ARGISNULL(2))
+		return NULL;
+	return ml_site_planned(fcinfo, first, ML_KEY_REFERENCE, 0, PG_GETARG_TEXT_PP(0), PG_GETARG_INT64(1), PG_GETARG_DATUM(2));
+}
+
+static MlCallSite *
+planned_by_model(FunctionCallInfo fcinfo)
+{
+	if (PG_ARGISNULL(0) || PG_ARGISNULL(1) || PG_ARGISNULL(2) || PG_ARGISNULL(3))
+		return NULL;
+	return ml_site_planned(fcinfo, 4, ML_KEY_MODEL, PG_GETARG_INT64(0), PG_GETARG_TEXT_PP(1), PG_GETARG_INT64(2), PG_GETARG_DATUM(3));
+}
+
+Datum
+mlplat_predict_planned(PG_FUNCTION_ARGS)
+{
+	MlCallSite *site = planned_by_reference(fcinfo, 3);
+
+	if (site == NULL)
+		PG_RETURN_NULL();
+	PG_RETURN_FLOAT8(ml_site_value(site));
+}
+
+Datum
+mlplat_predict_planned_class(PG_FUNCTION_ARGS)
+{
+	MlCallSite *site = planned_by_reference(fcinfo, 3);
+
+	if (site == NULL)
+		PG_RETURN_NULL();
+	PG_RETURN_TEXT_P(ml_site_class(site));
+}
+
+Datum
+mlplat_predict_planned_proba(PG_FUNCTION_ARGS)
+{
+	MlCallSite *site = planned_by_reference(fcinfo, 4);
+
+	if (site == NULL)
+		PG_RETURN_NULL();
+	PG_RETURN_FLOAT8(ml_site_probability(site, PG_ARGISNULL(3) ? NULL : PG_GETARG_TEXT_PP(3)));
+}
+
+Datum
+mlplat_predict_planned_probs(PG_FUNCTION_ARGS)
+{
+	MlCallSite *site = planned_by_reference(fcinfo, 3);
+
+	if (site == NULL)
+		PG_RETURN_NULL();
+	PG_RETURN_JSONB_P(ml_site_probabilities(site));
+}
+
+Datum
+mlplat_predict_planned_model(PG_FUNCTION_ARGS)
+{
+	MlCallSite *site = planned_by_model(fcinfo);
+
+	if (site == NULL)
+		PG_RETURN_NULL();
+	PG_RETURN_FLOAT8(ml_site_value(site));
+}
+
+Datum
+mlplat_predict_planned_model_class(PG_FUNCTION_ARGS)
+{
+	MlCallSite *site = planned_by_model(fcinfo);
+
+	if (site == NULL)
+		PG_RETURN_NULL();
+	PG_RETURN_TEXT_P(ml_site_class(site));
+}
+
+Datum
+mlplat_predict_planned_model_proba(PG_FUNCTION_ARGS)
+{
+	MlCallSite *site = planned_by_model(fcinfo);
+
+	if (site == NULL)
+		PG_RETURN_NULL();
+	PG_RETURN_FLOAT8(ml_site_probability(site, NULL));
+}
+
 /* What a call costs beside the model: the row, its conversion, the call. */
 #define CALL_NANOSECONDS 400.0
 
 /* One cpu_operator_cost is about this long. */
 #define OPERATOR_NANOSECONDS 2.5
 
-/* Tells the planner what a call with a constant name costs, so that cheap filters run first and large scans run in parallel. */
+static Node *
+set_cost(SupportRequestCost *cost)
+{
+	MlModelKey	key;
+	double		nanoseconds;
+
+	if (cost->node == NULL || !IsA(cost->node, FuncExpr) || !ml_call_key((FuncExpr *) cost->node, &key) ||
+		!ml_serve_cost(&key, &nanoseconds))
+		return NULL;
+	cost->startup = 0;
+	cost->per_tuple = (CALL_NANOSECONDS + nanoseconds) / OPERATOR_NANOSECONDS * cpu_operator_cost;
+	return (Node *) cost;
+}
+
+/*
+ * Tells the planner what a call with a constant name costs, so that cheap filters run first and large scans run in
+ * parallel; and replaces calls with a row by calls with columns.
+ */
 Datum
 mlplat_predict_support(PG_FUNCTION_ARGS)
 {
 	Node	   *request = (Node *) PG_GETARG_POINTER(0);
-	SupportRequestCost *cost;
-	Node	   *name;
-	double		nanoseconds;
+	Node	   *answer = NULL;
 
-	if (!IsA(request, SupportRequestCost))
-		PG_RETURN_POINTER(NULL);
-	cost = (SupportRequestCost *) request;
-	if (cost->node == NULL || !IsA(cost->node, FuncExpr) || ((FuncExpr *) cost->node)->args == NIL)
-		PG_RETURN_POINTER(NULL);
-	name = linitial(((FuncExpr *) cost->node)->args);
-	if (!IsA(name, Const) || ((Const *) name)->constisnull || ((Const *) name)->consttype != TEXTOID ||
-		!ml_serve_cost(TextDatumGetCString(((Const *) name)->constvalue), &nanoseconds))
-		PG_RETURN_POINTER(NULL);
-	cost->startup = 0;
-	cost->per_tuple = (CALL_NANOSECONDS + nanoseconds) / OPERATOR_NANOSECONDS * cpu_operator_cost;
-	PG_RETURN_POINTER(cost);
+	if (IsA(request, SupportRequestCost))
+		answer = set_cost((SupportRequestCost *) request);
+	else if (IsA(request, SupportRequestSimplify))
+		answer = ml_prune_call(((SupportRequestSimplify *) request)->root, ((SupportRequestSimplify *) request)->fcall);
+	PG_RETURN_POINTER(answer);
 }

@@ -64,6 +64,38 @@ ml_reference_parse(const char *reference, char **name, char **alias, int32 *vers
 	*alias = pstrdup(at);
 }
 
+static bool
+word_well_formed(const char *word, size_t length)
+{
+	bool		blank = true;
+
+	if (length == 0 || length >= NAMEDATALEN)
+		return false;
+	for (size_t i = 0; i < length; i++)
+	{
+		if ((unsigned char) word[i] < ' ' || word[i] == 0x7f || word[i] == '@')
+			return false;
+		blank = blank && word[i] == ' ';
+	}
+	return !blank;
+}
+
+bool
+ml_reference_well_formed(const char *reference)
+{
+	const char *at = strchr(reference, '@');
+	size_t		length;
+
+	if (at == NULL)
+		return word_well_formed(reference, strlen(reference));
+	if (!word_well_formed(reference, at - reference))
+		return false;
+	length = strlen(++at);
+	if (length > 0 && strspn(at, "0123456789") == length)
+		return length <= 10 && atoll(at) >= 1 && atoll(at) <= PG_INT32_MAX;
+	return word_well_formed(at, length);
+}
+
 static void
 fill(MlResolved *resolved, const MlVersionRow *row)
 {

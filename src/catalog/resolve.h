@@ -28,6 +28,9 @@ typedef struct MlResolved
 /* "name[@version|@alias]" -> its parts; alias NULL and version 0 for the production version. 42602 when malformed. */
 extern void ml_reference_parse(const char *reference, char **name, char **alias, int32 *version);
 
+/* Whether it can be parsed at all: ml_reference_parse() would not report it. */
+extern bool ml_reference_well_formed(const char *reference);
+
 typedef enum MlResolveResult
 {
 	ML_RESOLVED,

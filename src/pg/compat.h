@@ -40,6 +40,13 @@ extern bool pq_check_connection(void);
 #define ML_CHECK_RIGHTS(statement) ((void) ExecCheckPermissions((statement)->rtable, (statement)->permInfos, true))
 #endif
 
+/* Whether the current role may call a function.  Include catalog/pg_proc.h, miscadmin.h and utils/acl.h. */
+#if PG_VERSION_NUM < 160000
+#define ML_MAY_EXECUTE(function) (pg_proc_aclcheck(function, GetUserId(), ACL_EXECUTE) == ACLCHECK_OK)
+#else
+#define ML_MAY_EXECUTE(function) (object_aclcheck(ProcedureRelationId, function, GetUserId(), ACL_EXECUTE) == ACLCHECK_OK)
+#endif
+
 #if PG_VERSION_NUM < 170000
 #define ML_INTERVAL_IS_FINITE(i) ((void) (i), true)
 #else

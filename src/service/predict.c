@@ -34,6 +34,10 @@ struct MlCallSite
 	MlMoment	moment;
 	bool		may_read;		/* at that moment; known once it was asked */
 
+	/* Of a call that the planner made: the version whose columns the arguments are, and the arguments. */
+	int64		planned;
+	TupleDesc	arguments;
+
 	MlServed	served;
 	MemoryContext context;		/* fn_mcxt */
 	MemoryContextCallback release;
@@ -96,6 +100,37 @@ remember_key(MlCallSite *site, MlKeyKind kind, int64 id, const char *text, Size 
 	site->id = id;
 }
 
+/*
+ * The plan fetches the columns of one version and the snapshot asks for another one.  If the columns do for it as well it is
+ * served; else the planned one is, for this statement: the next one gets a new plan.
+ */
+static void
+settle_planned(MlCallSite *site)
+{
+	const MlSchema *schema = site->served.model->schema;
+	int		   *positions = palloc(sizeof(int) * Max(schema->n_features, 1));
+	bool		fits = ml_rowmap_match(schema, site->arguments, positions);
+
+	pfree(positions);
+	ml_forget_plans();
+	if (!fits && !ml_serve_planned(site->planned, &site->served))
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("the version of model \"%s\" that this statement was planned for does not exist any more", site->served.resolved.name),
+				 errdetail("Another version was deployed and the old one dropped after the statement had been planned."),
+				 errhint("Execute the statement again.")));
+}
+
+static void
+forget_made(MlCallSite *site)
+{
+	MemoryContextReset(site->made);
+	site->map = NULL;
+	site->map_context = NULL;
+	site->x = NULL;
+	site->out = NULL;
+}
+
 /* Resolves again; keeps what was made as long as the version is the same. */
 static void
 resolve_site(MlCallSite *site, const MlMoment *moment)
@@ -105,13 +140,16 @@ resolve_site(MlCallSite *site, const MlMoment *moment)
 
 	site->resolved = false;		/* if this fails, the next call tries again */
 	ml_serve_key(&key, &site->served);
-	if (site->served.model != before)
+	if (unlikely(site->planned != 0 && site->served.resolved.version_id != site->planned))
+	{
+		forget_made(site);		/* two models may come and go: an address says nothing */
+		settle_planned(site);
+	}
+	if (site->served.model != before || site->x == NULL)
 	{
 		MlModel    *model = site->served.model;
 
-		MemoryContextReset(site->made);
-		site->map = NULL;
-		site->map_context = NULL;
+		forget_made(site);
 		site->x = MemoryContextAlloc(site->made, sizeof(double) * Max(model->schema->n_features, 1));
 		site->out = MemoryContextAlloc(site->made, sizeof(double) * model->n_out);
 	}
@@ -284,6 +322,23 @@ ml_site_array(MlCallSite *site, ArrayType *features)
 	predict(site);
 }
 
+static List *
+names_of_array(ArrayType *names)
+{
+	List	   *result = NIL;
+	Datum	   *values;
+	int			n;
+
+	if (array_contains_nulls(names))
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("names of columns must not be null")));
+	deconstruct_array(names, TEXTOID, -1, false, TYPALIGN_INT, &values, NULL, &n);
+	for (int i = 0; i < n; i++)
+		result = lappend(result, TextDatumGetCString(values[i]));
+	return result;
+}
+
 /* Names of the columns given as arguments: char *, in the current memory context. */
 static List *
 argument_names(MlCallSite *site, ArrayType *names, int count)
@@ -298,18 +353,7 @@ argument_names(MlCallSite *site, ArrayType *names, int count)
 			result = lappend(result, unconstify(char *, schema->features[lfirst_int(cell)].source_column));
 	}
 	else
-	{
-		Datum	   *values;
-		int			n;
-
-		if (array_contains_nulls(names))
-			ereport(ERROR,
-					(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-					 errmsg("names of columns must not be null")));
-		deconstruct_array(names, TEXTOID, -1, false, TYPALIGN_INT, &values, NULL, &n);
-		for (int i = 0; i < n; i++)
-			result = lappend(result, TextDatumGetCString(values[i]));
-	}
+		result = names_of_array(names);
 	if (list_length(result) != count)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
@@ -317,17 +361,15 @@ argument_names(MlCallSite *site, ArrayType *names, int count)
 	return result;
 }
 
-/* The arguments look like a row whose columns have these names. */
-static void
-map_arguments(MlCallSite *site, FunctionCallInfo fcinfo, int first, ArrayType *names)
+/* The arguments look like a row whose columns have these names. In the current memory context. */
+static TupleDesc
+describe_arguments(FunctionCallInfo fcinfo, int first, List *names)
 {
-	MemoryContext old = MemoryContextSwitchTo(begin_map(site));
-	List	   *columns = argument_names(site, names, PG_NARGS() - first);
-	TupleDesc	arguments = CreateTemplateTupleDesc(list_length(columns));
+	TupleDesc	arguments = CreateTemplateTupleDesc(list_length(names));
 	ListCell   *cell;
 	int			i = 0;
 
-	foreach(cell, columns)
+	foreach(cell, names)
 	{
 		Oid			type = get_fn_expr_argtype(fcinfo->flinfo, first + i);
 
@@ -336,8 +378,19 @@ map_arguments(MlCallSite *site, FunctionCallInfo fcinfo, int first, ArrayType *n
 		i++;
 		TupleDescInitEntry(arguments, i, lfirst(cell), type, -1, 0);
 	}
-	site->values = palloc(sizeof(Datum) * Max(i, 1));
-	site->nulls = palloc(sizeof(bool) * Max(i, 1));
+	return arguments;
+}
+
+static void
+map_arguments(MlCallSite *site, FunctionCallInfo fcinfo, int first, ArrayType *names)
+{
+	MemoryContext old = MemoryContextSwitchTo(begin_map(site));
+	TupleDesc	arguments = site->arguments;
+
+	if (arguments == NULL)
+		arguments = describe_arguments(fcinfo, first, argument_names(site, names, PG_NARGS() - first));
+	site->values = palloc(sizeof(Datum) * Max(arguments->natts, 1));
+	site->nulls = palloc(sizeof(bool) * Max(arguments->natts, 1));
 	site->map = ml_rowmap_create(&site->served, arguments);
 	MemoryContextSwitchTo(old);
 }
@@ -377,6 +430,38 @@ ml_site_require_read(MlCallSite *site)
 		return;
 	ml_model_require_id(resolved->model_id, resolved->name, ML_PRIVILEGE_READ, ml_serving_snapshot());
 	site->may_read = true;
+}
+
+/* The site of a call that the planner made, told what it must know before it is resolved. */
+static void
+create_planned_site(FunctionCallInfo fcinfo, int first, int64 version_id, ArrayType *names)
+{
+	MemoryContext old = MemoryContextSwitchTo(fcinfo->flinfo->fn_mcxt);
+	List	   *columns = names_of_array(names);
+	TupleDesc	arguments;
+	MlCallSite *site;
+
+	if (list_length(columns) != PG_NARGS() - first)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("planned prediction is given %d columns for %d names", PG_NARGS() - first, list_length(columns))));
+	arguments = describe_arguments(fcinfo, first, columns);
+	site = create_site(fcinfo);
+	site->planned = version_id;
+	site->arguments = arguments;
+	MemoryContextSwitchTo(old);
+}
+
+MlCallSite *
+ml_site_planned(FunctionCallInfo fcinfo, int first, MlKeyKind kind, int64 id, const text *word, int64 version_id, Datum names)
+{
+	MlCallSite *site;
+
+	if (unlikely(fcinfo->flinfo->fn_extra == NULL))
+		create_planned_site(fcinfo, first, version_id, DatumGetArrayTypeP(names));
+	site = find_site(fcinfo, kind, id, word);
+	ml_site_columns(site, fcinfo, first, NULL);
+	return site;
 }
 
 static bool

@@ -38,6 +38,13 @@ extern void ml_site_array(MlCallSite *site, ArrayType *features);
  */
 extern void ml_site_columns(MlCallSite *site, FunctionCallInfo fcinfo, int first, ArrayType *names);
 
+/*
+ * A call that the planner made out of one with a row (prune.c): arguments "first" and on are the columns that
+ * version_id reads, names theirs (text[]); kind, id and word name the model, as above.  Predicts at once.
+ */
+extern MlCallSite *ml_site_planned(FunctionCallInfo fcinfo, int first, MlKeyKind kind, int64 id, const text *word,
+								   int64 version_id, Datum names);
+
 /* What was predicted, as each function returns it; 42809 where the model's task has no such answer. */
 extern double ml_site_value(MlCallSite *site);
 extern text *ml_site_class(MlCallSite *site);

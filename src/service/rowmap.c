@@ -49,11 +49,11 @@ row_without_names(TupleDesc columns)
 }
 
 /*
- * Where a column stands, or -1.  "expected" is tried first: rows mostly come in the
- * order of training, which saves a quadratic search in wide ones.
+ * Where a column stands, -1 where it is not, -2 where it is there twice.  "expected" is tried first: rows mostly
+ * come in the order of training, which saves a quadratic search in wide ones.
  */
 static int
-find_column(const MlServed *served, TupleDesc columns, const char *name, int expected)
+search_column(TupleDesc columns, const char *name, int expected)
 {
 	int			found = -1;
 
@@ -66,10 +66,7 @@ find_column(const MlServed *served, TupleDesc columns, const char *name, int exp
 		if (TupleDescAttr(columns, i)->attisdropped || strcmp(NameStr(TupleDescAttr(columns, i)->attname), name) != 0)
 			continue;
 		if (found >= 0)
-			ereport(ERROR,
-					(errcode(ERRCODE_AMBIGUOUS_COLUMN),
-					 errmsg("column \"%s\" for model \"%s\" is ambiguous", name, served->name),
-					 errdetail("The row has more than one column of this name.")));
+			return -2;
 		found = i;
 	}
 	return found;
@@ -112,7 +109,7 @@ missing_columns(const MlServed *served, TupleDesc columns)
 	{
 		const char *name = schema->features[lfirst_int(cell)].source_column;
 
-		if (find_column(served, columns, name, 0) < 0)
+		if (search_column(columns, name, 0) == -1)
 			missing = lappend(missing, pstrdup(name));
 	}
 	return missing;
@@ -135,6 +132,21 @@ report_missing_column(const MlServed *served, TupleDesc columns, const char *col
 			 errmsg("model \"%s\" needs column \"%s\", which the row does not have", served->name, column),
 			 ml_detail_missing(missing),
 			 errhint("Columns are matched by name; ml_features(%s) lists what the model needs.", quote_literal_cstr(served->name))));
+}
+
+static int
+find_column(const MlServed *served, TupleDesc columns, const char *name, int expected)
+{
+	int			found = search_column(columns, name, expected);
+
+	if (found == -2)
+		ereport(ERROR,
+				(errcode(ERRCODE_AMBIGUOUS_COLUMN),
+				 errmsg("column \"%s\" for model \"%s\" is ambiguous", name, served->name),
+				 errdetail("The row has more than one column of this name.")));
+	if (found < 0)
+		report_missing_column(served, columns, name);
+	return found;
 }
 
 /* Days, seconds and points in time are different numbers, so a time feature wants its own kind. */
@@ -247,8 +259,6 @@ ml_rowmap_create(const MlServed *served, TupleDesc columns)
 		Oid			type;
 
 		step->column = find_column(served, columns, name, expected);
-		if (step->column < 0)
-			report_missing_column(served, columns, name);
 		expected = step->column + 1;
 		step->feature = lfirst_int(cell);
 		step->description = feature;
@@ -266,6 +276,31 @@ ml_rowmap_create(const MlServed *served, TupleDesc columns)
 	map->array = palloc_array(double, Max(longest, 1));
 	list_free(first);
 	return map;
+}
+
+bool
+ml_rowmap_match(const MlSchema *schema, TupleDesc columns, int *positions)
+{
+	List	   *first = ml_source_columns(schema);
+	int			expected = 0;
+	ListCell   *cell;
+
+	foreach(cell, first)
+	{
+		const MlFeature *feature = &schema->features[lfirst_int(cell)];
+		int			found = search_column(columns, feature->source_column, expected);
+		MlConverter converter;
+
+		if (found < 0)
+			return false;
+		ml_converter_init(&converter, TupleDescAttr(columns, found)->atttypid, feature->source_column);
+		if (!type_fits(feature, &converter))
+			return false;
+		*positions++ = found;
+		expected = found + 1;
+	}
+	list_free(first);
+	return true;
 }
 
 /* Arrays, categories and the rarer number types. */

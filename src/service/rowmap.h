@@ -53,6 +53,12 @@ extern List *ml_source_columns(const MlSchema *schema);
  */
 extern MlRowMap *ml_rowmap_create(const MlServed *served, TupleDesc columns);
 
+/*
+ * Where each column of ml_source_columns() stands, into positions; false where ml_rowmap_create()
+ * would report something.
+ */
+extern bool ml_rowmap_match(const MlSchema *schema, TupleDesc columns, int *positions);
+
 /* Values of the row as the tuple descriptor has them -> encoded row. Short-lived memory may be allocated. */
 extern void ml_rowmap_encode(const MlRowMap *map, const Datum *values, const bool *nulls, double *x);
 

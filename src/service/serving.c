@@ -23,6 +23,7 @@
 #include "common/sha2.h"
 #include "lib/ilist.h"
 #include "miscadmin.h"
+#include "storage/sinval.h"
 #include "utils/builtins.h"
 #include "utils/hsearch.h"
 #include "utils/inval.h"
@@ -503,25 +504,93 @@ ml_serve_release(MlServed *served)
 		evict();
 }
 
+/* Pins the version that was resolved in place of the one pinned before. */
+static void
+serve_resolved(const MlResolved *resolved, MlServed *served)
+{
+	MlCachedModel *pin;
+
+	if (served->pin != NULL && served->pin->version_id == resolved->version_id &&
+		strcmp(served->pin->checksum, resolved->checksum) == 0)
+		pin = served->pin;
+	else
+	{
+		pin = pin_model(resolved);
+		ml_serve_release(served);
+	}
+	served->resolved = *resolved;
+	served->pin = pin;
+	served->model = pin->model;
+	snprintf(served->name, sizeof(served->name), "%s@%d", resolved->name, resolved->version);
+}
+
 void
 ml_serve_key(const MlModelKey *key, MlServed *served)
 {
 	MlResolved	resolved;
-	MlCachedModel *pin;
 
 	resolve(key, &resolved);
-	if (served->pin != NULL && served->pin->version_id == resolved.version_id &&
-		strcmp(served->pin->checksum, resolved.checksum) == 0)
-		pin = served->pin;
-	else
+	serve_resolved(&resolved, served);
+}
+
+bool
+ml_serve_quietly(const MlModelKey *key, MlServed *served)
+{
+	Snapshot	active;
+	MlResolved	resolved;
+	char		text[KEY_LENGTH];
+	MlMoment	now;
+	Resolution *entry;
+	bool		permitted = false;
+
+	if (!ActiveSnapshotSet() || (key->kind == ML_KEY_REFERENCE && !ml_reference_well_formed(key->text)))
+		return false;
+	active = GetActiveSnapshot();
+	freshen();
+	key_text(key, text);
+	entry = hash_search(resolutions, text, HASH_FIND, NULL);
+	if (entry != NULL)
 	{
-		pin = pin_model(&resolved);
-		ml_serve_release(served);
+		ml_moment_now(&now);
+		permitted = ml_moment_equal(&entry->checked, &now);
+		resolved = entry->resolved;
+		if (!permitted && !sees(active, &resolved))
+			return false;
 	}
-	served->resolved = resolved;
-	served->pin = pin;
-	served->model = pin->model;
-	snprintf(served->name, sizeof(served->name), "%s@%d", resolved.name, resolved.version);
+	else if (!resolve_fresh(key, text, active, &resolved))
+		return false;
+	if (!permitted && ml_model_privilege(resolved.model_id, GetUserId(), active) < ML_PRIVILEGE_PREDICT)
+		return false;
+	if (resolved.bytes < 0 || (Size) resolved.bytes > cache_limit())
+		return false;
+	serve_resolved(&resolved, served);
+	return true;
+}
+
+bool
+ml_serve_planned(int64 version_id, MlServed *served)
+{
+	MlResolved	resolved;
+	Snapshot	active = ml_serving_snapshot();
+
+	if (ml_resolve_version(version_id, active, &resolved) != ML_RESOLVED)
+		return false;
+	ml_model_require_id(resolved.model_id, resolved.name, ML_PRIVILEGE_PREDICT, active);
+	serve_resolved(&resolved, served);
+	return true;
+}
+
+/* What an invalidation from another session does, for this session alone. */
+void
+ml_forget_plans(void)
+{
+	SharedInvalidationMessage message;
+
+	memset(&message, 0, sizeof(message));
+	message.rc.id = SHAREDINVALRELCACHE_ID;
+	message.rc.dbId = MyDatabaseId;
+	message.rc.relId = ml_resolve_relation();
+	LocalExecuteInvalidationMessage(&message);
 }
 
 void *
@@ -593,16 +662,15 @@ ml_serve_version(int64 version_id, MemoryContext owner)
 }
 
 bool
-ml_serve_cost(const char *reference, double *nanoseconds)
+ml_serve_cost(const MlModelKey *key, double *nanoseconds)
 {
-	MlModelKey	key = {ML_KEY_REFERENCE, 0, reference};
 	char		text[KEY_LENGTH];
 	Resolution *resolution;
 	ModelEntry *entry;
 	const MlModel *model;
 
 	freshen();
-	key_text(&key, text);
+	key_text(key, text);
 	resolution = hash_search(resolutions, text, HASH_FIND, NULL);
 	if (resolution == NULL)
 		return false;

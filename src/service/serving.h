@@ -83,6 +83,23 @@ extern void ml_serve_key(const MlModelKey *key, MlServed *served);
  */
 extern void *ml_serve_explainer(const MlServed *served);
 
+/*
+ * The same for the planner, which must not fail where the statement might not: false, and nothing is
+ * pinned, when the active snapshot sees no such version or another one than a fresh snapshot would (what is
+ * planned may be kept and used later), when the current role may not predict with it, or when
+ * the image alone is larger than the cache.  Only a damaged image is an error.
+ */
+extern bool ml_serve_quietly(const MlModelKey *key, MlServed *served);
+
+/*
+ * A version that a plan was made for, where the model is another one by now: false when the
+ * active snapshot sees it no more.  42501 without the privilege.
+ */
+extern bool ml_serve_planned(int64 version_id, MlServed *served);
+
+/* Has the cached plans of this session made anew that depend on what is deployed. */
+extern void ml_forget_plans(void);
+
 /* Takes the pin away; harmless when there is none. */
 extern void ml_serve_release(MlServed *served);
 
@@ -91,10 +108,10 @@ extern MlServed *ml_serve(const char *reference, MemoryContext owner);
 extern MlServed *ml_serve_version(int64 version_id, MemoryContext owner);
 
 /*
- * What predict_cost says of the model behind a reference, in nanoseconds.  False when this session
+ * What predict_cost says of the model behind a key, in nanoseconds.  False when this session
  * has not used it yet: the planner is no place to load a model or to fail.
  */
-extern bool ml_serve_cost(const char *reference, double *nanoseconds);
+extern bool ml_serve_cost(const MlModelKey *key, double *nanoseconds);
 
 /*
  * Without the privilege check and the cache: for training (if_better) and evaluation.  The model

@@ -53,9 +53,11 @@ ALTER TABLE "Shop"."Buyers" ADD g float8 GENERATED ALWAYS AS ("Shop".by_columns(
 CREATE INDEX buyers_score ON "Shop"."Buyers" ("Shop".score_columns(age));
 ANALYZE "Shop"."Buyers";
 SET enable_seqscan = off;
+SET enable_bitmapscan = off;
 SELECT plan('SELECT id FROM "Shop"."Buyers" WHERE "Shop".score_columns(age) > 63');
 SELECT count(*) FROM "Shop"."Buyers" WHERE "Shop".score_columns(age) > 63;
 RESET enable_seqscan;
+RESET enable_bitmapscan;
 ALTER TABLE "Shop"."Buyers" ADD predicted float8 GENERATED ALWAYS AS ("Shop".score_columns(age)) STORED;
 INSERT INTO "Shop"."Buyers" (id, age) VALUES (1000, 7);
 UPDATE "Shop"."Buyers" SET age = 9 WHERE id = 1;

@@ -32,7 +32,7 @@ RESET ALL;
 -- The cost follows the model: the cheap filter comes first.
 LOAD 'mlplat';
 SELECT count(ml_predict('many', m)) FROM many m WHERE id = 1;
-EXPLAIN (COSTS OFF) SELECT id FROM many m WHERE ml_predict('many', m) = 1 AND a = 7;
+EXPLAIN (COSTS OFF) SELECT id FROM many m WHERE ml_predict_array('many', ARRAY[a, b, id % 3]) = 1 AND a = 7;
 
 -- What reads is safe in parallel and says by its volatility what it depends on.
 SELECT proname, provolatile, proparallel, proisstrict FROM pg_proc
