@@ -78,12 +78,6 @@ ml_moment_equal(const MlMoment *a, const MlMoment *b)
 extern void ml_serve_key(const MlModelKey *key, MlServed *served);
 
 /*
- * What explains the model's scores (MlMethod.explain), made at the first call and kept with the model; counted
- * by the cache.  0A000 where the method has none.
- */
-extern void *ml_serve_explainer(const MlServed *served);
-
-/*
  * The same for the planner, which must not fail where the statement might not: false, and nothing is
  * pinned, when the active snapshot sees no such version or another one than a fresh snapshot would (what is
  * planned may be kept and used later), when the current role may not predict with it, or when
@@ -99,6 +93,12 @@ extern bool ml_serve_planned(int64 version_id, MlServed *served);
 
 /* Has the cached plans of this session made anew that depend on what is deployed. */
 extern void ml_forget_plans(void);
+
+/*
+ * What explains the model's scores (MlMethod.explain), made at the first call and kept with the model; counted
+ * by the cache.  0A000 where the method has none.
+ */
+extern void *ml_serve_explainer(const MlServed *served);
 
 /* Takes the pin away; harmless when there is none. */
 extern void ml_serve_release(MlServed *served);
