@@ -144,7 +144,7 @@ SELECT bool_and(estimate(o) = one) AS inlined, bool_and(o.estimate_path = one) A
 -- a plan in parallel equals the serial one, in each place of a query
 SET parallel_setup_cost = 0; SET parallel_tuple_cost = 0; SET min_parallel_table_scan_size = 0; SET max_parallel_workers_per_gather = 2;
 ALTER TABLE orders SET (parallel_workers = 2);
-EXPLAIN (COSTS OFF) SELECT region, ml_rmse(cost::float8, ml_predict('cost', o)) FROM orders o WHERE ml_predict_proba('late', o) > 0.5 GROUP BY region;
+SELECT plan($$SELECT region, ml_rmse(cost::float8, ml_predict('cost', o)) FROM orders o WHERE ml_predict_proba('late', o) > 0.5 GROUP BY region$$, 'COSTS OFF');
 SELECT count(*), bool_and(q.c = one AND q.p = a.p AND q.t = one) AS parallel
 FROM (SELECT id, ml_predict('cost', o) AS c, ml_predict_proba('late', o) AS p, cost_then(o) AS t FROM orders o WHERE ml_predict('cost', o) IS NOT NULL OFFSET 0) q JOIN answers a USING (id);
 CREATE TEMP TABLE rmse AS SELECT region, ml_rmse(cost::float8, ml_predict('cost', o)) AS v, ml_auc(late, ml_predict_proba('late', o)) AS a FROM orders o GROUP BY region;
