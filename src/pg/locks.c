@@ -13,6 +13,8 @@
 #include "storage/latch.h"
 #include "storage/lock.h"
 #include "storage/proc.h"
+#include "utils/array.h"
+#include "utils/fmgrprotos.h"
 #include "utils/timestamp.h"
 #include "utils/wait_event.h"
 
@@ -83,22 +85,27 @@ ml_job_is_alive(int64 job)
 	return false;
 }
 
-int
-ml_job_pid(int64 job)
+/* The process that holds the lock exclusively, 0 for none. */
+static int
+holder_of(const LockData *locks, const LOCKTAG *tag)
 {
-	LOCKTAG		tag;
-	LockData   *locks;
-
-	job_tag(&tag, job);
-	locks = GetLockStatusData();
 	for (int i = 0; i < locks->nelements; i++)
 	{
 		const LockInstanceData *lock = &locks->locks[i];
 
-		if (memcmp(&lock->locktag, &tag, sizeof(tag)) == 0 && (lock->holdMask & LOCKBIT_ON(ExclusiveLock)) != 0)
+		if (memcmp(&lock->locktag, tag, sizeof(*tag)) == 0 && (lock->holdMask & LOCKBIT_ON(ExclusiveLock)) != 0)
 			return lock->pid;
 	}
 	return 0;
+}
+
+int
+ml_job_pid(int64 job)
+{
+	LOCKTAG		tag;
+
+	job_tag(&tag, job);
+	return holder_of(GetLockStatusData(), &tag);
 }
 
 int
@@ -115,16 +122,96 @@ ml_slot_try(bool session)
 	return -1;
 }
 
+/* Does the process wait for a lock of ours, directly or through others? */
+static bool
+waits_for_us(int pid)
+{
+	List	   *waiting = list_make1_int(pid);
+
+	for (int next = 0; next < list_length(waiting); next++)
+	{
+		Datum		blockers = DirectFunctionCall1(pg_blocking_pids, Int32GetDatum(list_nth_int(waiting, next)));
+		const ArrayType *array = DatumGetArrayTypeP(blockers);
+		const int32 *pids = (const int32 *) ARR_DATA_PTR(array);
+		int			count = ArrayGetNItems(ARR_NDIM(array), ARR_DIMS(array));
+
+		CHECK_FOR_INTERRUPTS();
+		for (int i = 0; i < count; i++)
+		{
+			if (pids[i] == MyProcPid)
+				return true;
+			waiting = list_append_unique_int(waiting, pids[i]);
+		}
+	}
+	return false;
+}
+
 /*
- * Waits at the gate: the lock manager queues us there, watches lock_timeout and
- * looks for deadlocks.  Its holder alone polls the slots.
+ * The head of the queue waits for any slot, which is nothing that the lock manager could
+ * wait for; so it looks by itself whether all who have one wait for us.
  */
+static bool
+is_deadlock(void)
+{
+	LockData   *locks = GetLockStatusData();
+
+	for (int slot = 0; slot < ml_setting_max_concurrent_jobs; slot++)
+	{
+		LOCKTAG		tag;
+		int			pid;
+
+		slot_tag(&tag, slot);
+		pid = holder_of(locks, &tag);
+		if (pid == 0 || !waits_for_us(pid))
+			return false;
+	}
+	return true;
+}
+
+static void
+report_deadlock(void)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_T_R_DEADLOCK_DETECTED),
+			 errmsg("deadlock detected"),
+			 errdetail("This transaction waits for a slot for training runs; the runs that have one wait for locks that it holds."),
+			 errhint("Train before the transaction locks or changes tables that other runs read, or allow more runs at once with mlplat.max_concurrent_jobs.")));
+}
+
+/* At the gate, in a queue of the lock manager's; it watches lock_timeout and looks for deadlocks. */
+static void
+enter_gate(const LOCKTAG *gate)
+{
+	(void) LockAcquire(gate, ExclusiveLock, false, false);
+}
+
+static void
+leave_gate(const LOCKTAG *gate)
+{
+	(void) LockRelease(gate, ExclusiveLock, false);
+}
+
+/*
+ * A worker that waits holds nothing but the gate: if all wait for it, then for somebody
+ * behind it at the gate, who has to be at its head to find out.
+ */
+static void
+resolve_deadlock(const LOCKTAG *gate, bool session)
+{
+	if (!session)
+		report_deadlock();
+	leave_gate(gate);
+	enter_gate(gate);
+}
+
+/* Whoever has passed the gate alone polls the slots. */
 int
 ml_slot_take(bool session, void (*tick) (void))
 {
 	int			slot = ml_slot_try(session);
 	LOCKTAG		gate;
 	TimestampTz began;
+	TimestampTz looked;
 
 	if (slot >= 0)
 		return slot;
@@ -133,7 +220,8 @@ ml_slot_take(bool session, void (*tick) (void))
 			 errdetail("mlplat.max_concurrent_jobs allows no more at once in this server.")));
 	began = GetCurrentTimestamp();
 	gate_tag(&gate);
-	(void) LockAcquire(&gate, ExclusiveLock, false, false);
+	enter_gate(&gate);
+	looked = GetCurrentTimestamp();
 	while ((slot = ml_slot_try(session)) < 0)
 	{
 		if (LockTimeout > 0 && TimestampDifferenceExceeds(began, GetCurrentTimestamp(), LockTimeout))
@@ -147,8 +235,14 @@ ml_slot_take(bool session, void (*tick) (void))
 		CHECK_FOR_INTERRUPTS();
 		if (tick != NULL)
 			tick();
+		if (TimestampDifferenceExceeds(looked, GetCurrentTimestamp(), DeadlockTimeout))
+		{
+			if (is_deadlock())
+				resolve_deadlock(&gate, session);
+			looked = GetCurrentTimestamp();
+		}
 	}
-	(void) LockRelease(&gate, ExclusiveLock, false);
+	leave_gate(&gate);
 	return slot;
 }
 

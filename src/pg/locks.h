@@ -32,7 +32,8 @@ extern int	ml_slot_try(bool session);
 
 /*
  * A slot, waiting for one if need be: NOTICE (or LOG) first, lock_timeout gives
- * 55P03.  tick is called every 100 ms while waiting; may be NULL.
+ * 55P03, a deadlock (each run that has one waits for a lock of ours) 40P01; a worker
+ * (session) lets the others go first instead.  tick is called every 100 ms while waiting; may be NULL.
  */
 extern int	ml_slot_take(bool session, void (*tick) (void));
 extern void ml_slot_give(int slot, bool session);

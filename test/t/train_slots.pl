@@ -80,6 +80,24 @@ is($node->safe_psql('postgres', "SELECT string_agg(model, ',' ORDER BY started_a
 wait_until("SELECT count(*) = 0 FROM pg_stat_activity WHERE backend_type LIKE 'mlplat%'");
 pass('then nobody is left');
 
+# -- a run that has the slot waits for a table of a transaction that waits for a slot
+
+$node->safe_psql('postgres', 'CREATE TABLE u AS SELECT * FROM t');
+my $signal = session('SELECT pg_advisory_lock(7); SELECT pg_sleep(60)');
+$holder = session("SELECT $long");
+wait_until("SELECT EXISTS (SELECT FROM ml_jobs WHERE model = 'long' AND phase = 'fit')");
+$node->safe_psql('postgres', q{SELECT ml_train_async('linear_regression', 'u', 'y', model => 'crossed')});
+my $crossing = session("BEGIN; LOCK TABLE u; SELECT pg_advisory_lock(7); SELECT $short");
+wait_until("SELECT EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND objid = 7 AND NOT granted)");
+$node->safe_psql('postgres', "SELECT ml_cancel(job) FROM ml_jobs WHERE model = 'long' AND state = 'running'");
+finish($holder);
+wait_until("SELECT EXISTS (SELECT FROM pg_stat_activity WHERE backend_type = 'mlplat job' AND wait_event_type = 'Lock')");
+$node->safe_psql('postgres', "SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE wait_event = 'PgSleep'");
+finish($crossing);
+like($crossing->{err}, qr/ERROR:  deadlock detected.*DETAIL:  This transaction waits for a slot/s, 'who waits for a slot finds a deadlock with the run that has it');
+is($node->safe_psql('postgres', "SELECT ml_wait(job, '30 s') FROM ml_jobs WHERE model = 'crossed'"), 'succeeded', 'and the other one goes on');
+is($node->safe_psql('postgres', "SELECT sqlstate FROM ml_jobs WHERE model = 'short' ORDER BY job DESC LIMIT 1"), '40P01', 'it is recorded as such');
+
 # -- many at once
 
 $node->append_conf('postgresql.conf', 'mlplat.max_concurrent_jobs = 3');
