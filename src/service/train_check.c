@@ -186,6 +186,7 @@ ml_train_params(MlEnv *env, const MlTrainRequest *request, const MlMethod **meth
 	*task = 0;
 	ml_check(env, ml_method_get(env, request->algorithm, method));
 	ml_check(env, ml_params_init(env, (*method)->params, params));
+	(*params)->algorithm = (*method)->name;
 	if (request->params == NULL)
 		return;
 

@@ -87,6 +87,29 @@ test_unknown(MlEnv *env)
 	CHECK_STATUS(env, ml_params_set_bool(env, p, "", true), ML_BAD_PARAM);
 }
 
+/* A list that no hint could hold is not begun: where the whole one stands is said instead. */
+static void
+test_unknown_of_many(MlEnv *env)
+{
+	MlParam		many[41] = {{0}};
+	char		names[40][24];
+	MlParams   *p;
+
+	for (int i = 0; i < 40; i++)
+	{
+		many[i] = table[DEPTH];
+		snprintf(names[i], sizeof(names[i]), "parameter_number_%d", i);
+		many[i].name = names[i];
+		many[i].aliases = NULL;
+	}
+	CHECK_STATUS(env, ml_params_init(env, many, &p), ML_OK);
+	p->algorithm = "large";
+	CHECK_STATUS(env, ml_params_set_number(env, p, "parameter_numbr_7", 1), ML_BAD_PARAM);
+	CHECK_TEXT(env->error.hint, "Did you mean \"parameter_number_7\"? SELECT * FROM ml_params('large') shows all parameters.");
+	CHECK_STATUS(env, ml_params_set_number(env, p, "zzzzzzzzzzz", 1), ML_BAD_PARAM);
+	CHECK_TEXT(env->error.hint, "SELECT * FROM ml_params('large') shows all parameters.");
+}
+
 static void
 test_shown(MlEnv *env)
 {
@@ -154,6 +177,7 @@ main(void)
 	test_values(env);
 	test_refused(env);
 	test_unknown(env);
+	test_unknown_of_many(env);
 	test_shown(env);
 	test_nearest();
 	test_methods(env);

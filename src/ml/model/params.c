@@ -78,24 +78,37 @@ ml_params_init(MlEnv *env, const MlParam *table, MlParams **params)
 	return ML_OK;
 }
 
+/* A list is a help as long as it can be read at a glance, and it must fit into MlError's hint. */
+#define MAX_LISTED 12
+
+/* "a, b, c" of the candidates. */
+static void
+list_parameters(char *list, size_t size, const char **candidates, int n)
+{
+	size_t		used = 0;
+
+	list[0] = '\0';
+	for (int i = 0; i < n && used < size - 1; i++)
+		used += (size_t) snprintf(list + used, size - used, "%s%s", i > 0 ? ", " : "", candidates[i]);
+}
+
 static MlStatus
 unknown_parameter(MlEnv *env, const MlParams *params, const char *name)
 {
 	const char *candidates[MAX_CANDIDATES];
 	const char *nearest;
-	char		list[400] = "";
-	size_t		used = 0;
+	char		list[400];
 	int			n = 0;
 
 	for (int i = 0; i < params->count && n < MAX_CANDIDATES - 1; i++)
 		candidates[n++] = params->table[i].name;
 	candidates[n++] = "task";	/* understood for every method, before its own */
-	for (int i = 0; i < n && used < sizeof(list) - 1; i++)
-	{
-		used += (size_t) snprintf(list + used, sizeof(list) - used, "%s%s", i > 0 ? ", " : "", candidates[i]);
-	}
 	nearest = ml_nearest(name, candidates, n);
 	ml_fail(env, ML_BAD_PARAM, "unknown parameter \"%s\"", name);
+	if (n > MAX_LISTED && params->algorithm != NULL)
+		return ml_hint(env, "%s%s%sSELECT * FROM ml_params('%s') shows all parameters.", nearest != NULL ? "Did you mean \"" : "",
+					   nearest != NULL ? nearest : "", nearest != NULL ? "\"? " : "", params->algorithm);
+	list_parameters(list, sizeof(list), candidates, n);
 	if (nearest != NULL)
 		return ml_hint(env, "Did you mean \"%s\"? Valid parameters are: %s.", nearest, list);
 	return ml_hint(env, "Valid parameters are: %s.", list);

@@ -40,6 +40,7 @@ typedef struct MlParams
 	int			count;
 	double	   *number;			/* by position in the table: int, double, bool, or the number of the choice */
 	bool	   *given;			/* by the user */
+	const char *algorithm;		/* whose they are, for hints; or NULL */
 } MlParams;
 
 /* All defaults. */
