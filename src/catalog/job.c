@@ -80,6 +80,16 @@ field(int row, int column, bool *null)
 	return SPI_getbinval(SPI_tuptable->vals[row], SPI_tuptable->tupdesc, column, null);
 }
 
+/*
+ * What is committed now, in any isolation level.  Not GetLatestSnapshot(), which refuses in
+ * parallel mode: ml_jobs may stand in a parallel query.
+ */
+static void
+push_latest_snapshot(void)
+{
+	PushActiveSnapshot(GetCatalogSnapshot(ml_catalog_relation("job")));
+}
+
 int64
 ml_job_origin(void)
 {
@@ -203,7 +213,7 @@ read_state(int64 job)
 	add_int8(&args, job);
 	add_int8(&args, ml_job_origin());
 	SPI_connect();
-	PushActiveSnapshot(GetLatestSnapshot());
+	push_latest_snapshot();
 	if (execute("SELECT e.state, COALESCE(e.model, j.model), COALESCE(e.owner, j.owner), COALESCE(j.asynchronous, false),"
 				" j.asynchronous AND j.started_at IS NULL, j.attempts OPERATOR(pg_catalog.>) 0, j.origin OPERATOR(pg_catalog.=) $2"
 				" FROM (SELECT * FROM mlplat.job WHERE job OPERATOR(pg_catalog.=) $1) j"
@@ -309,7 +319,7 @@ ml_job_best(MlJobStart *start, double *wait)
 	*wait = 0;
 	add_int8(&args, ml_job_origin());
 	SPI_connect();
-	PushActiveSnapshot(GetLatestSnapshot());
+	push_latest_snapshot();
 	if (execute("SELECT j.job, j.owner, GREATEST(0, EXTRACT(epoch FROM j.not_before OPERATOR(pg_catalog.-) pg_catalog.clock_timestamp()))::pg_catalog.float8, j.model"
 				" FROM mlplat.job j WHERE " QUEUED
 				" ORDER BY COALESCE(j.not_before OPERATOR(pg_catalog.>) pg_catalog.clock_timestamp(), false), j.priority DESC, j.job LIMIT 1",
@@ -343,7 +353,7 @@ ml_job_is_waiting(int64 job)
 	add_int8(&args, ml_job_origin());
 	add_int8(&args, job);
 	SPI_connect();
-	PushActiveSnapshot(GetLatestSnapshot());
+	push_latest_snapshot();
 	waiting = execute("SELECT FROM mlplat.job j WHERE j.job OPERATOR(pg_catalog.=) $2 AND " QUEUED, &args, true) == 1;
 	PopActiveSnapshot();
 	SPI_finish();
@@ -358,7 +368,7 @@ ml_job_any_queued(void)
 
 	add_int8(&args, ml_job_origin());
 	SPI_connect();
-	PushActiveSnapshot(GetLatestSnapshot());
+	push_latest_snapshot();
 	any = execute("SELECT FROM mlplat.job j WHERE " QUEUED
 				  " AND COALESCE(j.not_before OPERATOR(pg_catalog.<=) pg_catalog.clock_timestamp(), true) LIMIT 1", &args, true) == 1;
 	PopActiveSnapshot();

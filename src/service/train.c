@@ -130,24 +130,34 @@ ml_train_report_name(const MlTrainRequest *request)
 
 /*
  * Who trains need not know which process met the error: without the line that the
- * server adds, it reads the same in every mode.
+ * server adds, it reads the same in every mode.  Lines of the session itself (a function that
+ * called us) follow it.
  */
 static void
 hide_worker(ErrorData *error)
 {
 	const char *line = _("parallel worker");
-	Size		length;
+	Size		length = strlen(line);
+	char	   *at = error->context;
 
-	if (error->context == NULL)
-		return;
-	length = strlen(error->context);
-	if (length < strlen(line) || strcmp(error->context + length - strlen(line), line) != 0)
-		return;
-	length -= strlen(line);
-	if (length == 0)
+	while (at != NULL && (at = strstr(at, line)) != NULL)
+	{
+		bool		begins = at == error->context || at[-1] == '\n';
+		char	   *rest = at + length;
+
+		if (begins && *rest == '\n')
+			memmove(at, rest + 1, strlen(rest + 1) + 1);
+		else if (begins && *rest == '\0')
+			*(at == error->context ? at : at - 1) = '\0';
+		else
+		{
+			at = rest;
+			continue;
+		}
+		break;
+	}
+	if (error->context != NULL && error->context[0] == '\0')
 		error->context = NULL;
-	else if (error->context[length - 1] == '\n')
-		error->context[length - 1] = '\0';
 }
 
 /* NULL when no worker could be had. */

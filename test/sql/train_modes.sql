@@ -57,6 +57,31 @@ ROLLBACK;
 SELECT count(*) FROM ml_models WHERE model = 'inside';
 SELECT state, version, sqlstate FROM ml_jobs WHERE model = 'inside';
 
+-- the view of jobs in a parallel query, while one has been rolled back and nobody has settled it
+SET parallel_setup_cost = 0;
+SET parallel_tuple_cost = 0;
+SET min_parallel_table_scan_size = 0;
+SELECT state, (SELECT count(*) FROM rows_ WHERE a >= 0) AS rows FROM ml_jobs WHERE model = 'inside';
+RESET parallel_setup_cost;
+RESET parallel_tuple_cost;
+RESET min_parallel_table_scan_size;
+
+-- an error inside a function reads the same in a worker and in the session
+CREATE FUNCTION train_error_context() RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+	context text;
+BEGIN
+	PERFORM ml_train('gbdt', 'SELECT 1 / (id - 500) AS a, y FROM rows_', 'y', model => 'failing');
+EXCEPTION WHEN division_by_zero THEN
+	GET STACKED DIAGNOSTICS context = PG_EXCEPTION_CONTEXT;
+	RETURN context;
+END $$;
+SELECT train_error_context() AS worker \gset
+SET mlplat.execution = foreground;
+SELECT train_error_context() AS foreground \gset
+RESET mlplat.execution;
+SELECT :'worker' = :'foreground' AS equal, :'worker' AS context;
+
 -- and in every isolation level
 BEGIN ISOLATION LEVEL REPEATABLE READ;
 SELECT count(*) FROM rows_;
