@@ -1,6 +1,7 @@
 """The peers of test/bench/run: fits XGBoost and scikit-learn on the same rows, prints one JSON object a line.
 
   peers.py FILE.csv TASK MODEL REPEATS THREADS
+  peers.py explain FILE.csv LEAVES ROWS REPEATS
   peers.py names
 
 FILE has a header; its last two columns are the target and the part ("train" or "test").  The time is that of fit() alone:
@@ -64,9 +65,29 @@ def make(model, task, threads):
     return LinearRegression(n_jobs=threads)
 
 
+def explain(path, leaves, rows, repeats):
+    """Contributions of so many rows by XGBoost on one thread."""
+    import xgboost
+    x, y, x_test, _, _ = load(path)
+    fitted = xgboost.train({"objective": "binary:logistic", "max_leaves": leaves, "max_depth": 0, "grow_policy": "lossguide", "eta": 0.1,
+                            "tree_method": "hist", "max_bin": 256, "lambda": 1, "min_child_weight": 1, "verbosity": 0}, xgboost.DMatrix(x, y), 100)
+    fitted.set_param({"nthread": 1})
+    wanted = xgboost.DMatrix(x_test[:rows], nthread=1)
+    seconds = []
+    for _ in range(repeats):
+        began = time.perf_counter()
+        contributions = fitted.predict(wanted, pred_contribs=True)
+        seconds.append(time.perf_counter() - began)
+    error = np.abs(contributions.astype(np.float64).sum(axis=1) - fitted.predict(wanted, output_margin=True)).max()
+    print(json.dumps({"rows_per_s": len(contributions) / statistics.median(seconds), "error": float(error)}))
+
+
 def main():
     if sys.argv[1] == "names":
         print(json.dumps(names()))
+        return
+    if sys.argv[1] == "explain":
+        explain(sys.argv[2], int(sys.argv[3]), int(sys.argv[4]), int(sys.argv[5]))
         return
     path, task, model, repeats, threads = sys.argv[1], sys.argv[2], sys.argv[3], int(sys.argv[4]), int(sys.argv[5])
     x, y, x_test, y_test, _ = load(path)
