@@ -22,6 +22,17 @@
 /* Sets become bits as long as these take no more. */
 #define BITS_BYTES ((size_t) 8 * 1024 * 1024)
 
+/* Trees beyond this would need places of more than 32 bits. */
+#define MOST_NODES (UINT32_C(1) << 25)
+
+/* The categories that go left at a split. */
+typedef struct Set
+{
+	uint32_t	first;			/* word of its bits, or first code in forest->set */
+	uint32_t	count;			/* bits, or codes */
+	bool		missing_left;
+} Set;
+
 typedef struct Shap
 {
 	const MlGbdtForest *forest;
@@ -30,12 +41,15 @@ typedef struct Shap
 	MlGbdtShapPoints *points;	/* by points / 8; 0: four of them */
 	double	   *expected;		/* n_outputs: mean score of the training rows, without the base */
 	double		unit;			/* a power of two by which leaf values are divided */
-	uint64_t   *bits;
+	Set		   *set;
+	uint32_t	n_sets;
+	uint64_t   *bits;			/* NULL: sets are searched */
 	size_t		n_words;
 	size_t		inverse_bytes;
 
 	/* Scratch for one row. */
-	uint8_t    *on;				/* by node: the row takes this edge and those above on the same feature */
+	double	   *input;			/* n_features as they are, but missing goes right; the same, but missing goes left */
+	uint32_t   *on;				/* by node: all bits, if the row takes this edge and those above on the same feature; else 0 */
 	MlGbdtShapStep *step;		/* by split */
 	double	   *h;
 	double	   *inverse;		/* for a tree without one */
@@ -80,6 +94,7 @@ typedef struct Walk
 {
 	uint32_t   *stack;			/* nodes to enter (2i) and to leave (2i + 1) */
 	uint32_t   *last;			/* by feature: node below the last edge on it on the way here; 0: none */
+	double	   *share;			/* by node: of the rows of its parent */
 	double	   *mean;			/* by node */
 } Walk;
 
@@ -93,7 +108,10 @@ left_share(const MlGbdtNode *tree, const MlGbdtNode *node)
 	return left / (left + right);
 }
 
-/* Finds, for each split, the edge before on the same feature and the weights.  Returns the most features of a path. */
+/*
+ * Finds, for each split, the edge before on the same feature, and the share of each node and w_f of the edge to it.
+ * Returns the most features of a path.
+ */
 static uint32_t
 walk_paths(const MlGbdtNode *tree, MlGbdtShapSplit *split, double *path, const Walk *walk)
 {
@@ -113,7 +131,7 @@ walk_paths(const MlGbdtNode *tree, MlGbdtShapSplit *split, double *path, const W
 			const MlGbdtShapSplit *parent = &split[(i - 1) / 2];
 
 			features += parent->before != 0 ? 0 : (leave ? -1 : 1);
-			walk->last[parent->feature] = leave ? parent->before : i;
+			walk->last[parent->target] = leave ? parent->before : i;
 		}
 		if (leave)
 			continue;
@@ -122,53 +140,59 @@ walk_paths(const MlGbdtNode *tree, MlGbdtShapSplit *split, double *path, const W
 		if (tree[i].left != 0)
 		{
 			MlGbdtShapSplit *s = &split[(tree[i].left - 1) / 2];
-			double		left = left_share(tree, &tree[i]);
 
-			s->before = walk->last[s->feature];
-			s->weight[0][0] = left;
-			s->weight[0][1] = 1 - left;
-			for (int side = 0; side < 2; side++)
+			s->before = walk->last[tree[i].feature];
+			walk->share[tree[i].left] = left_share(tree, &tree[i]);
+			walk->share[tree[i].left + 1] = 1 - walk->share[tree[i].left];
+			for (uint32_t child = tree[i].left; child < tree[i].left + 2; child++)
 			{
-				s->weight[1][side] = path[s->before] * s->weight[0][side];
-				path[tree[i].left + side] = s->weight[1][side];
-				walk->stack[depth++] = 2 * (tree[i].left + side);
+				path[child] = path[s->before] * walk->share[child];
+				walk->stack[depth++] = 2 * child;
 			}
 		}
 	}
 	return most;
 }
 
-/* The bits of a category's set, where they are few. */
-static void
-make_set(Shap *shap, const MlGbdtNode *node, MlGbdtShapSplit *s)
+/* Returns 1 + the number of a new set: bits where they are few. */
+static uint32_t
+add_set(Shap *shap, const MlGbdtNode *node)
 {
-	const uint16_t *set = shap->forest->set + node->set_first;
-	uint32_t	bits = node->set_count > 0 ? set[node->set_count - 1] + 1u : 0;
+	const uint16_t *code = shap->forest->set + node->set_first;
+	Set		   *set = &shap->set[shap->n_sets++];
 
-	s->searched = shap->bits == NULL;
-	s->first = s->searched ? node->set_first : (uint32_t) shap->n_words;
-	s->count = s->searched ? node->set_count : bits;
-	if (s->searched)
-		return;
-	for (uint32_t c = 0; c < node->set_count; c++)
-		shap->bits[shap->n_words + set[c] / 64] |= UINT64_C(1) << (set[c] % 64);
-	shap->n_words += (bits + 63) / 64;
+	*set = (Set) {.first = node->set_first, .count = node->set_count, .missing_left = node->missing_left};
+	if (shap->bits != NULL)
+	{
+		set->first = (uint32_t) shap->n_words;
+		set->count = node->set_count > 0 ? code[node->set_count - 1] + 1u : 0;
+		for (uint32_t c = 0; c < node->set_count; c++)
+			shap->bits[shap->n_words + code[c] / 64] |= UINT64_C(1) << (code[c] % 64);
+		shap->n_words += (set->count + 63) / 64;
+	}
+	return shap->n_sets;
 }
 
-/* Room for the bits of all sets, unless that is too much. */
+/* Room for all sets, and for their bits unless that is too much. */
 static MlStatus
-make_bits(MlEnv *env, Shap *shap)
+make_sets(MlEnv *env, Shap *shap)
 {
 	const MlGbdtForest *forest = shap->forest;
 	size_t		words = 0;
+	size_t		sets = 0;
 
 	for (uint32_t i = 0; i < forest->n_nodes; i++)
 	{
 		const MlGbdtNode *node = &forest->node[i];
 
-		if (node->left != 0 && node->category && node->set_count > 0)
-			words += forest->set[node->set_first + node->set_count - 1] / 64 + 1u;
+		if (node->left == 0 || !node->category)
+			continue;
+		sets++;
+		words += node->set_count > 0 ? forest->set[node->set_first + node->set_count - 1] / 64 + 1u : 0;
 	}
+	shap->set = ml_alloc(env, sets + 1, sizeof(Set));
+	if (shap->set == NULL)
+		return env->error.status;
 	if (words * sizeof(uint64_t) > BITS_BYTES)
 		return ML_OK;
 	shap->bits = ml_alloc0(env, words + 1, sizeof(uint64_t));
@@ -192,17 +216,36 @@ leaf_unit(const MlGbdtForest *forest)
 
 /* Mean of the leaves under the root by their shares of rows, in units of shap->unit. */
 static double
-tree_mean(const Shap *shap, const MlGbdtNode *tree, const MlGbdtShapSplit *split, uint32_t n, double *mean)
+tree_mean(const Shap *shap, const MlGbdtNode *tree, uint32_t n, const Walk *walk)
 {
+	double	   *mean = walk->mean;
+
 	for (uint32_t i = n; i-- > 0;)
 	{
 		uint32_t	left = tree[i].left;
 
-		mean[i] = tree[i].value / shap->unit;
-		if (left != 0)
-			mean[i] = split[(left - 1) / 2].weight[0][0] * mean[left] + split[(left - 1) / 2].weight[0][1] * mean[left + 1];
+		mean[i] = left == 0 ? tree[i].value / shap->unit : walk->share[left] * mean[left] + walk->share[left + 1] * mean[left + 1];
 	}
 	return mean[0];
+}
+
+/* Factors of split k, and places for blocks of so many points. */
+static void
+finish_split(const Shap *shap, const MlGbdtNode *tree, const MlGbdtShapTree *made, uint32_t k, const Walk *walk)
+{
+	MlGbdtShapSplit *s = &made->split[k];
+	uint32_t	block = width_of(made->points) * (uint32_t) sizeof(double);
+	uint32_t	child = 2 * k + 1;
+	double		value[2];
+
+	for (int side = 0; side < 2; side++)
+		value[side] = tree[child + side].left == 0 ? tree[child + side].value / shap->unit : 1;
+	s->factor[ML_GBDT_SHAP_COLD] = (MlGbdtShapFactor) {walk->share[child] * value[0], walk->share[child + 1] * value[1], 0};
+	s->factor[ML_GBDT_SHAP_LEFT] = (MlGbdtShapFactor) {made->path[child] * value[0], made->path[child + 1] * value[1], value[0]};
+	s->factor[ML_GBDT_SHAP_RIGHT] = (MlGbdtShapFactor) {made->path[child + 1] * value[1], made->path[child] * value[0], value[1]};
+	s->source = (s->before - made->n_nodes) * block;
+	s->target = (s->target - (uint32_t) shap->forest->n_features) * block;
+	s->node *= block;
 }
 
 static MlStatus
@@ -224,29 +267,15 @@ make_tree(MlEnv *env, Shap *shap, uint32_t t, const Walk *walk, MlGbdtShapTree *
 			continue;
 		s->threshold = tree[i].value;
 		s->node = i;
-		s->feature = tree[i].feature;
-		s->category = tree[i].category;
-		s->missing_left = tree[i].missing_left;
-		if (s->category)
-			make_set(shap, &tree[i], s);
+		s->target = (uint32_t) tree[i].feature;
+		s->input = s->target + (!tree[i].category && tree[i].missing_left ? (uint32_t) forest->n_features : 0);
+		s->set = tree[i].category ? add_set(shap, &tree[i]) : 0;
 	}
 	*result = (MlGbdtShapTree) {.split = split, .n_splits = n / 2, .n_nodes = n, .path = path};
 	result->points = ml_gbdt_shap_points(walk_paths(tree, split, path, walk));
-	shap->expected[t % (uint32_t) forest->n_outputs] += tree_mean(shap, tree, split, n, walk->mean);
-
-	/* Only now: the mean wanted the shares alone. */
 	for (uint32_t k = 0; k < n / 2; k++)
-	{
-		for (int side = 0; side < 2; side++)
-		{
-			const MlGbdtNode *child = &tree[2 * k + 1 + side];
-			double		value = child->left == 0 ? child->value / shap->unit : 1;
-
-			split[k].value[1 + side] = value;
-			split[k].weight[0][side] *= value;
-			split[k].weight[1][side] *= value;
-		}
-	}
+		finish_split(shap, tree, result, k, walk);
+	shap->expected[t % (uint32_t) forest->n_outputs] += tree_mean(shap, tree, n, walk);
 	return ML_OK;
 }
 
@@ -336,14 +365,15 @@ make_scratch(MlEnv *env, Shap *shap, uint32_t most_nodes, uint32_t most_points)
 	/* Trees of four points may stand beside those of more. */
 	if (!ml_mul_size((size_t) shap->forest->n_features + 1, most_points, &sums))
 		return ml_fail(env, ML_TOO_LARGE, "the model is too large to be explained");
-	shap->on = ml_alloc0(env, most_nodes, 1);
+	shap->input = ml_alloc0(env, 2 * (size_t) shap->forest->n_features + 1, sizeof(double));
+	shap->on = ml_alloc0(env, most_nodes, sizeof(uint32_t));
 	shap->step = ml_alloc0(env, most_nodes / 2 + 1, sizeof(MlGbdtShapStep));
 	shap->h = ml_alloc0(env, (size_t) most_nodes * width, sizeof(double));
 	shap->inverse = ml_alloc0(env, ((size_t) most_nodes + 1) * width, sizeof(double));
 	shap->sum = ml_alloc0(env, sums, sizeof(double));
-	if (shap->on == NULL || shap->step == NULL || shap->h == NULL || shap->inverse == NULL || shap->sum == NULL)
+	if (shap->input == NULL || shap->on == NULL || shap->step == NULL || shap->h == NULL || shap->inverse == NULL || shap->sum == NULL)
 		return env->error.status;
-	shap->on[0] = 1;
+	shap->on[0] = UINT32_MAX;
 	return ML_OK;
 }
 
@@ -355,10 +385,11 @@ make_trees(MlEnv *env, Shap *shap, MlGbdtShapTree *tree, uint32_t most_nodes)
 	Walk		walk = {
 		.stack = ml_alloc(env, 2 * (size_t) most_nodes + 1, sizeof(uint32_t)),
 		.last = ml_alloc0(env, (size_t) forest->n_features + 1, sizeof(uint32_t)),
+		.share = ml_alloc(env, (size_t) most_nodes, sizeof(double)),
 		.mean = ml_alloc(env, (size_t) most_nodes, sizeof(double)),
 	};
 
-	if (walk.stack == NULL || walk.last == NULL || walk.mean == NULL)
+	if (walk.stack == NULL || walk.last == NULL || walk.share == NULL || walk.mean == NULL)
 		return env->error.status;
 	for (uint32_t t = 0; t < forest->n_trees; t++)
 	{
@@ -397,7 +428,9 @@ ml_gbdt_explainer(MlEnv *env, const void *model, const MlSchema *schema, void **
 
 		most_nodes = n > most_nodes ? n : most_nodes;
 	}
-	ML_TRY(make_bits(env, shap));
+	if (most_nodes > MOST_NODES || forest->n_features >= (int32_t) MOST_NODES)
+		return ml_fail(env, ML_TOO_LARGE, "the model is too large to be explained");
+	ML_TRY(make_sets(env, shap));
 	ML_TRY(make_trees(env, shap, tree, most_nodes));
 	ML_TRY(order_trees(env, shap, tree));
 	*explainer = shap;
@@ -409,47 +442,62 @@ ml_gbdt_explainer(MlEnv *env, const void *model, const MlSchema *schema, void **
  * ------------------------------------------------------------------------
  */
 
-/* A category's code is in the set; what is no code is in none. */
+/* Numbers with a side for missing ones: right, as no comparison holds for NaN, or left. */
+static void
+read_row(const Shap *shap, const double *x)
+{
+	int32_t		n = shap->forest->n_features;
+
+	for (int32_t f = 0; f < n; f++)
+	{
+		shap->input[f] = x[f];
+		shap->input[n + f] = x[f] == x[f] ? x[f] : -INFINITY;
+	}
+}
+
+/* Does a category go right?  What is no code is in no set. */
 static bool
-in_set(const Shap *shap, const MlGbdtShapSplit *s, double v)
+set_says_right(const Shap *shap, const Set *set, double v)
 {
 	uint32_t	code;
 
+	if (v != v)
+		return !set->missing_left;
 	if (!(v >= 0 && v <= UINT16_MAX))
-		return false;
+		return true;
 	code = (uint32_t) v;
-	if (s->searched)
-		return ml_gbdt_set_has(shap->forest->set + s->first, s->count, code);
-	return code < s->count && (shap->bits[s->first + code / 64] >> (code % 64) & 1) != 0;
+	if (shap->bits == NULL)
+		return !ml_gbdt_set_has(shap->forest->set + set->first, set->count, code);
+	return code >= set->count || (shap->bits[set->first + code / 64] >> (code % 64) & 1) == 0;
 }
 
-/* Where the row goes at each split, also at those that it does not come to. */
+/* Where the row goes at each split, also at those that it does not come to.  By masks: of choices the compiler would make branches. */
 static void
-follow_row(const Shap *shap, const MlGbdtShapTree *tree, const double *x)
+follow_row(const Shap *shap, const MlGbdtShapTree *tree)
 {
-	for (uint32_t k = 0; k < tree->n_splits; k++)
-	{
-		const MlGbdtShapSplit *s = &tree->split[k];
-		double		v = x[s->feature];
-		bool		missing_left = (v != v) & s->missing_left;
-		uint32_t	hot = shap->on[s->before];
-		uint32_t	mask = 0 - hot;
-		uint32_t	nobody = (uint32_t) shap->forest->n_features;
-		bool		right;
+	uint32_t	block = width_of(tree->points) * (uint32_t) sizeof(double);
+	uint32_t	cold = tree->n_nodes * block;
+	uint32_t	nobody = (uint32_t) shap->forest->n_features * block;
+	const MlGbdtShapSplit *s = tree->split;
+	const double *input = shap->input;
+	uint32_t   *on = shap->on;
+	uint32_t   *child = on + 1;
+	MlGbdtShapStep *step = shap->step;
 
-		if (s->category)
-			right = !(v != v ? s->missing_left : in_set(shap, s, v));
-		else
-			right = !(v <= s->threshold) & !missing_left;
-		/* By masks: the compiler would make branches of choices. */
-		shap->step[k] = (MlGbdtShapStep) {
-			.source = (s->before & mask) | (tree->n_nodes & ~mask),
-			.target = ((uint32_t) s->feature & mask) | (nobody & ~mask),
-			.hot = hot,
-			.right = right
-		};
-		shap->on[2 * k + 1] = hot & !right;
-		shap->on[2 * k + 2] = hot & right;
+	for (uint32_t k = 0; k < tree->n_splits; k++, s++, child += 2, step++)
+	{
+		uint32_t	hot = on[s->before];
+		uint32_t	right = 0u - (uint32_t) !(input[s->input] <= s->threshold);
+
+		if (s->set != 0)
+			right = 0u - (uint32_t) set_says_right(shap, &shap->set[s->set - 1], input[s->input]);
+		right &= hot;
+		child[0] = hot ^ right;
+		child[1] = right;
+		step->source = cold + (s->source & hot);
+		step->target = nobody + (s->target & hot);
+		step->taken = block & right;
+		step->factor = ((uint32_t) sizeof(MlGbdtShapFactor) & hot) + ((uint32_t) sizeof(MlGbdtShapFactor) & right);
 	}
 }
 
@@ -494,7 +542,7 @@ add_sums(const Shap *shap, uint32_t points, double factor, double *contribution)
 
 /* Adds what the features do to the score of output k, in units of shap->unit. */
 static void
-explain_output(const Shap *shap, const double *x, uint32_t k, double factor, double *contribution)
+explain_output(const Shap *shap, uint32_t k, double factor, double *contribution)
 {
 	uint32_t	t = shap->first[k];
 
@@ -508,7 +556,7 @@ explain_output(const Shap *shap, const double *x, uint32_t k, double factor, dou
 		{
 			if (shap->tree[t].n_splits == 0)
 				continue;
-			follow_row(shap, &shap->tree[t], x);
+			follow_row(shap, &shap->tree[t]);
 			explain_tree(shap, &shap->tree[t], kernel);
 		}
 		add_sums(shap, points, factor, contribution);
@@ -526,12 +574,13 @@ ml_gbdt_explain(void *explainer, const double *x, int class_number, double *cont
 
 	for (int32_t f = 0; f < forest->n_features; f++)
 		contribution[f] = 0;
-	explain_output(shap, x, k, 1, contribution);
+	read_row(shap, x);
+	explain_output(shap, k, 1, contribution);
 	*baseline = forest->base[k] + shap->expected[k] * shap->unit;
 	if (two)
 	{
 		/* The log-odds of a class are its score less that of the other. */
-		explain_output(shap, x, 1 - k, -1, contribution);
+		explain_output(shap, 1 - k, -1, contribution);
 		*baseline -= forest->base[1 - k] + shap->expected[1 - k] * shap->unit;
 	}
 	/* The one score of two classes is that of the second. */

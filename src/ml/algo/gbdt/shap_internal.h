@@ -33,29 +33,45 @@
 #define ML_GBDT_SHAP_NARROW 4
 #define ML_GBDT_SHAP_WIDE 8
 
-/* Split k of a tree in breadth-first order; its edges lead to nodes 2k+1 and 2k+2. */
+/* How a row stands to a split. */
+enum
+{
+	ML_GBDT_SHAP_COLD,			/* it has left an edge above on the same feature */
+	ML_GBDT_SHAP_LEFT,			/* it takes all edges above on the feature, and the left one here */
+	ML_GBDT_SHAP_RIGHT
+};
+
+/* What the children's factors are made of, times the value of a child that is a leaf; "taken" is the left one for a cold split. */
+typedef struct MlGbdtShapFactor
+{
+	double		taken;			/* w_f of the edge; the share of rows alone for a cold split */
+	double		other;
+	double		row;			/* o_f of the edge taken: 1, 0 for a cold split */
+} MlGbdtShapFactor;
+
+/*
+ * Split k of a tree in breadth-first order; its edges lead to nodes 2k+1 and 2k+2.  Places
+ * are offsets in bytes into arrays of blocks: by node, or by feature.
+ */
 typedef struct MlGbdtShapSplit
 {
+	MlGbdtShapFactor factor[3];
 	double		threshold;
-	double		weight[2][2];	/* [1]: w_f after the left, right edge; [0]: share of the rows that take it.  Times "value" */
-	double		value[3];		/* 0; then of the left, right child where it is a leaf, else 1 */
-	uint32_t	node;			/* its own number in the tree */
+	uint32_t	input;			/* among the inputs of a row; a category: its feature */
 	uint32_t	before;			/* the node below the last edge above on the same feature; 0: none */
-	int32_t		feature;
-	uint32_t	first;			/* a category: first word of its set's bits, or first code of its set */
-	uint32_t	count;			/* bits, or codes */
-	bool		category;
-	bool		searched;		/* the set is searched for codes instead of asked for a bit */
-	bool		missing_left;
+	uint32_t	source;			/* place of D of that node, less that of 1/(1-y), modulo 2^32 */
+	uint32_t	target;			/* place of the feature's sum, less that of what does not count */
+	uint32_t	node;			/* place of the split's own node */
+	uint32_t	set;			/* of a category: 1 + number among the sets; else 0 */
 } MlGbdtShapSplit;
 
 typedef struct MlGbdtShapTree
 {
-	const MlGbdtShapSplit *split;
+	MlGbdtShapSplit *split;
 	uint32_t	n_splits;
 	uint32_t	n_nodes;
 	uint32_t	points;			/* 4, or a multiple of 8 */
-	const double *inverse;		/* by block, n_nodes + 1 and point: D (1 for the root), then 1 / (1 - y).  NULL: made when needed */
+	const double *inverse;		/* by block, n_nodes + 1 and point: D (1 for the root), then 1/(1-y).  NULL: made when needed */
 	const double *path;			/* n_nodes: w_f of the edge to each node */
 } MlGbdtShapTree;
 
@@ -67,13 +83,13 @@ typedef struct MlGbdtShapPoints
 	double	   *w;				/* weight / (1 - y) */
 } MlGbdtShapPoints;
 
-/* Where a row goes at a split, be it there or not. */
+/* Where a row goes at a split, be it there or not; all offsets in bytes. */
 typedef struct MlGbdtShapStep
 {
-	uint32_t	source;			/* split->before while the row takes all edges there, else n_nodes: where factors begin */
-	uint32_t	target;			/* the feature, or n_features: where nobody looks */
-	uint32_t	hot;			/* 1 while the row takes all edges above on the same feature */
-	uint32_t	right;
+	uint32_t	source;			/* D of "before"; for a cold split 1/(1-y) */
+	uint32_t	target;			/* the feature's sum, or where nobody looks */
+	uint32_t	taken;			/* from the left child to the one that the row takes */
+	uint32_t	factor;			/* from split->factor on */
 } MlGbdtShapStep;
 
 /* A block of points on its way through one tree. */
@@ -85,7 +101,7 @@ typedef struct MlGbdtShapPass
 	const double *z;
 	const MlGbdtShapStep *step; /* n_splits */
 	double	   *h;				/* scratch, n_nodes blocks */
-	double	   *sum;			/* n_features + 1: added to */
+	double	   *sum;			/* n_features + 1 blocks: added to */
 } MlGbdtShapPass;
 
 typedef void (*MlGbdtShapKernel) (const MlGbdtShapPass *pass);

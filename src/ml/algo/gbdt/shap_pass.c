@@ -18,39 +18,45 @@ typedef double Eight __attribute__((vector_size(8 * sizeof(double)), may_alias))
  * A macro: the compiler lowers a vector to what the target of a function has
  * before it inlines, so an inline function would be stuck with the lowest tier.
  */
+#define AT(Block, array, place) (*(Block *) ((char *) (array) + (place)))
+
 #define DEFINE_PASS(name, attribute, Block) \
 attribute static void \
 name(const MlGbdtShapPass *pass) \
 { \
 	const MlGbdtShapSplit *split = pass->tree->split; \
+	const MlGbdtShapSplit *end = split + pass->tree->n_splits; \
 	const MlGbdtShapStep *step = pass->step; \
-	uint32_t	n_splits = pass->tree->n_splits; \
-	const Block *d = (const Block *) pass->inverse; \
-	Block	   *h = (Block *) pass->h; \
-	Block	   *sum = (Block *) pass->sum; \
+	const double *d = pass->inverse; \
+	double	   *h = pass->h; \
+	double	   *sum = pass->sum; \
 	const Block y = *(const Block *) pass->y; \
 	const Block z = *(const Block *) pass->z; \
+	Block	   *child = (Block *) h + 1; \
+	const Block *child_d = (const Block *) d + 1; \
 	\
-	h[0] = d[0]; \
-	for (uint32_t k = 0; k < n_splits; k++) \
+	*(Block *) h = *(const Block *) d; \
+	for (const MlGbdtShapSplit *s = split; s < end; s++, step++, child += 2) \
 	{ \
-		const MlGbdtShapSplit *s = &split[k]; \
-		uint32_t	hot = step[k].hot; \
-		uint32_t	right = step[k].right; \
-		const double *w = s->weight[hot]; \
-		Block		c = h[s->node] * d[step[k].source]; \
+		const MlGbdtShapFactor *f = &AT(const MlGbdtShapFactor, s->factor, step->factor); \
+		size_t		taken = step->taken; \
+		Block		c = AT(Block, h, s->node) * AT(const Block, d, step->source); \
 		Block		cz = c * z; \
 		\
-		h[2 * k + 2 - right] = cz * w[1 - right]; \
-		h[2 * k + 1 + right] = cz * w[right] + c * y * s->value[hot + (hot & right)]; \
+		AT(Block, child + 1, -taken) = cz * f->other; \
+		AT(Block, child, taken) = cz * f->taken + c * y * f->row; \
 	} \
-	for (uint32_t k = n_splits; k-- > 0;) \
+	child_d += child - ((Block *) h + 1); \
+	for (const MlGbdtShapSplit *s = end; s-- > split;) \
 	{ \
-		uint32_t	taken = 2 * k + 1 + step[k].right; \
-		Block		both = h[2 * k + 1] + h[2 * k + 2]; \
+		Block		both; \
+		size_t		taken; \
 		\
-		sum[step[k].target] += h[taken] * d[taken] - both * d[step[k].source]; \
-		h[split[k].node] = both; \
+		step--, child -= 2, child_d -= 2; \
+		both = child[0] + child[1]; \
+		taken = step->taken; \
+		AT(Block, sum, step->target) += AT(Block, child, taken) * AT(const Block, child_d, taken) - both * AT(const Block, d, step->source); \
+		AT(Block, h, s->node) = both; \
 	} \
 }
 
