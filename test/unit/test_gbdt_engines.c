@@ -174,6 +174,25 @@ draw_row(const MlGbdtForest *forest, const Shape *shape, bool missing, double *x
 	}
 }
 
+/* Rows in blocks of all sizes. */
+static void
+predict_blocks(const MlModel *model, const double *x, int p, double *out)
+{
+	double	   *block = aligned_alloc(64, sizeof(double) * ML_BATCH_ROWS * (size_t) (p + 1));
+	int			n;
+
+	for (int start = 0; start < ROWS; start += n)
+	{
+		n = start == 0 ? ML_BATCH_ROWS : 1 + draw_int(ML_BATCH_ROWS);
+		n = start + n > ROWS ? ROWS - start : n;
+		for (int f = 0; f < p; f++)
+			for (int i = 0; i < ML_BATCH_ROWS; i++)
+				block[f * ML_BATCH_ROWS + i] = i < n ? x[(start + i) * p + f] : NAN;
+		ml_model_predict_batch(model, block, (size_t) n, out + start * model->n_out);
+	}
+	free(block);
+}
+
 static void
 check_shape(const char *what, Shape shape)
 {
@@ -189,6 +208,9 @@ check_shape(const char *what, Shape shape)
 
 	if (ml_simd_processor() == ML_TIER_AVX512)
 		unit_check((forest->masks != NULL) == suits_masks(&shape), __FILE__, __LINE__, "%s: an engine", what);
+	if (ml_simd_processor_vbmi())
+		unit_check((forest->blocks != NULL) == (shape.trees > 0 && shape.leaves <= 256),
+				   __FILE__, __LINE__, "%s: an engine of blocks", what);
 	for (int i = 0; i < ROWS; i++)
 		draw_row(forest, &shape, i % 3 == 0, x + i * p);
 	ml_simd_limit(ML_TIER_BASELINE);
@@ -200,6 +222,9 @@ check_shape(const char *what, Shape shape)
 		for (int i = 0; i < ROWS; i++)
 			ml_model_predict(model, x + i * p, got + i * model->n_out);
 		unit_check(memcmp(got, expected, bytes) == 0, __FILE__, __LINE__, "%s, tier %d", what, tiers[t]);
+		memset(got, 0, bytes);
+		predict_blocks(model, x, p, got);
+		unit_check(memcmp(got, expected, bytes) == 0, __FILE__, __LINE__, "%s, tier %d, in blocks", what, tiers[t]);
 	}
 	ml_simd_limit(ML_TIER_AVX512);
 	unit_env_free(env);

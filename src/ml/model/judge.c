@@ -20,7 +20,7 @@ typedef struct Work
 {
 	const MlJudgeRows *rows;
 	const MlModel *models;		/* one for each thread */
-	double	   *x;				/* threads x n_features */
+	double	   *x;				/* threads x n_features x ML_BATCH_ROWS */
 	double	   *out;			/* n x n_out */
 	size_t		start;			/* of the batch */
 	size_t		end;
@@ -47,17 +47,18 @@ predict_task(void *arg, size_t task, int thread)
 	const Work *w = arg;
 	const MlModel *model = &w->models[thread];
 	int			p = model->schema->n_features;
-	double	   *x = w->x + (size_t) thread * (size_t) p;
+	double	   *x = w->x + (size_t) thread * (size_t) p * ML_BATCH_ROWS;
 	size_t		begin = w->start + task * TASK_ROWS;
 	size_t		end = begin + TASK_ROWS < w->end ? begin + TASK_ROWS : w->end;
 
-	for (size_t i = begin; i < end; i++)
+	for (size_t i = begin; i < end; i += ML_BATCH_ROWS)
 	{
-		size_t		row = w->rows->row != NULL ? w->rows->row[i] : w->rows->first + i;
+		size_t		n = end - i < ML_BATCH_ROWS ? end - i : ML_BATCH_ROWS;
 
 		for (int f = 0; f < p; f++)
-			x[f] = value_of(&w->rows->columns[f], row);
-		ml_model_predict(model, x, w->out + i * (size_t) model->n_out);
+			for (size_t j = 0; j < n; j++)
+				x[(size_t) f * ML_BATCH_ROWS + j] = value_of(&w->rows->columns[f], w->rows->row != NULL ? w->rows->row[i + j] : w->rows->first + i + j);
+		ml_model_predict_batch(model, x, n, w->out + i * (size_t) model->n_out);
 	}
 }
 
@@ -69,7 +70,7 @@ predict_all(MlEnv *env, const MlModel *model, const MlJudgeRows *rows)
 	MlModel    *models = ml_alloc(env, (size_t) threads, sizeof(MlModel));
 	Work		w = {.rows = rows, .models = models};
 
-	w.x = ml_alloc(env, (size_t) threads * (size_t) model->schema->n_features, sizeof(double));
+	w.x = ml_alloc(env, (size_t) threads * ML_BATCH_ROWS, sizeof(double) * (size_t) model->schema->n_features);
 	w.out = ml_alloc(env, rows->n * (size_t) model->n_out, sizeof(double));
 	if (models == NULL || w.x == NULL || w.out == NULL)
 		return NULL;

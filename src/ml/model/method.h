@@ -25,6 +25,9 @@ typedef struct MlCoefficient
 	double		p_value;
 } MlCoefficient;
 
+/* Rows of one block of predict_batch. */
+#define ML_BATCH_ROWS 64
+
 typedef struct MlMethod
 {
 	const char *name;
@@ -53,6 +56,13 @@ typedef struct MlMethod
 	 */
 	void		(*predict) (const void *model, const double *x, double *out, void *scratch);
 	size_t		(*scratch_size) (const void *model);
+
+	/*
+	 * Optional: up to ML_BATCH_ROWS rows at once, with the bits of predict.  Feature
+	 * f of row i is x[f * ML_BATCH_ROWS + i]; beyond row n-1 stands anything.  out: n
+	 * times what predict writes.  False, and nothing written: this model has no such way.
+	 */
+	bool		(*predict_batch) (const void *model, const double *x, size_t n, double *out, void *scratch);
 
 	/* Rough cost of predict in nanoseconds, for the planner. */
 	double		(*predict_cost) (const void *model);

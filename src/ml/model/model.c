@@ -16,6 +16,9 @@ add_scratch(MlEnv *env, MlModel *model)
 {
 	size_t		size = model->method->scratch_size == NULL ? 0 : model->method->scratch_size(model->fitted);
 
+	model->row = ml_alloc(env, (size_t) model->schema->n_features + 1, sizeof(double));
+	if (model->row == NULL)
+		return env->error.status;
 	model->scratch = NULL;
 	if (size > 0)
 	{
@@ -47,6 +50,19 @@ ml_model_share(MlEnv *env, const MlModel *model, MlModel *copy)
 {
 	*copy = *model;
 	return add_scratch(env, copy);
+}
+
+void
+ml_model_predict_batch(const MlModel *model, const double *x, size_t n, double *out)
+{
+	if (model->method->predict_batch != NULL && model->method->predict_batch(model->fitted, x, n, out, model->scratch))
+		return;
+	for (size_t i = 0; i < n; i++)
+	{
+		for (int f = 0; f < model->schema->n_features; f++)
+			model->row[f] = x[(size_t) f * ML_BATCH_ROWS + i];
+		ml_model_predict(model, model->row, out + i * (size_t) model->n_out);
+	}
 }
 
 int

@@ -25,6 +25,7 @@ typedef struct MlModel
 	const void *fitted;
 	int			n_out;			/* doubles that predict writes: 1, or n_classes */
 	void	   *scratch;		/* for predict: one model serves one thread at a time */
+	double	   *row;			/* room for one encoded row, for ml_model_predict_batch */
 } MlModel;
 
 extern MlStatus ml_model_save(MlEnv *env, const MlModel *model, uint8_t **bytes, size_t *length);
@@ -44,6 +45,9 @@ ml_model_predict(const MlModel *model, const double *x, double *out)
 {
 	model->method->predict(model->fitted, x, out, model->scratch);
 }
+
+/* Up to ML_BATCH_ROWS rows, feature by feature (see MlMethod.predict_batch) -> n x n_out doubles, the same bits. */
+extern void ml_model_predict_batch(const MlModel *model, const double *x, size_t n, double *out);
 
 /* The class with the highest probability; the first of equals. */
 extern int	ml_model_winner(const MlModel *model, const double *out);

@@ -39,4 +39,15 @@ extern MlStatus ml_gbdt_masks_make(MlEnv *env, const MlGbdtForest *forest, const
 extern void ml_gbdt_masks_add(const MlGbdtForest *forest, const double *row, double *score);
 extern double ml_gbdt_masks_cost(const MlGbdtMasks *masks);
 
+/* ---- blocks.c: 64 rows at once ---- */
+
+typedef struct MlGbdtBlocks MlGbdtBlocks;
+
+/* *result stays NULL where the forest does not suit it. */
+extern MlStatus ml_gbdt_blocks_make(MlEnv *env, const MlGbdtForest *forest, const MlGbdtThresholds *thresholds, MlGbdtBlocks **result);
+extern size_t ml_gbdt_blocks_scratch(const MlGbdtForest *forest);
+
+/* The scores of rows as predict_batch has them, base included: out[i * stride + k].  AVX-512 and VBMI only. */
+extern void ml_gbdt_blocks_add(const MlGbdtForest *forest, const double *x, size_t n, double *out, size_t stride, void *scratch);
+
 #endif							/* ML_ALGO_GBDT_ENGINE_H */

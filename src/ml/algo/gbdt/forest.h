@@ -66,6 +66,7 @@ typedef struct MlGbdtCodeSlot
 	int32_t		levels;
 	uint32_t	sets;
 	uint32_t	words;			/* of a row */
+	uint32_t	rows;
 	uint64_t   *bits;			/* rows x words; 1: not in the set, so right */
 	uint16_t   *row;			/* by code + 2; 0: in no set */
 } MlGbdtCodeSlot;
@@ -98,6 +99,7 @@ typedef struct MlGbdtForest
 	bool		has_sets;
 	bool		plain;			/* too large for steps: trees are walked one at a time, node by node */
 	struct MlGbdtMasks *masks;	/* for one row, or NULL; see engine.h */
+	struct MlGbdtBlocks *blocks;	/* for 64 rows, or NULL */
 } MlGbdtForest;
 
 /* Codes move up by two for missing and unseen ones: where slot->row has them. */
@@ -137,6 +139,7 @@ extern MlStatus ml_gbdt_forest_prepare(MlEnv *env, MlGbdtForest *forest, const M
 
 /* serve.c */
 extern void ml_gbdt_predict(const void *model, const double *x, double *out, void *scratch);
+extern bool ml_gbdt_predict_batch(const void *model, const double *x, size_t n, double *out, void *scratch);
 extern size_t ml_gbdt_scratch_size(const void *model);
 extern double ml_gbdt_predict_cost(const void *model);
 

@@ -136,6 +136,7 @@ const MlMethod ml_method_gbdt = {
 	.save = ml_gbdt_save,
 	.load = ml_gbdt_load,
 	.predict = ml_gbdt_predict,
+	.predict_batch = ml_gbdt_predict_batch,
 	.scratch_size = ml_gbdt_scratch_size,
 	.predict_cost = ml_gbdt_predict_cost,
 	.importance = gbdt_importance,

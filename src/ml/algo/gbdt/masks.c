@@ -188,7 +188,7 @@ put_code_word(const MlGbdtForest *forest, MlGbdtMasks *m, uint32_t slot, uint32_
 
 /* Row 0 is that of categories in no set; copied first to all, then rows in a set of the tree are made anew. */
 static void
-make_code_words(const MlGbdtForest *forest, MlGbdtMasks *m, const uint32_t *rows, Leaves *leaves)
+make_code_words(const MlGbdtForest *forest, MlGbdtMasks *m, const Leaves *leaves)
 {
 	size_t		row_bytes = (size_t) m->groups * LANES * (m->wide ? sizeof(uint64_t) : sizeof(uint32_t));
 
@@ -199,7 +199,7 @@ make_code_words(const MlGbdtForest *forest, MlGbdtMasks *m, const uint32_t *rows
 		memset(m->code_word[s], 0xFF, row_bytes);
 		for (uint32_t t = 0; t < forest->n_trees; t++)
 			put_code_word(forest, m, s, t, &leaves[t], 0);
-		for (uint32_t r = 1; r < rows[s]; r++)
+		for (uint32_t r = 1; r < slot->rows; r++)
 			memcpy((char *) m->code_word[s] + r * row_bytes, m->code_word[s], row_bytes);
 		for (uint32_t t = 0; t < forest->n_trees; t++)
 		{
@@ -215,22 +215,15 @@ make_code_words(const MlGbdtForest *forest, MlGbdtMasks *m, const uint32_t *rows
 	}
 }
 
-/* rows: of the table of each code slot.  False: too large. */
+/* False: their tables would be too large. */
 static bool
-count_code_rows(const MlGbdtForest *forest, const MlGbdtMasks *m, uint32_t *rows)
+codes_fit(const MlGbdtForest *forest, const MlGbdtMasks *m)
 {
-	size_t		total = 0;
+	size_t		rows = 0;
 
 	for (int32_t s = 0; s < forest->n_code_slots; s++)
-	{
-		const MlGbdtCodeSlot *slot = &forest->code_slot[s];
-
-		rows[s] = 2;
-		for (int32_t c = 0; c < slot->levels + 2; c++)
-			rows[s] = slot->row[c] >= rows[s] ? slot->row[c] + 1u : rows[s];
-		total += rows[s];
-	}
-	return total <= CODE_BYTES / ((size_t) m->groups * LANES * (m->wide ? sizeof(uint64_t) : sizeof(uint32_t)));
+		rows += forest->code_slot[s].rows;
+	return rows <= CODE_BYTES / ((size_t) m->groups * LANES * (m->wide ? sizeof(uint64_t) : sizeof(uint32_t)));
 }
 
 /* Steps by group: as many as its tree of most splits on numbers has.  False: a tree of too many leaves. */
@@ -258,7 +251,7 @@ count_steps(const MlGbdtForest *forest, MlGbdtMasks *m)
 }
 
 static MlStatus
-allocate(MlEnv *env, const MlGbdtForest *forest, MlGbdtMasks *m, const uint32_t *rows)
+allocate(MlEnv *env, const MlGbdtForest *forest, MlGbdtMasks *m)
 {
 	size_t		steps = m->first[m->groups];
 	size_t		word = m->wide ? sizeof(uint64_t) : sizeof(uint32_t);
@@ -274,7 +267,7 @@ allocate(MlEnv *env, const MlGbdtForest *forest, MlGbdtMasks *m, const uint32_t 
 		return env->error.status;
 	for (int32_t s = 0; s < forest->n_code_slots; s++)
 	{
-		m->code_word[s] = ml_alloc(env, (size_t) rows[s] * m->groups * LANES, word);
+		m->code_word[s] = ml_alloc(env, (size_t) forest->code_slot[s].rows * m->groups * LANES, word);
 		if (m->code_word[s] == NULL)
 			return env->error.status;
 	}
@@ -302,7 +295,6 @@ ml_gbdt_masks_make(MlEnv *env, const MlGbdtForest *forest, const MlGbdtThreshold
 {
 	MlGbdtMasks *m;
 	int8_t	   *input_of;
-	uint32_t   *rows;
 	Leaves	   *leaves;
 
 	*result = NULL;
@@ -312,26 +304,25 @@ ml_gbdt_masks_make(MlEnv *env, const MlGbdtForest *forest, const MlGbdtThreshold
 		return ML_OK;
 	m = ml_alloc0(env, 1, sizeof(MlGbdtMasks));
 	input_of = ml_alloc0(env, (size_t) forest->n_features + 1, sizeof(int8_t));
-	rows = ml_alloc0(env, (size_t) forest->n_code_slots + 1, sizeof(uint32_t));
-	if (!m || !input_of || !rows)
+	if (!m || !input_of)
 		return env->error.status;
 	m->groups = (forest->n_trees + LANES - 1) / LANES;
 	m->first = ml_alloc(env, (size_t) m->groups + 1, sizeof(uint32_t));
 	if (m->first == NULL)
 		return env->error.status;
-	if (!choose_inputs(forest, thresholds, m, input_of) || !count_steps(forest, m) || !count_code_rows(forest, m, rows))
+	if (!choose_inputs(forest, thresholds, m, input_of) || !count_steps(forest, m) || !codes_fit(forest, m))
 		return ML_OK;
 	leaves = ml_alloc(env, forest->n_trees, sizeof(Leaves));
 	if (leaves == NULL)
 		return env->error.status;
-	ML_TRY(allocate(env, forest, m, rows));
+	ML_TRY(allocate(env, forest, m));
 	for (uint32_t t = 0; t < forest->n_trees; t++)
 	{
 		number_leaves(forest->node + forest->first[t], tree_nodes(forest, t), &leaves[t]);
 		make_number_steps(forest, thresholds, m, t, &leaves[t], input_of);
 		put_leaves(forest, m, t, &leaves[t]);
 	}
-	make_code_words(forest, m, rows, leaves);
+	make_code_words(forest, m, leaves);
 	ml_release(env, leaves);
 	*result = m;
 	return ML_OK;
@@ -352,24 +343,34 @@ ml_gbdt_masks_cost(const MlGbdtMasks *masks)
 
 #define INLINE static inline __attribute__((always_inline)) ML_TARGET_AVX512
 
-/* Fills 64 inputs; the answer: whether one of them is missing. */
+/* Eight inputs, rounded upwards. */
+INLINE __m256
+load_eight(const MlGbdtMasks *m, const double *row, int32_t i, __mmask8 *missing)
+{
+	__mmask8	there = m->n_inputs - i >= 8 ? 0xFF : (__mmask8) ((1 << (m->n_inputs - i)) - 1);
+	__m512d		v;
+
+	if (m->in_order)
+		v = _mm512_maskz_loadu_pd(there, row + i);
+	else
+		v = _mm512_mask_i32gather_pd(_mm512_setzero_pd(), there,
+									 _mm256_loadu_si256((const __m256i *) (m->feature + i)), row, sizeof(double));
+	*missing |= _mm512_cmp_pd_mask(v, v, _CMP_UNORD_Q);
+	return _mm512_cvt_roundpd_ps(v, _MM_FROUND_TO_POS_INF | _MM_FROUND_NO_EXC);
+}
+
+/* Fills 64 inputs; the answer: whether one of them is missing.  Stores are as wide as the loads that follow. */
 INLINE bool
 load_inputs(const MlGbdtMasks *m, const double *row, float *x)
 {
 	__mmask8	missing = 0;
 
-	for (int32_t i = 0; i < m->n_inputs; i += 8)
+	for (int32_t i = 0; i < MAX_INPUTS; i += LANES)
 	{
-		__mmask8	there = m->n_inputs - i >= 8 ? 0xFF : (__mmask8) ((1 << (m->n_inputs - i)) - 1);
-		__m512d		v;
+		__m256		low = i < m->n_inputs ? load_eight(m, row, i, &missing) : _mm256_setzero_ps();
+		__m256		high = i + 8 < m->n_inputs ? load_eight(m, row, i + 8, &missing) : _mm256_setzero_ps();
 
-		if (m->in_order)
-			v = _mm512_maskz_loadu_pd(there, row + i);
-		else
-			v = _mm512_mask_i32gather_pd(_mm512_setzero_pd(), there,
-										 _mm256_loadu_si256((const __m256i *) (m->feature + i)), row, sizeof(double));
-		missing |= _mm512_cmp_pd_mask(v, v, _CMP_UNORD_Q);
-		_mm256_store_ps(x + i, _mm512_cvt_roundpd_ps(v, _MM_FROUND_TO_POS_INF | _MM_FROUND_NO_EXC));
+		_mm512_store_ps(x + i, _mm512_insertf32x8(_mm512_castps256_ps512(low), high, 1));
 	}
 	for (int32_t i = 0; i < m->n_ranked; i++)
 	{
@@ -451,6 +452,8 @@ group_leaves(const MlGbdtMasks *m, const __m512 *x, bool many, bool missing, boo
 								  _mm512_cvtepi64_epi32(_mm512_lzcnt_epi64(left2)), 1);
 	left = _mm512_add_epi32(left, _mm512_load_si512(m->first_leaf + (size_t) group * LANES));
 	_mm512_store_si512(leaf, left);
+	/* Read back from memory: taken out of the register one by one they would be slower. */
+	__asm__ volatile ("":"+m"(*(uint32_t (*)[LANES]) leaf));
 }
 
 INLINE void
@@ -497,10 +500,6 @@ ml_gbdt_masks_add(const MlGbdtForest *forest, const double *row, double *score)
 	uint32_t	row_of_code[MAX_CODES];
 	bool		missing;
 
-	_mm512_store_ps(x, _mm512_setzero_ps());
-	_mm512_store_ps(x + 16, _mm512_setzero_ps());
-	_mm512_store_ps(x + 32, _mm512_setzero_ps());
-	_mm512_store_ps(x + 48, _mm512_setzero_ps());
 	missing = load_inputs(m, row, x);
 	for (int32_t s = 0; s < forest->n_code_slots; s++)
 	{

@@ -81,6 +81,7 @@ make_rows(MlEnv *env, MlGbdtForest *forest, MlGbdtCodeSlot *slot, size_t *bytes)
 				*row = (uint16_t) rows++;	/* at most 65,534 levels and 2 */
 		}
 	}
+	slot->rows = rows;
 	*bytes += (size_t) rows * slot->words * sizeof(uint64_t);
 	forest->plain = slot->sets > ML_GBDT_MAX_SETS || *bytes > BITS_BYTES;
 	if (forest->plain)
@@ -190,5 +191,6 @@ ml_gbdt_forest_prepare(MlEnv *env, MlGbdtForest *forest, const MlSchema *schema)
 			make_step(forest, &map, t, i);
 	choose_first_steps(forest);
 	ML_TRY(ml_gbdt_thresholds_make(env, forest, &thresholds));
-	return ml_gbdt_masks_make(env, forest, thresholds, &forest->masks);
+	ML_TRY(ml_gbdt_masks_make(env, forest, thresholds, &forest->masks));
+	return ml_gbdt_blocks_make(env, forest, thresholds, &forest->blocks);
 }

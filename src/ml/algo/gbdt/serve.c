@@ -201,19 +201,10 @@ add_plain_trees(const MlGbdtForest *forest, const double *row, double *score)
 	}
 }
 
-void
-ml_gbdt_predict(const void *model, const double *x, double *out, void *scratch)
+/* From scores to what the model answers. */
+static inline void
+finish(const MlGbdtForest *forest, double *out)
 {
-	const MlGbdtForest *forest = model;
-
-	for (int32_t k = 0; k < forest->n_outputs; k++)
-		out[k] = forest->base[k];
-	if (forest->plain)
-		add_plain_trees(forest, x, out);
-	else if (forest->masks != NULL && ml_simd_tier() == ML_TIER_AVX512)
-		ml_gbdt_masks_add(forest, x, out);
-	else
-		add_trees(forest, prepare_inputs(forest, x, scratch), out);
 	switch (forest->objective)
 	{
 		case ML_GBDT_SQUARED:
@@ -231,6 +222,36 @@ ml_gbdt_predict(const void *model, const double *x, double *out, void *scratch)
 	}
 }
 
+void
+ml_gbdt_predict(const void *model, const double *x, double *out, void *scratch)
+{
+	const MlGbdtForest *forest = model;
+
+	for (int32_t k = 0; k < forest->n_outputs; k++)
+		out[k] = forest->base[k];
+	if (forest->plain)
+		add_plain_trees(forest, x, out);
+	else if (forest->masks != NULL && ml_simd_tier() == ML_TIER_AVX512)
+		ml_gbdt_masks_add(forest, x, out);
+	else
+		add_trees(forest, prepare_inputs(forest, x, scratch), out);
+	finish(forest, out);
+}
+
+bool
+ml_gbdt_predict_batch(const void *model, const double *x, size_t n, double *out, void *scratch)
+{
+	const MlGbdtForest *forest = model;
+	size_t		stride = forest->objective == ML_GBDT_LOGISTIC ? 2 : (size_t) forest->n_outputs;
+
+	if (forest->blocks == NULL || ml_simd_tier() < ML_TIER_AVX512)
+		return false;
+	ml_gbdt_blocks_add(forest, x, n, out, stride, scratch);
+	for (size_t i = 0; i < n; i++)
+		finish(forest, out + i * stride);
+	return true;
+}
+
 size_t
 ml_gbdt_scratch_size(const void *model)
 {
@@ -238,7 +259,10 @@ ml_gbdt_scratch_size(const void *model)
 	size_t		numbers = (size_t) forest->n_number_slots + 1;
 	size_t		codes = (size_t) forest->n_code_slots;
 
-	return numbers * sizeof(double) + (numbers + codes) * sizeof(void *);
+	size_t		walk = numbers * sizeof(double) + (numbers + codes) * sizeof(void *);
+	size_t		blocks = forest->blocks != NULL ? ml_gbdt_blocks_scratch(forest) : 0;
+
+	return walk > blocks ? walk : blocks;
 }
 
 double
