@@ -24,11 +24,8 @@ PG_CPPFLAGS = -Isrc -DMLPLAT_VERSION='"$(EXTVERSION)"'
 PG_CFLAGS   = -std=gnu11 -fvisibility=hidden '-DPGDLLEXPORT=__attribute__((visibility("default")))' $(WARNINGS) -MMD -MP
 SHLIB_LINK  = -lpthread
 
-# For "make installcheck" against an installed server; "make test" brings its own server.
-REGRESS        = $(sort $(patsubst test/sql/%.sql,%,$(wildcard test/sql/*.sql)))
-REGRESS_OPTS   = --inputdir=test
-ISOLATION      = $(sort $(patsubst test/specs/%.spec,%,$(wildcard test/specs/*.spec)))
-ISOLATION_OPTS = --inputdir=test --outputdir=.
+# The tests bring their own server and data: see test/run.
+NO_INSTALLCHECK = 1
 
 .DEFAULT_GOAL := all
 PGXS := $(shell $(PG_CONFIG) --pgxs 2>/dev/null)
@@ -49,13 +46,18 @@ install-dense: mlplat_dense.so
 	$(MKDIR_P) '$(DESTDIR)$(pkglibdir)'
 	$(INSTALL_SHLIB) mlplat_dense.so '$(DESTDIR)$(pkglibdir)/mlplat_dense.so'
 
+uninstall: uninstall-dense
+.PHONY: uninstall-dense
+uninstall-dense:
+	rm -f '$(DESTDIR)$(pkglibdir)/mlplat_dense.so'
+
 sql/$(EXTENSION)--$(EXTVERSION).sql: sql/parts $(shell grep -v '^\#' sql/parts) mlplat.control
 	{ for part in $$(grep -v '^#' sql/parts); do echo "-- $$part"; cat $$part; echo; done; } > $@
 
 -include $(SOURCES:.c=.d)
 else
 # Before PostgreSQL's development files are there: get them and begin again.
-all install installcheck: setup
+all install: setup
 	@$(PG_CONFIG) --pgxs >/dev/null && $(MAKE) --no-print-directory $@
 clean:
 	rm -rf build
@@ -95,6 +97,8 @@ docs: built			## write doc/reference from the code, and the outputs that README 
 	@doc/examples write
 
 check-docs: test-docs
+
+installcheck: test-sql test-iso
 
 $(TESTS:%=test-%): test-%: built
 	@test/run $*
