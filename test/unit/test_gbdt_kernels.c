@@ -6,7 +6,7 @@
  */
 #include "gbdt_data.h"
 
-#include "ml/algo/gbdt/gbdt_internal.h"
+#include "ml/algo/gbdt/grow_internal.h"
 #include "ml/base/elementary.h"
 #include "ml/base/lanes.h"
 #include "ml/base/simd.h"
@@ -65,6 +65,7 @@ test_logistic(void)
 	static double weight[ROWS];
 	static double g[TIERS][ROWS + 1];
 	double		loss[TIERS];
+	double		sum_g[TIERS];
 
 	for (size_t i = 0; i < ROWS; i++)
 	{
@@ -78,15 +79,17 @@ test_logistic(void)
 		{
 			size_t		n = lengths[l];
 			double		want = 0;
+			double		want_g = 0;
 			int			wrong = 0;
 
 			for (int t = 0; t < TIERS; t++)
 			{
 				ml_simd_limit((MlSimdTier) t);
 				g[t][n] = 77;
-				ml_gbdt_logistic_rows(score, y, weighted ? weight : NULL, n, g[t], &loss[t]);
+				ml_gbdt_logistic_rows(score, y, weighted ? weight : NULL, n, g[t], &loss[t], &sum_g[t]);
 				wrong += g[t][n] != 77;		/* nothing behind the end is touched */
 				wrong += memcmp(g[0], g[t], n * sizeof(double)) != 0 || memcmp(&loss[0], &loss[t], sizeof(double)) != 0;
+				wrong += memcmp(&sum_g[0], &sum_g[t], sizeof(double)) != 0;
 			}
 			for (size_t i = 0; i < n; i++)
 			{
@@ -94,10 +97,12 @@ test_logistic(void)
 				double		p = ml_sigmoid(y[i] > 0.5 ? -score[i] : score[i]);
 
 				wrong += g[0][i] != (y[i] > 0.5 ? -(p * w) : p * w);
+				want_g += p * w;
 				want -= w * ml_log(1 - p < 1e-15 ? 1e-15 : 1 - p);
 			}
 			CHECK(wrong == 0);
 			CHECK_CLOSE(loss[0], want, 1e-12);
+			CHECK_CLOSE(sum_g[0], want_g, 1e-12);
 		}
 	}
 	ml_simd_limit(ML_TIER_AVX512);
@@ -110,7 +115,10 @@ test_quantise(void)
 	static double weight[ROWS];
 	static MlGbdtGradient to[TIERS][ROWS + 1];
 	static const MlGbdtObjective objectives[] = {ML_GBDT_SQUARED, ML_GBDT_ABSOLUTE, ML_GBDT_LOGISTIC, ML_GBDT_SOFTMAX};
-	MlGbdtScale scale = {.count_bits = 13, .to_g = 0x1p29, .to_h = 0x1p30};
+	static const MlGbdtScale scales[2] = {
+		{.count_bits = 13, .to_g = 0x1p29, .to_h = 0x1p30},
+		{.packed = true, .count_bits = 13, .to_g = 0x1p14, .to_h = 0x1p13}
+	};
 
 	for (size_t i = 0; i < ROWS; i++)
 	{
@@ -119,9 +127,10 @@ test_quantise(void)
 	}
 	for (size_t l = 0; l < sizeof(lengths) / sizeof(lengths[0]); l++)
 	{
-		for (int c = 0; c < 8; c++)
+		for (int c = 0; c < 16; c++)
 		{
-			MlGbdtLoss	loss = {.objective = objectives[c / 2], .weight = c % 2 ? weight : NULL, .hessian_factor = c / 2 == 3 ? 1.5 : 1};
+			const MlGbdtScale scale = scales[c / 8];
+			MlGbdtLoss	loss = {.objective = objectives[c / 2 % 4], .weight = c % 2 ? weight : NULL, .hessian_factor = c / 2 % 4 == 3 ? 1.5 : 1};
 			size_t		begin = lengths[l] / 3;
 			size_t		end = lengths[l];
 			MlGbdtSum	sum[TIERS];
@@ -132,9 +141,9 @@ test_quantise(void)
 			{
 				ml_simd_limit((MlSimdTier) t);
 				sum[t] = (MlGbdtSum) {5, 0};
-				to[t][end] = (MlGbdtGradient) {77, 78};
+				to[t][end] = 77;
 				ml_gbdt_quantise_rows(&loss, &scale, g, begin, end, to[t], &sum[t]);
-				wrong += to[t][end].g != 77 || to[t][end].h != 78;
+				wrong += to[t][end] != 77;
 			}
 			want[0] = 5;
 			for (size_t i = begin; i < end; i++)
@@ -142,15 +151,75 @@ test_quantise(void)
 				int32_t		int_g = (int32_t) lrint(g[i] * scale.to_g);
 				uint32_t	int_h = (uint32_t) lrint(ml_gbdt_hessian(&loss, g[i], ml_gbdt_weight(&loss, i)) * scale.to_h);
 
+				MlGbdtSum	row = {int_g, (int64_t) ((uint64_t) int_h << scale.count_bits) + 1};
+
+				want += row;
 				for (int t = 0; t < TIERS; t++)
-					wrong += to[t][i].g != int_g || to[t][i].h != int_h;
-				want += (MlGbdtSum) {int_g, (int64_t) ((uint64_t) int_h << scale.count_bits) + 1};
+				{
+					MlGbdtSum	got = ml_gbdt_expand_row(&scale, to[t][i]);
+
+					wrong += got[0] != row[0] || got[1] != row[1] || to[t][i] != ml_gbdt_pack_row(&scale, int_g, int_h);
+				}
 			}
 			for (int t = 0; t < TIERS; t++)
 				wrong += sum[t][0] != want[0] || sum[t][1] != want[1];
 			CHECK(wrong == 0);
 		}
 	}
+	ml_simd_limit(ML_TIER_AVX512);
+}
+
+/* Histograms of packed rows against sums row by row; all rows in one bin and all bits set is the worst case. */
+static void
+test_packed_histogram(void)
+{
+	enum
+	{
+		COLUMNS = 11, N = 9000, ENTRIES = COLUMNS * 260
+	};
+	static uint8_t row_major[N * 16];
+	static MlGbdtGradient gradient[N];
+	static uint32_t rows[N];
+	static uint32_t offset[COLUMNS + 1];
+	static int64_t packed[ENTRIES];
+	static MlGbdtSum want[ENTRIES];
+	static MlGbdtSum got[ENTRIES];
+	MlGbdtBins	bins = {.n = N, .n_narrow = COLUMNS, .stride = 16, .row_major = row_major, .offset = offset};
+	MlGbdtGrower grower = {.bins = &bins, .n_narrow = COLUMNS, .gradient = gradient, .scale = {.packed = true, .count_bits = 14}};
+
+	for (int j = 0; j <= COLUMNS; j++)
+		offset[j] = (uint32_t) j * 260;
+	for (int extreme = 0; extreme < 3; extreme++)
+	{
+		for (size_t i = 0; i < N; i++)
+		{
+			int64_t		g = extreme == 1 ? 1 << ML_GBDT_PACKED_G_BITS : extreme == 2 ? -(1 << ML_GBDT_PACKED_G_BITS) :
+				(int64_t) (gbdt_random(30, i) * 32768) - 16384;
+			int64_t		h = extreme ? 1 << ML_GBDT_PACKED_H_BITS : (int64_t) (gbdt_random(31, i) * 8193);
+
+			rows[i] = (uint32_t) (i * 7 % N);
+			gradient[i] = ml_gbdt_pack_row(&grower.scale, g, h);
+			for (int j = 0; j < COLUMNS; j++)
+				row_major[i * 16 + (size_t) j] = j == 0 || extreme == 1 ? 255 : (uint8_t) (gbdt_random(32 + (uint64_t) j, i) * (j == 1 ? 2 : 256));
+		}
+		for (int t = 0; t < TIERS; t++)
+		{
+			for (size_t n = 4094; n <= N; n += n < 4096 ? 1 : 2452)
+			{
+				memset(want, 0, sizeof(want));
+				memset(got, 0, sizeof(got));
+				for (size_t i = 0; i < n; i++)
+					for (int j = 2; j < COLUMNS; j++)
+						want[offset[j] + row_major[rows[i] * 16 + (size_t) j]] += ml_gbdt_expand_row(&grower.scale, gradient[rows[i]]);
+				ml_simd_limit((MlSimdTier) t);
+				ml_gbdt_hist_rows(&grower, rows, n, 2, COLUMNS, packed, got);
+				CHECK(memcmp(want, got, sizeof(want)) == 0);
+			}
+		}
+	}
+	for (size_t b = 0; b < ENTRIES; b++)
+		if (packed[b] != 0)
+			CHECK(packed[b] == 0);
 	ml_simd_limit(ML_TIER_AVX512);
 }
 
@@ -253,6 +322,7 @@ main(void)
 	test_sigmoid();
 	test_logistic();
 	test_quantise();
+	test_packed_histogram();
 	test_split_search();
 	return unit_done();
 }

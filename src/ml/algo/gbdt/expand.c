@@ -155,7 +155,7 @@ search(MlEnv *env, SearchJob *job, MlGbdtRoom *room)
 
 /* The histogram of a leaf's rows into its slot. */
 static MlStatus
-build(MlEnv *env, MlGbdtGrower *grower, const MlGbdtLeaf *leaf, bool shared)
+build(MlEnv *env, MlGbdtGrower *grower, const MlGbdtLeaf *leaf, MlGbdtRoom *room, bool shared)
 {
 	MlGbdtSum  *hist = grower->slot[leaf->slot];
 
@@ -164,7 +164,7 @@ build(MlEnv *env, MlGbdtGrower *grower, const MlGbdtLeaf *leaf, bool shared)
 	memset(hist, 0, grower->bins->offset[grower->bins->n_narrow] * sizeof(MlGbdtSum));
 	for (int first = 0; first < grower->n_narrow; first += ML_GBDT_TILE)
 		ml_gbdt_hist_rows(grower, grower->rows + leaf->begin, leaf->count, first,
-						  first + ML_GBDT_TILE < grower->n_narrow ? first + ML_GBDT_TILE : grower->n_narrow, hist);
+						  first + ML_GBDT_TILE < grower->n_narrow ? first + ML_GBDT_TILE : grower->n_narrow, room->packed, hist);
 	return ML_OK;
 }
 
@@ -173,7 +173,7 @@ ml_gbdt_expand_root(MlEnv *env, MlGbdtGrower *grower, MlGbdtLeaf *root)
 {
 	SearchJob	job = {.grower = grower, .leaf = {root}, .wanted = {true}, .shared = true};
 
-	ML_TRY(build(env, grower, root, true));
+	ML_TRY(build(env, grower, root, &grower->room[0], true));
 	return search(env, &job, &grower->room[0]);
 }
 
@@ -232,7 +232,7 @@ search_children(MlEnv *env, MlGbdtGrower *grower, MlGbdtExpansion *x, MlGbdtRoom
 	if (x->subtract)
 	{
 		job.subtract = true;
-		ML_TRY(build(env, grower, small, shared));
+		ML_TRY(build(env, grower, small, room, shared));
 		return search(env, &job, room);
 	}
 	/* The parent's histogram had to go: each from its own rows. */
@@ -242,7 +242,7 @@ search_children(MlEnv *env, MlGbdtGrower *grower, MlGbdtExpansion *x, MlGbdtRoom
 
 		if (!job.wanted[which])
 			continue;
-		ML_TRY(build(env, grower, one.leaf[0], shared));
+		ML_TRY(build(env, grower, one.leaf[0], room, shared));
 		ML_TRY(search(env, &one, room));
 	}
 	return ML_OK;

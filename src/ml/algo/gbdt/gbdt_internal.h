@@ -8,6 +8,8 @@
  * addition, so any split of the work over threads gives the same tree, a
  * sibling's histogram is an exact difference, and min_data_in_leaf is exact.
  * Thirty bits and not fifteen: one large outlier must not blur all other rows.
+ * Where there is none, and rows are many, a tree takes fewer bits, so that a row
+ * is one int64 in histograms of few rows (see MlGbdtScale).
  *-------------------------------------------------------------------------
  */
 #ifndef ML_ALGO_GBDT_INTERNAL_H
@@ -29,12 +31,18 @@ enum
 /* One histogram entry: {sum of g, sum of h << count_bits | rows}. */
 typedef int64_t MlGbdtSum __attribute__((vector_size(16)));
 
-/* A row's quantised gradient. */
-typedef struct MlGbdtGradient
-{
-	int32_t		g;
-	uint32_t	h;
-} MlGbdtGradient;
+/* A row's quantised gradient: int32 g and uint32 h above it, or, packed, all in one number that can be summed up. */
+typedef int64_t MlGbdtGradient;
+
+/*
+ * Packed: 27 bits for g, then 25 for h, then 12 for the number of rows.  With at
+ * most 2^14 for a row's g and 2^13 for its h, this many rows fit.
+ */
+#define ML_GBDT_PACKED_ROWS 4095
+#define ML_GBDT_PACKED_G_BITS 14
+#define ML_GBDT_PACKED_H_BITS 13
+#define ML_GBDT_PACKED_G_SHIFT 37
+#define ML_GBDT_PACKED_H_SHIFT 12
 
 /* ---- bins.c: the data, binned ---- */
 
@@ -98,6 +106,7 @@ typedef struct MlGbdtLoss
 	double	   *g;				/* n_outputs x n, gradients of the current scores */
 	double		g_max;			/* bounds over rows of one output */
 	double		g_sum;
+	double		g_mean;			/* of the absolute values; 0 where it is not known */
 	double	   *block;			/* scratch, 3 sums per block */
 } MlGbdtLoss;
 
@@ -165,12 +174,36 @@ typedef struct MlGbdtSplit
 /* How integers become doubles again. */
 typedef struct MlGbdtScale
 {
+	bool		packed;			/* rows are, sums are not */
 	int			count_bits;
 	double		g;				/* sum of g times this */
 	double		h;
 	double		to_g;			/* the other way, per row */
 	double		to_h;
 } MlGbdtScale;
+
+/* A row as a sum of one. */
+static inline MlGbdtSum
+ml_gbdt_expand_row(const MlGbdtScale *scale, MlGbdtGradient row)
+{
+	int64_t		g = (int32_t) row;
+	int64_t		h = (int64_t) ((uint64_t) row >> 32);
+
+	if (scale->packed)
+	{
+		g = row >> ML_GBDT_PACKED_G_SHIFT;
+		h = row >> ML_GBDT_PACKED_H_SHIFT & ((INT64_C(1) << (ML_GBDT_PACKED_G_SHIFT - ML_GBDT_PACKED_H_SHIFT)) - 1);
+	}
+	return (MlGbdtSum) {g, (h << scale->count_bits) + 1};
+}
+
+static inline MlGbdtGradient
+ml_gbdt_pack_row(const MlGbdtScale *scale, int64_t g, int64_t h)
+{
+	if (scale->packed)
+		return (int64_t) ((uint64_t) g << ML_GBDT_PACKED_G_SHIFT) + (h << ML_GBDT_PACKED_H_SHIFT) + 1;
+	return (int64_t) ((uint64_t) h << 32 | (uint32_t) g);
+}
 
 static inline int64_t
 ml_gbdt_rows(const MlGbdtScale *scale, MlGbdtSum s)
@@ -192,8 +225,9 @@ ml_gbdt_h(const MlGbdtScale *scale, MlGbdtSum s)
 
 /* ---- rows.c: sweeps over all rows ---- */
 
-/* Gradients (unless g is NULL) and summed loss of n rows; weight may be NULL. */
-extern void ml_gbdt_logistic_rows(const double *score, const double *y, const double *weight, size_t n, double *g, double *loss);
+/* Gradients (unless g is NULL) of n rows, and the sums of the loss and of absolute gradients; weight may be NULL. */
+extern void ml_gbdt_logistic_rows(const double *score, const double *y, const double *weight, size_t n, double *g,
+								  double *loss, double *sum_g);
 
 /* Rows begin .. end-1 to integers; adds them to *sum. */
 extern void ml_gbdt_quantise_rows(const MlGbdtLoss *loss, const MlGbdtScale *scale, const double *g, size_t begin, size_t end,
@@ -232,6 +266,7 @@ extern double ml_gbdt_leaf_value(const MlGbdtRules *rules, double g, double h, d
 typedef struct MlGbdtGrower MlGbdtGrower;
 
 extern size_t ml_gbdt_slot_bytes;
+extern size_t ml_gbdt_packing_rows; /* trees of fewer rows keep all bits */
 
 extern size_t ml_gbdt_grower_memory(size_t n, size_t entries, size_t widest, int columns, int32_t num_leaves, int threads);
 extern MlStatus ml_gbdt_grower_create(MlEnv *env, const MlGbdtBins *bins, const MlGbdtRules *rules, MlGbdtGrower **grower);

@@ -57,6 +57,7 @@ ml_gbdt_grower_memory(size_t n, size_t entries, size_t widest, int columns, int3
 	return n * (3 * sizeof(uint32_t) + sizeof(MlGbdtGradient))
 		+ (slot_limit(entries, (int32_t) leaves, threads) + (size_t) threads) * (entries + 64) * sizeof(MlGbdtSum)
 		+ (size_t) threads * room * (sizeof(MlGbdtSum) + sizeof(uint32_t) + sizeof(MlGbdtRank))
+		+ (size_t) threads * (entries + 64) * sizeof(int64_t)
 		+ (size_t) threads * (size_t) columns * 2 * sizeof(MlGbdtSplit)
 		+ (size_t) ahead_limit(threads) * (sizeof(MlGbdtExpansion) + room * (sizeof(uint32_t) + sizeof(uint8_t)))
 		+ leaves * (sizeof(MlGbdtLeaf) + 2 * sizeof(MlGbdtNode) + 64) + n / 64;
@@ -76,8 +77,9 @@ create_rooms(MlEnv *env, MlGbdtGrower *grower, size_t entries)
 		r->touched = ml_alloc(env, room + 1, sizeof(uint32_t));
 		r->rank = ml_alloc(env, room, sizeof(MlGbdtRank));
 		r->partial = t > 0 ? ml_alloc(env, entries, sizeof(MlGbdtSum)) : NULL;
+		r->packed = ml_alloc0(env, entries, sizeof(int64_t));
 		r->found = ml_alloc(env, 2 * columns + 1, sizeof(MlGbdtSplit));
-		if (r->wide == NULL || r->touched == NULL || r->rank == NULL || r->found == NULL || (t > 0 && r->partial == NULL))
+		if (r->wide == NULL || r->touched == NULL || r->rank == NULL || r->found == NULL || r->packed == NULL || (t > 0 && r->partial == NULL))
 			return env->error.status;
 	}
 	for (int a = 0; a < grower->n_ahead; a++)

@@ -49,6 +49,7 @@ typedef struct MlGbdtRoom
 {
 	MlGbdtSum  *partial;		/* a whole histogram; thread 0 has none, it writes to the slot */
 	bool		used;
+	int64_t    *packed;			/* a histogram of packed sums, all zero between uses */
 	MlGbdtSum  *wide;			/* histogram of one wide column, all zero between uses */
 	uint32_t   *touched;
 	MlGbdtRank *rank;
@@ -106,8 +107,9 @@ struct MlGbdtGrower
 
 /* hist.c */
 
-/* Adds the rows of a leaf to the histograms of narrow columns in use number first .. last-1. */
-extern void ml_gbdt_hist_rows(const MlGbdtGrower *grower, const uint32_t *rows, size_t n, int first, int last, MlGbdtSum *hist);
+/* Adds the rows of a leaf to the histograms of narrow columns in use number first .. last-1; packed is of the thread's room. */
+extern void ml_gbdt_hist_rows(const MlGbdtGrower *grower, const uint32_t *rows, size_t n, int first, int last,
+							  int64_t *packed, MlGbdtSum *hist);
 
 /* The histogram of one column of any width; hist must be zero.  Returns how many bins hold rows; they are in touched[]. */
 extern uint32_t ml_gbdt_hist_column(const MlGbdtGrower *grower, const MlGbdtColumn *column, const uint32_t *rows, size_t n,

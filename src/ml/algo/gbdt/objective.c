@@ -168,7 +168,7 @@ loss_block(void *arg, size_t task, int thread)
 			break;
 		case ML_GBDT_LOGISTIC:
 			ml_gbdt_logistic_rows(loss->score + begin, loss->y + begin, loss->weight == NULL ? NULL : loss->weight + begin,
-								  end - begin, job->gradients ? loss->g + begin : NULL, &sums[BLOCK_LOSS]);
+								  end - begin, job->gradients ? loss->g + begin : NULL, &sums[BLOCK_LOSS], &sums[BLOCK_SUM]);
 			break;
 		case ML_GBDT_SOFTMAX:
 			softmax_rows(loss, begin, end, job->gradients, sums);
@@ -223,6 +223,9 @@ ml_gbdt_loss_gradients(MlEnv *env, MlGbdtLoss *loss, double *train_loss)
 		loss->g_max = loss->weight_max;
 		loss->g_sum = loss->weight_sum;
 	}
+	/* The absolute loss has gradients of one size; for softmax every output would have its own mean. */
+	loss->g_mean = loss->objective == ML_GBDT_SOFTMAX ? 0 :
+		loss->objective == ML_GBDT_ABSOLUTE ? loss->weight_sum / (double) loss->n : sums[BLOCK_SUM] / (double) loss->n;
 	*train_loss = mean_loss(loss, sums[BLOCK_LOSS], loss->weight_sum);
 	return ML_OK;
 }

@@ -9,6 +9,12 @@
 #include "ml/algo/gbdt/grow_internal.h"
 #include "ml/base/pool.h"
 
+/* Trees of fewer rows keep all bits of their gradients. */
+size_t		ml_gbdt_packing_rows = 65536;
+
+/* The largest gradient may be this many times the mean one. */
+#define PACKING_RANGE 64
+
 typedef struct QuantiseJob
 {
 	MlGbdtGrower *grower;
@@ -32,6 +38,27 @@ between_exponents(int e)
 	return e > 900 ? 900 : (e < -900 ? -900 : e);
 }
 
+/* The exponent e with x <= 2^e. */
+static int
+ceiling_exponent(double x)
+{
+	int			e = exponent_of(x);
+
+	return x > 0 && ldexp(x, 1 - e) == 1 ? e - 1 : e;
+}
+
+/*
+ * May rows have fewer bits?  Their rounding must not matter beside the noise of
+ * the data: rows are many, and most are not far below the largest.
+ */
+static bool
+may_pack(const MlGbdtGrower *grower)
+{
+	const MlGbdtLoss *loss = grower->loss;
+
+	return grower->n_rows >= ml_gbdt_packing_rows && loss->weight == NULL && loss->g_mean * PACKING_RANGE >= loss->g_max;
+}
+
 /*
  * Powers of two, so that scaling itself rounds nothing.  A row's g has at most
  * 30 bits, and sums over all rows stay inside 62, with the rows below h.
@@ -47,9 +74,17 @@ choose_scale(MlGbdtGrower *grower)
 	int			g_sum = 61 - exponent_of(loss->g_sum);
 	int			h_max = 31 - exponent_of(loss->weight_max * bound);
 	int			h_sum = 62 - count_bits - exponent_of(loss->weight_sum * bound);
-	int			g = between_exponents(g_max < g_sum ? g_max : g_sum);
-	int			h = between_exponents(h_max < h_sum ? h_max : h_sum);
+	int			g;
+	int			h;
 
+	grower->scale.packed = may_pack(grower);
+	if (grower->scale.packed)
+	{
+		g_max = ML_GBDT_PACKED_G_BITS - ceiling_exponent(loss->g_max);
+		h_max = ML_GBDT_PACKED_H_BITS - ceiling_exponent(loss->weight_max * bound);
+	}
+	g = between_exponents(g_max < g_sum ? g_max : g_sum);
+	h = between_exponents(h_max < h_sum ? h_max : h_sum);
 	grower->scale.count_bits = count_bits;
 	grower->scale.to_g = ldexp(1, g);
 	grower->scale.g = ldexp(1, -g);
@@ -78,12 +113,9 @@ quantise_block(void *arg, size_t task, int thread)
 		size_t		r = grower->rows[i];
 		double		g = job->g[r];
 		double		h = ml_gbdt_hessian(loss, g, ml_gbdt_weight(loss, r));
-		MlGbdtGradient q;
 
-		q.g = (int32_t) lrint(g * grower->scale.to_g);
-		q.h = (uint32_t) lrint(h * grower->scale.to_h);
-		grower->gradient[r] = q;
-		sum += (MlGbdtSum) {q.g, (int64_t) ((uint64_t) q.h << grower->scale.count_bits) + 1};
+		grower->gradient[r] = ml_gbdt_pack_row(&grower->scale, lrint(g * grower->scale.to_g), lrint(h * grower->scale.to_h));
+		sum += ml_gbdt_expand_row(&grower->scale, grower->gradient[r]);
 	}
 	/* The block sums of leaves.c are not needed yet: they carry these for now. */
 	memcpy(&grower->block_sum[2 * task], &sum, sizeof(sum));

@@ -37,11 +37,12 @@ wrong_of_rows(const double *score, const double *y, size_t n, MlLanes *wrong, Ml
 }
 
 ML_LANES_INLINE void
-logistic_body(const double *score, const double *y, const double *weight, size_t n, double *g, double *loss)
+logistic_body(const double *score, const double *y, const double *weight, size_t n, double *g, double *loss, double *sum_g)
 {
 	MlLanes		product = {1, 1, 1, 1, 1, 1, 1, 1};
 	MlLanes		tiny = {TINY, TINY, TINY, TINY, TINY, TINY, TINY, TINY};
 	double		factor[ML_LANES];
+	MlLanes		all_wrong = {0};
 	double		sum = 0;
 	int			factors = 0;
 
@@ -83,6 +84,7 @@ logistic_body(const double *score, const double *y, const double *weight, size_t
 				factors = 0;
 			}
 		}
+		all_wrong += wrong;
 		if (g != NULL)
 		{
 			wrong = (MlLanes) ((MlLanesInt) wrong ^ (positive & INT64_MIN));
@@ -93,15 +95,18 @@ logistic_body(const double *score, const double *y, const double *weight, size_t
 	for (int j = 0; j < ML_LANES && factors > 0; j++)
 		sum -= ml_log(factor[j]);
 	*loss = sum;
+	*sum_g = 0;
+	for (int j = 0; j < ML_LANES; j++)
+		*sum_g += all_wrong[j];
 }
 
-ML_SIMD_TIERS(logistic, (const double *score, const double *y, const double *weight, size_t n, double *g, double *loss),
-	  (score, y, weight, n, g, loss))
+ML_SIMD_TIERS(logistic, (const double *score, const double *y, const double *weight, size_t n, double *g, double *loss, double *sum_g),
+	  (score, y, weight, n, g, loss, sum_g))
 
 void
-ml_gbdt_logistic_rows(const double *score, const double *y, const double *weight, size_t n, double *g, double *loss)
+ml_gbdt_logistic_rows(const double *score, const double *y, const double *weight, size_t n, double *g, double *loss, double *sum_g)
 {
-	ML_SIMD_CALL(logistic, (score, y, weight, n, g, loss));
+	ML_SIMD_CALL(logistic, (score, y, weight, n, g, loss, sum_g));
 }
 
 /* ---- gradients to integers ---- */
@@ -152,16 +157,16 @@ quantise_body(const MlGbdtLoss *loss, const MlGbdtScale *scale, const double *g,
 			memcpy(last_h, &int_h, sizeof(last_h));
 			for (size_t j = 0; j < rows; j++)
 			{
-				to[i + j] = (MlGbdtGradient) {(int32_t) last_g[j], (uint32_t) last_h[j]};
+				to[i + j] = ml_gbdt_pack_row(scale, last_g[j], last_h[j]);
 				(*sum)[0] += last_g[j];
 				(*sum)[1] += last_h[j] << scale->count_bits;
 			}
 			break;
 		}
-		both = (int_g & INT64_C(0xFFFFFFFF)) | int_h << 32;	/* {g, h} on a little-endian machine */
-#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
-		both = int_g << 32 | (int_h & INT64_C(0xFFFFFFFF));
-#endif
+		if (scale->packed)
+			both = (int_g << ML_GBDT_PACKED_G_SHIFT) + (int_h << ML_GBDT_PACKED_H_SHIFT) + 1;
+		else
+			both = (int_g & INT64_C(0xFFFFFFFF)) | int_h << 32;
 		memcpy(to + i, &both, sizeof(both));
 		sum_g += int_g;
 		sum_h += int_h;
