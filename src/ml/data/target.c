@@ -208,6 +208,20 @@ value_labels(MlEnv *env, const MlColumnSpec *spec, MlSchema *schema)
 	return ML_OK;
 }
 
+static MlStatus
+check_label_lengths(MlEnv *env, const MlColumn *column, int32_t count, const uint32_t *length)
+{
+	for (int32_t k = 0; k < count; k++)
+	{
+		if (length[k] <= ML_MAX_LABEL)
+			continue;
+		ml_fail(env, ML_TOO_LARGE, "target column \"%s\" contains a label of %u bytes, more than the %d that are possible",
+				column->spec.name, length[k], ML_MAX_LABEL);
+		return ml_hint(env, "Labels are short names of classes; put such names in place of long texts.");
+	}
+	return ML_OK;
+}
+
 /* The texts that occur, in byte order. */
 static MlStatus
 classes_of_texts(MlEnv *env, const MlColumn *column, size_t rows, const MlTargetSpec *spec, MlSchema *schema)
@@ -247,6 +261,7 @@ classes_of_texts(MlEnv *env, const MlColumn *column, size_t rows, const MlTarget
 		text[n] = d->text[c];
 		length[n++] = d->length[c];
 	}
+	ML_TRY(check_label_lengths(env, column, n, length));
 	ML_TRY(ml_sort_texts(env, (size_t) n, text, length, order));
 	for (int32_t k = 0; k < n; k++)
 		schema->classes[k] = text[order[k]];

@@ -14,6 +14,9 @@
 /* More labels than this are refused: probabilities of all are kept for every row. */
 #define ML_MAX_CLASSES 1000
 
+/* Longer labels (bytes) are refused: they are texts to read, not classes, and would not fit the indexes of the registry. */
+#define ML_MAX_LABEL 1000
+
 typedef struct MlTargetSpec
 {
 	MlTask		forced;			/* 0: follows from the column */
