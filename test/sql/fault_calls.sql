@@ -67,6 +67,7 @@ BEGIN
 	RETURN calls;
 END $$;
 SET statement_timeout = '60s';
+SET jit = off;
 SET client_min_messages = error;
 SET mlplat.execution = foreground;
 SET ROLE regress_caller;
