@@ -74,22 +74,27 @@ COMMENT ON COLUMN ml_jobs.peak_memory IS 'bytes';
 COMMENT ON COLUMN ml_jobs.message IS 'of a running job: rows read, iteration and losses; else what the error said';
 GRANT SELECT ON ml_jobs TO PUBLIC;
 
+-- In a subselect, for the planner flattens a view that is itself a UNION ALL, barrier or not: a user's function in WHERE would
+-- be asked about every row before the privilege is.
 CREATE VIEW ml_training_history WITH (security_barrier) AS
-SELECT m.name AS model, v.version, h.iteration, h.split, h.metric, h.value
-FROM mlplat.history h
-	JOIN mlplat.version v ON v.version_id OPERATOR(pg_catalog.=) h.version_id
-	JOIN mlplat.model m ON m.model_id OPERATOR(pg_catalog.=) v.model_id
-WHERE mlplat._privilege(m.model_id) OPERATOR(pg_catalog.>=) 2
-UNION ALL
-SELECT r.model, NULL::pg_catalog.int4, r.iteration::pg_catalog.int4, r.split, 'loss', r.value
+SELECT a.model, a.version, a.iteration, a.split, a.metric, a.value
 FROM (
-	SELECT j.model, p.iteration, l.split, l.value
-	FROM mlplat.job j
-		JOIN mlplat._job_progress() p ON p.job OPERATOR(pg_catalog.=) j.job
-		CROSS JOIN LATERAL (VALUES ('train', p.train_loss), ('validation', p.validation_loss)) AS l (split, value)
-	WHERE p.iteration OPERATOR(pg_catalog.>) 0 AND l.value IS NOT NULL
-		AND mlplat._job_visible(j.owner, j.model)
-) r;
+	SELECT m.name AS model, v.version, h.iteration, h.split, h.metric, h.value
+	FROM mlplat.history h
+		JOIN mlplat.version v ON v.version_id OPERATOR(pg_catalog.=) h.version_id
+		JOIN mlplat.model m ON m.model_id OPERATOR(pg_catalog.=) v.model_id
+	WHERE mlplat._privilege(m.model_id) OPERATOR(pg_catalog.>=) 2
+	UNION ALL
+	SELECT r.model, NULL::pg_catalog.int4, r.iteration::pg_catalog.int4, r.split, 'loss', r.value
+	FROM (
+		SELECT j.model, p.iteration, l.split, l.value
+		FROM mlplat.job j
+			JOIN mlplat._job_progress() p ON p.job OPERATOR(pg_catalog.=) j.job
+			CROSS JOIN LATERAL (VALUES ('train', p.train_loss), ('validation', p.validation_loss)) AS l (split, value)
+		WHERE p.iteration OPERATOR(pg_catalog.>) 0 AND l.value IS NOT NULL
+			AND mlplat._job_visible(j.owner, j.model)
+	) r
+) a;
 COMMENT ON VIEW ml_training_history IS 'losses by iteration: of each version one may read, and the newest iteration of each run under way (its version is null)';
 COMMENT ON COLUMN ml_training_history.model IS 'model';
 COMMENT ON COLUMN ml_training_history.version IS 'version; NULL for a run under way';

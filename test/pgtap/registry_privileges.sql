@@ -139,6 +139,21 @@ SELECT throws_ok($$SELECT ml_grant('prices', 'regress_nobody', 'read')$$, '42704
 SELECT throws_ok($$SELECT ml_has_privilege('regress_nobody', 'prices', 'read')$$, '42704', 'role "regress_nobody" does not exist');
 SELECT throws_ok($$SELECT ml_grant('prices', 'public', 'write')$$, '22023', 'unknown privilege "write"');
 
+-- A function of the stranger's in WHERE, cheaper than any other, is not asked about rows that he may not see.
+SELECT is(as_role('regress_owner', $$SELECT version FROM ml_train('gbdt', 'points', 'y', model => 'hidden', params => '{"num_iterations": 3}')$$), '1', 'a model with a history');
+CREATE FUNCTION overheard(row_text text) RETURNS boolean LANGUAGE plpgsql COST 0.000001 AS $$
+BEGIN
+	IF row_text LIKE '%hidden%' THEN
+		RAISE EXCEPTION 'overheard: %', row_text USING ERRCODE = 'ZZ001';
+	END IF;
+	RETURN true;
+END $$;
+SELECT CASE role WHEN 'regress_owner' THEN is(answer, 'ZZ001', v || ' shows the model to its owner')
+	ELSE isnt(answer, 'ZZ001', v || ' tells a stranger nothing') END
+FROM unnest('{ml_models,ml_versions,ml_metrics,ml_training_history,ml_jobs,ml_deployments}'::text[]) v,
+	unnest('{regress_owner,regress_stranger}'::text[]) role,
+	as_role(role, format('SELECT count(*) FROM %I WHERE overheard(model)', v)) answer;
+
 -- Owners change like those of tables.
 SELECT throws_ok('DROP ROLE regress_owner', '2BP01');
 REASSIGN OWNED BY regress_owner TO regress_member;
