@@ -86,7 +86,7 @@ demo: built			## build, start a private server, show what mlplat does, stop the 
 test: built			## every kind of test, on private servers (a few minutes)
 	@test/run
 
-test-slow: built		## fuzzing for minutes, tests that take long
+test-slow: built		## sanitizers in the server, fuzzing for minutes, tests that take long
 	@test/run slow
 
 bench: built			## speed and quality against other libraries
