@@ -39,7 +39,10 @@ for my $round (1 .. $ROUNDS)
 	my @sessions = map { start_work($_) } @work, $work[0];
 	sleep(0.2 + rand 1.5);
 	my $victim = crash();
-	$_->finish for @sessions;
+	for my $session (@sessions)
+	{
+		eval { $session->finish };		# its server is gone
+	}
 	up_again();
 	my $wrong = wrong();
 	is($wrong, '', "round $round, $victim: all is well");
@@ -81,8 +84,7 @@ sub up_again
 	$node->start unless -e $node->data_dir . '/postmaster.pid';
 	for (1 .. 600)
 	{
-		my ($status) = $node->psql('postgres', 'SELECT 1');
-		return if defined $status && $status == 0;
+		return if system('pg_isready', '-q', '-d', $node->connstr('postgres')) == 0;
 		sleep 0.1;
 	}
 	die "the server does not come back\n";
