@@ -573,9 +573,10 @@ ml_serve_planned(int64 version_id, MlServed *served)
 	MlResolved	resolved;
 	Snapshot	active = ml_serving_snapshot();
 
-	if (ml_resolve_version(version_id, active, &resolved) != ML_RESOLVED)
+	/* Who named it by an id and may not use it shall not learn that it exists. */
+	if (ml_resolve_version(version_id, active, &resolved) != ML_RESOLVED ||
+		ml_model_privilege(resolved.model_id, GetUserId(), active) < ML_PRIVILEGE_PREDICT)
 		return false;
-	ml_model_require_id(resolved.model_id, resolved.name, ML_PRIVILEGE_PREDICT, active);
 	serve_resolved(&resolved, served);
 	return true;
 }

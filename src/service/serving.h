@@ -86,8 +86,8 @@ extern void ml_serve_key(const MlModelKey *key, MlServed *served);
 extern bool ml_serve_quietly(const MlModelKey *key, MlServed *served);
 
 /*
- * A version that a plan was made for, where the model is another one by now: false when the
- * active snapshot sees it no more.  42501 without the privilege.
+ * A version that a plan was made for, where the reference means another one by now: false when the
+ * active snapshot does not see it or the current role may not predict with it.
  */
 extern bool ml_serve_planned(int64 version_id, MlServed *served);
 

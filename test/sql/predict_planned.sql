@@ -183,7 +183,12 @@ SET ROLE regress_ml_planner;
 SELECT count(ml_predict('returns', s)) FROM shop s WHERE ml_predict('returns', s) >= 0;
 RESET ROLE;
 
--- Called by hand with anything.
+-- Called by hand with anything; an id of somebody else's version says nothing about it.
+SELECT version_id AS other FROM mlplat.version JOIN mlplat.model USING (model_id) WHERE name = 'first' \gset
+SET ROLE regress_ml_planner;
+SELECT mlplat._predict_planned('returns', :other, '{f1}', 1); \echo :SQLSTATE
+RESET ROLE;
+SELECT mlplat._predict_planned('returns', :other, '{f1}', 1) IS NOT NULL AS own;
 SELECT version_id AS second FROM mlplat.version JOIN mlplat.model USING (model_id) WHERE name = 'returns' AND version = 2 \gset
 SELECT mlplat._predict_planned('returns', :second, '{city,age}', 'a'::text, 50), mlplat._predict_planned('returns', NULL, '{city,age}', 'a'::text, 50);
 SELECT mlplat._predict_planned('returns', 0, '{city,age}', 'a'::text, 50), mlplat._predict_planned('returns', -1, '{age,city}', 50, 'a'::text);
