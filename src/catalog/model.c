@@ -34,6 +34,9 @@
 #include "catalog/version.h"
 #include "ml/model/params.h"
 
+/* As much of a name that is far too long is repeated in a message. */
+#define MAX_SHOWN 200
+
 static void
 check_word(const char *what, const char *name)
 {
@@ -46,7 +49,7 @@ check_word(const char *what, const char *name)
 	if (strlen(name) >= NAMEDATALEN)
 		ereport(ERROR,
 				(errcode(ERRCODE_NAME_TOO_LONG),
-				 errmsg("%s \"%s\" is too long", what, name),
+				 errmsg("%s \"%.*s\" is too long", what, pg_mbcliplen(name, (int) strlen(name), MAX_SHOWN), name),
 				 errdetail("It has %zu bytes; at most %d are possible.", strlen(name), NAMEDATALEN - 1)));
 	for (const char *c = name; *c != '\0'; c++)
 	{

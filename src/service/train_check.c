@@ -14,6 +14,7 @@
 
 #include "catalog/model.h"
 #include "catalog/resolve.h"
+#include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "pg/env.h"
 #include "pg/error.h"
@@ -55,7 +56,7 @@ require_word(const char *value, const char *argument, const char *const *words)
 	}
 	ereport(ERROR,
 			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-			 errmsg("invalid value for argument \"%s\": \"%s\"", argument, value),
+			 errmsg("invalid value for argument \"%s\": \"%.*s\"", argument, pg_mbcliplen(value, (int) strlen(value), 200), value),
 			 errhint("Valid are: %s.", list.data)));
 }
 
