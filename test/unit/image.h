@@ -54,6 +54,24 @@ image_patch(uint8_t *bytes, size_t length)
 		bytes[20 + i] = (uint8_t) (crc >> (8 * i));
 }
 
+/* Explains a row; a model whose explainer does not fit into memory is none the worse for it. */
+static inline void
+image_explain(MlEnv *env, const MlModel *model, const double *x, double *contribution, void **explainer)
+{
+	double		baseline;
+
+	if (model->method->explainer == NULL)
+		return;
+	if (*explainer == NULL && model->method->explainer(env, model->fitted, model->schema, explainer) != ML_OK)
+	{
+		if (env->error.status != ML_OVER_BUDGET && env->error.status != ML_TOO_LARGE)
+			abort();
+		env->error.status = ML_OK;
+		return;
+	}
+	model->method->explain(*explainer, x, model->n_out - 1, contribution, &baseline);
+}
+
 /* Predicts rows that are odd in every way a server may be odd: missing, extreme, and every code up to "other". */
 static inline void
 image_predict(MlEnv *env, const MlModel *model)
@@ -62,9 +80,14 @@ image_predict(MlEnv *env, const MlModel *model)
 	int			p = model->schema->n_features;
 	double	   *x = ml_alloc(env, (size_t) p, sizeof(double));
 	double	   *out = ml_alloc(env, (size_t) model->n_out, sizeof(double));
+	double	   *contribution = ml_alloc(env, (size_t) p, sizeof(double));
+	void	   *explainer = NULL;
 
-	if (x == NULL || out == NULL)
+	if (x == NULL || out == NULL || contribution == NULL)
+	{
+		env->error.status = ML_OK;
 		return;
+	}
 	for (int row = 0; row < 9; row++)
 	{
 		for (int f = 0; f < p; f++)
@@ -78,6 +101,7 @@ image_predict(MlEnv *env, const MlModel *model)
 		ml_model_predict(model, x, out);
 		if (ml_model_winner(model, out) >= model->n_out)
 			abort();
+		image_explain(env, model, x, contribution, &explainer);
 	}
 }
 

@@ -39,7 +39,7 @@ name(const MlGbdtShapPass *pass) \
 	for (const MlGbdtShapSplit *s = split; s < end; s++, step++, child += 2) \
 	{ \
 		const MlGbdtShapFactor *f = &AT(const MlGbdtShapFactor, s->factor, step->factor); \
-		size_t		taken = step->taken; \
+		ptrdiff_t	taken = step->taken; \
 		Block		c = AT(Block, h, s->node) * AT(const Block, d, step->source); \
 		Block		cz = c * z; \
 		\
