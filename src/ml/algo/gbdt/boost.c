@@ -449,6 +449,7 @@ ml_gbdt_memory(const MlSchema *schema, const MlParams *params, size_t n, int thr
 	double		wide = 0;
 	double		entries = 0;
 	double		widest = 0;
+	double		all_wide = 0;
 	double		bytes;
 
 	if (objective == ML_GBDT_SOFTMAX && schema->n_classes > outputs)
@@ -466,9 +467,12 @@ ml_gbdt_memory(const MlSchema *schema, const MlParams *params, size_t n, int thr
 		else
 		{
 			wide++;
+			all_wide += bins;
 			widest = bins > widest ? bins : widest;
 		}
 	}
+	/* Fewer bins than the most there may be are kept all the same. */
+	entries += all_wide < ML_GBDT_KEPT_ENTRIES ? all_wide : ML_GBDT_KEPT_ENTRIES;
 	if (leaves > rows)
 		leaves = rows;
 	if (sample > rows)

@@ -27,6 +27,7 @@ typedef struct SearchJob
 	MlGbdtLeaf *leaf[2];		/* second may be NULL; leaf[0] had its histogram built from rows */
 	bool		wanted[2];		/* may this one be split at all? */
 	bool		subtract;		/* leaf[1]'s slot holds the parent's: take leaf[0]'s off */
+	bool		keep_wide;		/* histograms of wide columns go to the slots as well */
 	bool		shared;			/* all threads built the histogram: join their shares */
 	MlGbdtSplit *found;			/* two per column in use */
 } SearchJob;
@@ -71,14 +72,37 @@ search_narrow(const SearchJob *job, int column, MlGbdtRoom *room, MlGbdtSplit *f
 			search_column(job, which, room, feature, grower->slot[job->leaf[which]->slot] + begin, 0, &found[which]);
 }
 
-/* A wide column's histogram lives only here: most of its bins are empty in most leaves. */
+/* A wide column whose histogram stays in the slot. */
+static void
+search_kept(const SearchJob *job, int32_t feature, MlGbdtRoom *room, MlGbdtSplit *found)
+{
+	MlGbdtGrower *grower = job->grower;
+	const MlGbdtColumn *column = &grower->bins->column[feature];
+	uint32_t	begin = grower->wide_offset[feature];
+	MlGbdtSum  *own = grower->slot[job->leaf[0]->slot] + begin;
+
+	memset(own, 0, (column->missing + 1) * sizeof(MlGbdtSum));
+	ml_gbdt_hist_column(grower, column, grower->rows + job->leaf[0]->begin, job->leaf[0]->count, own, room->touched);
+	if (job->subtract)
+	{
+		MlGbdtSum  *other = grower->slot[job->leaf[1]->slot] + begin;
+
+		for (uint32_t b = 0; b <= column->missing; b++)
+			other[b] -= own[b];
+	}
+	for (int which = 0; which < 2; which++)
+		if (job->wanted[which])
+			search_column(job, which, room, feature, grower->slot[job->leaf[which]->slot] + begin, 0, &found[which]);
+}
+
+/* One whose histogram lives only here: most of its bins are empty in a small leaf. */
 static void
 search_wide(const SearchJob *job, int column, MlGbdtRoom *room, MlGbdtSplit *found)
 {
 	MlGbdtGrower *grower = job->grower;
 	int32_t		feature = grower->wide[column];
 
-	for (int which = 0; which < 2; which++)
+	for (int which = 0; which < 2 && !job->keep_wide; which++)
 	{
 		const MlGbdtLeaf *leaf = job->leaf[which];
 		uint32_t	touched;
@@ -91,6 +115,8 @@ search_wide(const SearchJob *job, int column, MlGbdtRoom *room, MlGbdtSplit *fou
 		for (uint32_t i = 0; i < touched; i++)
 			room->wide[room->touched[i]] = (MlGbdtSum) {0, 0};
 	}
+	if (job->keep_wide)
+		search_kept(job, feature, room, found);
 }
 
 /* A range of columns. */
@@ -168,11 +194,20 @@ build(MlEnv *env, MlGbdtGrower *grower, const MlGbdtLeaf *leaf, MlGbdtRoom *room
 	return ML_OK;
 }
 
+/* Does it pay to go through all bins of wide columns for the sake of a difference? */
+static bool
+pays_to_keep(const MlGbdtGrower *grower, const MlGbdtLeaf *leaf)
+{
+	return grower->wide_offset != NULL &&
+		leaf->count * (size_t) grower->n_wide > grower->slot_entries - grower->bins->offset[grower->bins->n_narrow];
+}
+
 MlStatus
 ml_gbdt_expand_root(MlEnv *env, MlGbdtGrower *grower, MlGbdtLeaf *root)
 {
 	SearchJob	job = {.grower = grower, .leaf = {root}, .wanted = {true}, .shared = true};
 
+	root->wide_kept = job.keep_wide = pays_to_keep(grower, root);
 	ML_TRY(build(env, grower, root, &grower->room[0], true));
 	return search(env, &job, &grower->room[0]);
 }
@@ -191,20 +226,40 @@ decide_number(MlGbdtExpansion *x, const MlGbdtColumn *column, const MlGbdtSplit 
 	x->n_codes = 0;
 }
 
-/* The same for a category: the set is found again from the leaf's rows, for storing one per leaf would cost more. */
+/* The histogram of a column in the leaf that is expanded, if it is still there. */
+static const MlGbdtSum *
+kept_histogram(const MlGbdtGrower *grower, const MlGbdtExpansion *x, const MlGbdtColumn *column, const MlGbdtLeaf *leaf)
+{
+	int32_t		slot = x->child[1 - x->small].slot;
+
+	if (!x->subtract || slot < 0)
+		return NULL;
+	if (column->narrow != NULL)
+		return grower->slot[slot] + grower->bins->offset[column->position];
+	return leaf->wide_kept ? grower->slot[slot] + grower->wide_offset[leaf->best.feature] : NULL;
+}
+
+/* The same for a category: the set is found again from its histogram, for storing one per leaf would cost more. */
 static void
 decide_category(const MlGbdtGrower *grower, MlGbdtExpansion *x, const MlGbdtColumn *column, const MlGbdtLeaf *leaf, MlGbdtRoom *room)
 {
 	const MlGbdtSplit *split = &leaf->best;
-	uint32_t	touched = ml_gbdt_hist_column(grower, column, grower->rows + leaf->begin, leaf->count, room->wide, room->touched);
 	MlGbdtSearch again = {
 		.rules = grower->rules, .scale = &grower->scale, .column = column, .feature = split->feature,
-		.hist = room->wide, .touched = room->touched, .n_touched = touched, .total = leaf->total, .rank = room->rank
+		.hist = kept_histogram(grower, x, column, leaf), .total = leaf->total, .rank = room->rank
 	};
-	uint32_t	n = ml_gbdt_split_bins(&again, split, x->code);
-	bool		saw_missing = room->wide[column->missing][1] != 0;
+	uint32_t	n;
+	bool		saw_missing;
 
-	for (uint32_t i = 0; i < touched; i++)
+	if (again.hist == NULL)
+	{
+		again.n_touched = ml_gbdt_hist_column(grower, column, grower->rows + leaf->begin, leaf->count, room->wide, room->touched);
+		again.touched = room->touched;
+		again.hist = room->wide;
+	}
+	n = ml_gbdt_split_bins(&again, split, x->code);
+	saw_missing = again.hist[column->missing][1] != 0;
+	for (uint32_t i = 0; i < again.n_touched; i++)
 		room->wide[room->touched[i]] = (MlGbdtSum) {0, 0};
 	memset(x->goes_left, 0, column->missing + 1);
 	for (uint32_t i = 0; i < n; i++)
@@ -232,6 +287,8 @@ search_children(MlEnv *env, MlGbdtGrower *grower, MlGbdtExpansion *x, MlGbdtRoom
 	if (x->subtract)
 	{
 		job.subtract = true;
+		job.keep_wide = grower->leaf[x->leaf].wide_kept && pays_to_keep(grower, large);
+		small->wide_kept = large->wide_kept = job.keep_wide;
 		ML_TRY(build(env, grower, small, room, shared));
 		return search(env, &job, room);
 	}
@@ -242,6 +299,7 @@ search_children(MlEnv *env, MlGbdtGrower *grower, MlGbdtExpansion *x, MlGbdtRoom
 
 		if (!job.wanted[which])
 			continue;
+		one.leaf[0]->wide_kept = one.keep_wide = pays_to_keep(grower, one.leaf[0]);
 		ML_TRY(build(env, grower, one.leaf[0], room, shared));
 		ML_TRY(search(env, &one, room));
 	}

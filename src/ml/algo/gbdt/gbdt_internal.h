@@ -265,6 +265,9 @@ extern double ml_gbdt_leaf_value(const MlGbdtRules *rules, double g, double h, d
 
 typedef struct MlGbdtGrower MlGbdtGrower;
 
+/* Wide columns of at most so many bins together have their histograms kept: with more, most of them is empty in most leaves. */
+#define ML_GBDT_KEPT_ENTRIES 16384
+
 extern size_t ml_gbdt_slot_bytes;
 extern size_t ml_gbdt_packing_rows; /* trees of fewer rows keep all bits */
 

@@ -92,6 +92,29 @@ create_rooms(MlEnv *env, MlGbdtGrower *grower, size_t entries)
 	return ML_OK;
 }
 
+/* What a slot holds, and where. */
+static MlStatus
+lay_out_slots(MlEnv *env, MlGbdtGrower *grower)
+{
+	const MlGbdtBins *bins = grower->bins;
+	size_t		wide = 0;
+
+	grower->slot_entries = bins->offset[bins->n_narrow];
+	for (int j = 0; j < bins->n_wide; j++)
+		wide += bins->column[bins->wide[j]].missing + 1;
+	if (wide == 0 || wide > ML_GBDT_KEPT_ENTRIES)
+		return ML_OK;
+	grower->wide_offset = ml_alloc0(env, (size_t) bins->n_features, sizeof(uint32_t));
+	if (grower->wide_offset == NULL)
+		return env->error.status;
+	for (int j = 0; j < bins->n_wide; j++)
+	{
+		grower->wide_offset[bins->wide[j]] = (uint32_t) grower->slot_entries;
+		grower->slot_entries += bins->column[bins->wide[j]].missing + 1;
+	}
+	return ML_OK;
+}
+
 MlStatus
 ml_gbdt_grower_create(MlEnv *env, const MlGbdtBins *bins, const MlGbdtRules *rules, MlGbdtGrower **result)
 {
@@ -108,7 +131,8 @@ ml_gbdt_grower_create(MlEnv *env, const MlGbdtBins *bins, const MlGbdtRules *rul
 	grower->rules = rules;
 	grower->threads = ml_pool_threads(env->pool);
 	grower->max_leaves = (int32_t) leaves;
-	grower->max_slots = (int32_t) slot_limit(entries, grower->max_leaves, grower->threads);
+	ML_TRY(lay_out_slots(env, grower));
+	grower->max_slots = (int32_t) slot_limit(grower->slot_entries + 1, grower->max_leaves, grower->threads);
 	grower->rows = ml_alloc(env, n, sizeof(uint32_t));
 	grower->to_left = ml_alloc(env, n, sizeof(uint32_t));
 	grower->to_right = ml_alloc(env, n, sizeof(uint32_t));
@@ -159,7 +183,7 @@ take_slot(MlEnv *env, MlGbdtGrower *grower, MlGbdtLeaf *leaf, bool insist)
 
 	if (grower->n_free == 0 && grower->n_slots < grower->max_slots)
 	{
-		MlGbdtSum  *hist = ml_alloc(env, grower->bins->offset[grower->bins->n_narrow] + 1, sizeof(MlGbdtSum));
+		MlGbdtSum  *hist = ml_alloc(env, grower->slot_entries + 1, sizeof(MlGbdtSum));
 
 		if (hist == NULL)
 			return env->error.status;

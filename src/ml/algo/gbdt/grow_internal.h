@@ -20,6 +20,7 @@ typedef struct MlGbdtLeaf
 	MlGbdtSum	total;
 	int32_t		depth;			/* 0: the root */
 	int32_t		slot;			/* -1: no histogram */
+	bool		wide_kept;		/* the slot holds those of wide columns as well */
 	uint32_t	node;			/* in grower->node */
 	int32_t		expansion;		/* in grower->ahead, -1: not expanded */
 	double		extra_l2;		/* cat_l2 below a split on sorted categories */
@@ -89,6 +90,8 @@ struct MlGbdtGrower
 	uint32_t	set_capacity;
 
 	MlGbdtSum **slot;
+	size_t		slot_entries;	/* of narrow columns, then of wide ones where they are kept */
+	uint32_t   *wide_offset;	/* by feature: where a wide column's histogram begins; NULL: they are not kept */
 	MlGbdtLeaf **slot_owner;	/* who may lose it; NULL: nobody has it, or it is in use */
 	int32_t		n_slots;		/* allocated */
 	int32_t		max_slots;
