@@ -262,9 +262,219 @@ test_roles(void)
 	unit_env_free(env);
 }
 
+/* ---------------------------------------------------------- rows together */
+
+#define WIDE 9
+#define UNUSUAL 8				/* kinds of rows */
+
+static const MlColumnSpec wide[WIDE] = {
+	{"a", "a", 0, 0, "float8", ML_NUMBER, ML_LOGICAL_FLOAT, ML_ROLE_FEATURE, false, false},
+	{"b", "b", 0, 0, "int8", ML_NUMBER, ML_LOGICAL_INTEGER, ML_ROLE_TARGET, false, false},
+	{"c", "c", 0, 0, "text", ML_CATEGORY, ML_LOGICAL_TEXT, ML_ROLE_FEATURE, false, false},
+	{"d", "d", 0, 0, "float8", ML_NUMBER, ML_LOGICAL_FLOAT, ML_ROLE_HASH, false, false},
+	{"e", "e", 0, 0, "int8", ML_NUMBER, ML_LOGICAL_INTEGER, ML_ROLE_HASH, false, false},
+	{"f", "f", 0, 0, "text", ML_CATEGORY, ML_LOGICAL_TEXT, ML_ROLE_HASH, false, false},
+	{"b", "b", 0, 0, "int8", ML_CATEGORY, ML_LOGICAL_INTEGER, ML_ROLE_SPLIT, false, true},
+	{"g", "g", 0, 0, "float8", ML_NUMBER, ML_LOGICAL_FLOAT, ML_ROLE_WEIGHT, false, true},
+	{"id", "id", 0, 0, "int8", ML_INTEGER_KEY, ML_LOGICAL_INTEGER, ML_ROLE_ID, false, false}
+};
+
+/* NULL now and then, NaN, both zeros, infinity where it passes, integers beyond 2^53. */
+static bool
+wide_null(size_t row, int column)
+{
+	return column != WIDE - 1 && ml_rng_u64(7, (uint64_t) column, row) % 16 == 0;
+}
+
+static double
+wide_number(size_t row, int column)
+{
+	static const double unusual[UNUSUAL] = {NAN, -0.0, 0.0, 1e308, 5e-324, -1, 0.5, 1};
+
+	if (column == 3 && row % 11 == 0)
+		return INFINITY;
+	return unusual[ml_rng_u64(8, (uint64_t) column, row) % UNUSUAL];
+}
+
+static int64_t
+wide_integer(size_t row, int column)
+{
+	static const int64_t unusual[UNUSUAL] = {0, -1, INT64_MAX, INT64_MIN, INT64_C(1) << 53, (INT64_C(1) << 53) + 1, 3, 4};
+
+	return column == WIDE - 1 ? (int64_t) row : unusual[ml_rng_u64(9, (uint64_t) column, row) % (column == 4 ? 4 : UNUSUAL)];
+}
+
+static MlStatus
+wide_single(MlFrameBuilder *b, size_t row)
+{
+	char		text[40];
+
+	for (int c = 0; c < WIDE; c++)
+	{
+		if (wide_null(row, c))
+			continue;
+		if (wide[c].kind == ML_CATEGORY)
+			ML_TRY(ml_frame_text(b, c, text, text_at(row, text)));
+		else if (wide[c].logical == ML_LOGICAL_INTEGER)
+			ml_frame_integer(b, c, wide_integer(row, c));
+		else
+			ml_frame_number(b, c, wide_number(row, c));
+	}
+	return ml_frame_end_row(b);
+}
+
+/* At most n rows from one on; n is set to how many there were. */
+static MlStatus
+wide_together(MlFrameBuilder *b, size_t first, size_t *n)
+{
+	double		number[ML_FRAME_TOGETHER];
+	int64_t		integer[ML_FRAME_TOGETHER];
+	bool		null[ML_FRAME_TOGETHER];
+	char		text[40];
+
+	*n = ml_frame_begin_rows(b, *n);
+	for (int c = 0; c < WIDE; c++)
+	{
+		size_t		nulls = 0;
+
+		for (size_t i = 0; i < *n; i++)
+		{
+			null[i] = wide_null(first + i, c);
+			nulls += null[i];
+			number[i] = null[i] ? NAN : wide_number(first + i, c);
+			integer[i] = wide_integer(first + i, c);
+			if (wide[c].kind == ML_CATEGORY)
+				ML_TRY(ml_frame_text_of(b, c, i, null[i] ? NULL : text, text_at(first + i, text)));
+		}
+		if (wide[c].kind != ML_CATEGORY && wide[c].logical == ML_LOGICAL_INTEGER)
+			ml_frame_integers(b, c, integer, nulls > 0 ? null : NULL);
+		else if (wide[c].kind != ML_CATEGORY)
+			ml_frame_numbers(b, c, number, nulls);
+	}
+	return ml_frame_end_rows(b);
+}
+
+/* step 0: every row for itself; else so many at once, and between them single rows, and some that are begun only. */
+static MlStatus
+wide_build(MlEnv *env, const MlColumnSpec *spec, int n_specs, size_t rows, size_t step, double expected, MlFrame **frame)
+{
+	MlFrameBuilder *b;
+	size_t		row = 0;
+
+	ML_TRY(ml_frame_begin(env, spec, n_specs, 5, &b));
+	ML_TRY(ml_frame_expect(b, expected));
+	while (row < rows)
+	{
+		size_t		n = step < rows - row ? step : rows - row;
+
+		if (step == 0 || row % 7 == 3)
+		{
+			if (step != 0)
+			{
+				double		forgotten[ML_FRAME_TOGETHER] = {1};
+
+				(void) ml_frame_begin_rows(b, n);
+				ml_frame_numbers(b, 0, forgotten, 0);
+				ml_frame_single_rows(b);
+			}
+			ML_TRY(wide_single(b, row++));
+			continue;
+		}
+		ML_TRY(wide_together(b, row, &n));
+		row += n;
+		if (ml_frame_rows(b) != row)
+			return ml_fail(env, ML_BAD_DATA, "rows are miscounted");
+	}
+	return ml_frame_finish(b, frame);
+}
+
+static bool
+same_column(const MlColumn *a, const MlColumn *b, size_t rows)
+{
+	size_t		width = a->code != NULL ? sizeof(int32_t) : sizeof(double);
+	const void *cells_a = a->code != NULL ? (void *) a->code : a->key != NULL ? (void *) a->key : (void *) a->number;
+	const void *cells_b = b->code != NULL ? (void *) b->code : b->key != NULL ? (void *) b->key : (void *) b->number;
+
+	if (a->missing != b->missing || a->nan != b->nan || a->inexact != b->inexact || a->dictionary.count != b->dictionary.count)
+		return false;
+	for (int32_t i = 0; i < a->dictionary.count; i++)
+	{
+		if (strcmp(a->dictionary.text[i], b->dictionary.text[i]) != 0)
+			return false;
+	}
+	return rows == 0 || memcmp(cells_a, cells_b, rows * width) == 0;
+}
+
+static bool
+same_frame(const MlFrame *a, const MlFrame *b)
+{
+	if (a->rows != b->rows || a->n_columns != b->n_columns || memcmp(a->content_hash, b->content_hash, sizeof(a->content_hash)) != 0 ||
+		(a->rows > 0 && memcmp(a->row_hash, b->row_hash, a->rows * sizeof(uint64_t)) != 0))
+		return false;
+	for (int c = 0; c < a->n_columns; c++)
+	{
+		if (!same_column(&a->columns[c], &b->columns[c], a->rows))
+			return false;
+	}
+	return true;
+}
+
+/* Whatever rows come in: the same frame, bit for bit; with an id, and without one. */
+static void
+test_together(void)
+{
+	static const size_t sizes[] = {0, 1, 255, 256, 257, 1023, 1024, 1025, 65535, 65536, 65537, 140000};
+	static const size_t steps[] = {1, 44, 291, 1024, 100000};
+	static const double expected[] = {0, 1, 70000, 140000, 1e30, NAN};
+
+	for (size_t s = 0; s < sizeof(sizes) / sizeof(sizes[0]); s++)
+	{
+		MlEnv	   *env = unit_env(1);
+		MlFrame    *single;
+
+		CHECK_STATUS(env, wide_build(env, wide, WIDE, sizes[s], 0, 0, &single), ML_OK);
+		for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++)
+		{
+			double		rows = expected[(s + i) % (sizeof(expected) / sizeof(expected[0]))];
+			MlEnv	   *other = unit_env(1);
+			MlFrame    *frame;
+
+			ml_arena_free(other->arena);
+			other->arena = ml_arena_create((size_t) 64 * 1024 * 1024);
+			CHECK_STATUS(other, wide_build(other, wide, WIDE, sizes[s], steps[i], rows, &frame), ML_OK);
+			unit_check(same_frame(single, frame), __FILE__, __LINE__, "%zu rows, %zu at once, %g expected", sizes[s], steps[i], rows);
+			unit_env_free(other);
+		}
+		unit_env_free(env);
+	}
+}
+
+/* An id that is a number or a text may be missing: counted as with single rows. */
+static void
+test_together_id(void)
+{
+	for (int id = 0; id < 3; id += 2)
+	{
+		MlEnv	   *env = unit_env(1);
+		MlColumnSpec spec[WIDE];
+		MlFrame    *single;
+		MlFrame    *together;
+
+		memcpy(spec, wide, sizeof(wide));
+		spec[WIDE - 1].roles = ML_ROLE_FEATURE;
+		spec[id].roles |= ML_ROLE_ID;
+		CHECK_STATUS(env, wide_build(env, spec, WIDE, 5000, 0, 0, &single), ML_OK);
+		CHECK_STATUS(env, wide_build(env, spec, WIDE, 5000, 44, 5000, &together), ML_OK);
+		CHECK(same_frame(single, together));
+		unit_env_free(env);
+	}
+}
+
 int
 main(void)
 {
+	test_together();
+	test_together_id();
 	test_sizes();
 	test_hashes();
 	test_equal_values();

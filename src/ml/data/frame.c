@@ -2,8 +2,9 @@
  * frame.c
  *	  Appending rows to growing columns, and the hashes of rows.
  *
- * The first block of a column doubles until it has the full size; later ones are
- * added behind it.  New blocks are filled with "missing", so that a value which
+ * The first block of a column doubles until it has the full size, or is made for
+ * all rows that are expected; later ones are added behind it.  Where rows come
+ * one by one a stretch ahead of them is filled with "missing", so that a value which
  * nobody gives is missing without further work.
  *
  * Hash of a cell: its value and its column's name, mixed by a folded product.
@@ -23,6 +24,8 @@
 #include "ml/data/dictionary.h"
 
 #define FIRST_ROWS 1024
+#define FILLED_AHEAD 256		/* rows made missing before values come */
+#define MOST_EXPECTED 1e9		/* rows; a guess above is none */
 #define SMALLEST_BLOCK 16384	/* 64 kB of codes: what ml_release() takes back */
 #define BLOCK_SET_BYTES ((size_t) 64 * 1024 * 1024)	/* blocks of all columns together */
 
@@ -58,14 +61,22 @@ struct MlFrameBuilder
 	size_t		ids_missing;
 
 	size_t		rows;
-	size_t		block_rows;		/* rows of a full block */
+	size_t		first_rows;		/* rows of the first block at its full size */
+	size_t		block_rows;		/* and of each later one */
+	bool		later;			/* the newest block is not the first */
 	size_t		room;			/* rows of the newest block */
 	size_t		at;				/* row within the newest block */
+	size_t		filled;			/* rows of the newest block that hold a value or "missing" */
 	Cells		hashes;
 	uint64_t   *cell_hash;		/* of the current row */
 	uint64_t   *hash_mask;		/* all ones, or 0 for a column that is not hashed */
 	const uint64_t *missing_hash;	/* cell_hash of a row without values */
 	uint64_t	content_hash[2];
+
+	/* Rows that come together. */
+	size_t		together;		/* how many */
+	uint64_t   *row_sum;		/* of each: the sum over its cells so far */
+	uint64_t   *id_hash;		/* and that of its id */
 };
 
 /* A folded product: the two halves of a 128-bit result, xored. */
@@ -152,7 +163,6 @@ new_block(MlEnv *env, Cells *cells, size_t old_rows, size_t rows)
 		return env->error.status;
 	if (old_rows > 0)
 		memcpy(block, cells->newest, old_rows * cells->width);
-	fill_missing(cells, block, old_rows, rows);
 	cells->newest = block;
 	return ML_OK;
 }
@@ -192,24 +202,47 @@ grow_cells(MlFrameBuilder *b, Cells *cells, size_t room)
 {
 	if (cells->width == 0)
 		return ML_OK;
-	if (b->room > 0 && b->room < b->block_rows)
-		return enlarge(b->env, cells, b->room, room);
+	if (b->room > 0 && !b->later)
+		return enlarge(b->env, cells, b->at, room);
 	return add_block(b->env, cells, room);
+}
+
+/* The newest block of every column gets room for so many rows, or a new one does once the first has its size. */
+static MlStatus
+make_room(MlFrameBuilder *b, size_t room)
+{
+	for (int c = 0; c < b->n_columns; c++)
+		ML_TRY(grow_cells(b, &b->columns[c].cells, room));
+	ML_TRY(grow_cells(b, &b->hashes, room));
+	if (b->later)
+		b->at = 0;
+	b->room = room;
+	b->filled = b->at;
+	return ML_OK;
 }
 
 /* Room for the next row in every column. */
 static MlStatus
 grow(MlFrameBuilder *b)
 {
-	bool		first = b->room < b->block_rows;
-	size_t		room = b->room == 0 ? FIRST_ROWS : first ? 2 * b->room : b->block_rows;
+	b->later |= b->room >= b->first_rows;
+	if (b->later)
+		return make_room(b, b->block_rows);
+	return make_room(b, b->room == 0 ? FIRST_ROWS : 2 * b->room < b->first_rows ? 2 * b->room : b->first_rows);
+}
+
+/* Makes the next rows missing. */
+static void
+fill_ahead(MlFrameBuilder *b)
+{
+	size_t		to = b->room - b->at < FILLED_AHEAD ? b->room : b->at + FILLED_AHEAD;
 
 	for (int c = 0; c < b->n_columns; c++)
-		ML_TRY(grow_cells(b, &b->columns[c].cells, room));
-	ML_TRY(grow_cells(b, &b->hashes, room));
-	b->at = first ? b->room : 0;
-	b->room = room;
-	return ML_OK;
+	{
+		if (b->columns[c].cells.width != 0)
+			fill_missing(&b->columns[c].cells, b->columns[c].cells.newest, b->at, to);
+	}
+	b->filled = to;
 }
 
 MlStatus
@@ -229,13 +262,15 @@ ml_frame_begin(MlEnv *env, const MlColumnSpec *specs, int n_specs, uint64_t seed
 	b->columns = ml_alloc0(env, (size_t) n_specs, sizeof(BuilderColumn));
 	b->cell_hash = ml_alloc(env, (size_t) n_specs, sizeof(uint64_t));
 	b->hash_mask = ml_alloc(env, (size_t) n_specs, sizeof(uint64_t));
-	if (b->columns == NULL || b->cell_hash == NULL || b->hash_mask == NULL)
+	b->row_sum = ml_alloc(env, ML_FRAME_TOGETHER, sizeof(uint64_t));
+	b->id_hash = ml_alloc(env, ML_FRAME_TOGETHER, sizeof(uint64_t));
+	if (b->columns == NULL || b->cell_hash == NULL || b->hash_mask == NULL || b->row_sum == NULL || b->id_hash == NULL)
 		return env->error.status;
 	b->block_rows = ML_FRAME_BLOCK;
 	while (b->block_rows > SMALLEST_BLOCK && b->block_rows * row_bytes > BLOCK_SET_BYTES)
 		b->block_rows /= 2;
+	b->first_rows = b->block_rows;
 	b->hashes.width = sizeof(uint64_t);
-	b->hashes.fill = 0xFF;
 
 	for (int c = 0; c < n_specs; c++)
 	{
@@ -254,7 +289,27 @@ ml_frame_begin(MlEnv *env, const MlColumnSpec *specs, int n_specs, uint64_t seed
 	b->missing_hash = missing;
 	memcpy(b->cell_hash, missing, (size_t) n_specs * sizeof(uint64_t));
 	ML_TRY(grow(b));
+	fill_ahead(b);
 	*builder = b;
+	return ML_OK;
+}
+
+MlStatus
+ml_frame_expect(MlFrameBuilder *b, double rows)
+{
+	MlArena    *arena = b->env->arena;
+	double		bytes = (double) sizeof(uint64_t);
+	double		wanted = rows + rows / 64 + 64;
+
+	for (int c = 0; c < b->n_columns; c++)
+		bytes += (double) b->columns[c].cells.width;
+	/* A guess must not be what a run fails for, and what it leaves unused is taken from the run. */
+	if (b->later || !(wanted > (double) b->first_rows && wanted < MOST_EXPECTED) ||
+		(ml_arena_limit(arena) > 0 && wanted * bytes > 0.5 * ((double) ml_arena_limit(arena) - (double) ml_arena_used(arena))))
+		return ML_OK;
+	b->first_rows = (size_t) wanted;
+	ML_TRY(make_room(b, b->first_rows));
+	fill_ahead(b);
 	return ML_OK;
 }
 
@@ -329,7 +384,163 @@ ml_frame_end_row(MlFrameBuilder *b)
 
 	b->rows++;
 	b->at++;
+	if (b->at == b->room)
+		ML_TRY(grow(b));
+	if (b->at == b->filled)
+		fill_ahead(b);
+	return ML_OK;
+}
+
+/* ------------------------------------------------------------------------
+ * Rows together: the same cells and the same hashes, column after column
+ * ------------------------------------------------------------------------
+ */
+
+size_t
+ml_frame_begin_rows(MlFrameBuilder *b, size_t rows)
+{
+	if (rows > b->room - b->at)
+		rows = b->room - b->at;
+	if (rows > ML_FRAME_TOGETHER)
+		rows = ML_FRAME_TOGETHER;
+	memset(b->row_sum, 0, rows * sizeof(uint64_t));
+	b->together = rows;
+	return rows;
+}
+
+/* Adds the hashes of a column's cells to those of their rows. */
+static inline void
+add_hash(MlFrameBuilder *b, int column, size_t row, uint64_t hash)
+{
+	b->row_sum[row] += hash & b->hash_mask[column];
+	if (column == b->id)
+		b->id_hash[row] = hash;
+}
+
+void
+ml_frame_numbers(MlFrameBuilder *b, int column, const double *restrict values, size_t nulls)
+{
+	BuilderColumn *c = &b->columns[column];
+	size_t		n = b->together;
+	double	   *restrict cells = c->cells.width != 0 ? (double *) c->cells.newest + b->at : NULL;
+	uint64_t   *restrict hashes = column == b->id ? b->id_hash : b->row_sum;
+	uint64_t	key = c->key;
+	uint64_t	missing_hash = b->missing_hash[column];
+	size_t		missing = 0;
+
+	if (cells != NULL)
+	{
+		for (size_t i = 0; i < n; i++)
+			cells[i] = values[i] == values[i] ? values[i] + 0.0 : NAN;
+	}
+	for (size_t i = 0; i < n; i++)
+		missing += values[i] != values[i];
+	c->nan |= missing > nulls;
+	if (b->hash_mask[column] == 0 && column != b->id)
+		return;
+	if (column == b->id)
+	{
+		b->ids_missing += missing;
+		memset(hashes, 0, n * sizeof(uint64_t));
+	}
+	for (size_t i = 0; i < n; i++)
+	{
+		double		value = values[i] + 0.0;
+		uint64_t	bits;
+		uint64_t	hash;
+
+		memcpy(&bits, &value, sizeof(bits));
+		hash = fold(bits, key);
+		hashes[i] += value == value ? hash : missing_hash;
+	}
+	if (column == b->id)
+	{
+		for (size_t i = 0; i < n; i++)
+			b->row_sum[i] += hashes[i] & b->hash_mask[column];
+	}
+}
+
+void
+ml_frame_integers(MlFrameBuilder *b, int column, const int64_t *restrict values, const bool *null)
+{
+	BuilderColumn *c = &b->columns[column];
+	size_t		n = b->together;
+	int64_t		inexact = INT64_C(1) << 53;
+
+	for (size_t i = 0; i < n; i++)
+	{
+		bool		given = null == NULL || !null[i];
+
+		add_hash(b, column, i, given ? fold((uint64_t) values[i], c->key) : b->missing_hash[column]);
+		b->ids_missing += column == b->id && !given;
+	}
+	if (c->cells.width == 0)
+		return;
+	if (c->spec.kind == ML_INTEGER_KEY)
+	{
+		int64_t    *restrict cells = (int64_t *) c->cells.newest + b->at;
+
+		for (size_t i = 0; i < n; i++)
+			cells[i] = null == NULL || !null[i] ? values[i] : -1;
+	}
+	else
+	{
+		double	   *restrict cells = (double *) c->cells.newest + b->at;
+
+		for (size_t i = 0; i < n; i++)
+		{
+			bool		given = null == NULL || !null[i];
+
+			cells[i] = given ? (double) values[i] : NAN;
+			c->inexact |= given && (values[i] > inexact || values[i] < -inexact);
+		}
+	}
+}
+
+MlStatus
+ml_frame_text_of(MlFrameBuilder *b, int column, size_t row, const char *text, size_t length)
+{
+	BuilderColumn *c = &b->columns[column];
+	int32_t    *cell = c->cells.width != 0 ? (int32_t *) c->cells.newest + b->at + row : NULL;
+	uint64_t	hash;
+
+	if (text == NULL)
+	{
+		add_hash(b, column, row, b->missing_hash[column]);
+		b->ids_missing += column == b->id;
+		if (cell != NULL)
+			*cell = -1;
+		return ML_OK;
+	}
+	hash = ml_hash_bytes(0, text, length);
+	add_hash(b, column, row, fold(hash, c->key));
+	return cell == NULL ? ML_OK : ml_dictionary_code(b->env, &c->dictionary, hash, text, length, cell);
+}
+
+MlStatus
+ml_frame_end_rows(MlFrameBuilder *b)
+{
+	const uint64_t *sum = b->id >= 0 ? b->id_hash : b->row_sum;
+	uint64_t   *hashes = (uint64_t *) b->hashes.newest + b->at;
+
+	for (size_t i = 0; i < b->together; i++)
+	{
+		b->content_hash[0] += ml_mix64(b->row_sum[i] ^ UINT64_C(0x243F6A8885A308D3));
+		b->content_hash[1] += ml_mix64(b->row_sum[i] ^ UINT64_C(0x13198A2E03707344));
+		hashes[i] = ml_mix64(sum[i] ^ b->seed_hash);
+	}
+	b->rows += b->together;
+	b->at += b->together;
+	b->together = 0;
+	if (b->filled < b->at)
+		b->filled = b->at;
 	return b->at < b->room ? ML_OK : grow(b);
+}
+
+void
+ml_frame_single_rows(MlFrameBuilder *b)
+{
+	fill_ahead(b);
 }
 
 size_t
@@ -354,8 +565,9 @@ join(MlFrameBuilder *b, Cells *cells, void **array)
 		return b->env->error.status;
 	for (size_t i = 0; i < cells->n_blocks; i++)
 	{
-		size_t		start = i * b->block_rows;
-		size_t		rows = b->rows - start < b->block_rows ? b->rows - start : b->block_rows;
+		size_t		start = i == 0 ? 0 : b->first_rows + (i - 1) * b->block_rows;
+		size_t		full = i == 0 ? b->first_rows : b->block_rows;
+		size_t		rows = b->rows - start < full ? b->rows - start : full;
 
 		if (ml_canceled(b->env))
 			return ml_fail(b->env, ML_CANCELED, "canceled");

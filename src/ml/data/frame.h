@@ -106,6 +106,29 @@ extern void ml_frame_integer(MlFrameBuilder *b, int column, int64_t value);
 extern MlStatus ml_frame_text(MlFrameBuilder *b, int column, const char *text, size_t length);
 extern MlStatus ml_frame_end_row(MlFrameBuilder *b);
 
+/*
+ * About how many rows will come.  A good guess saves joining blocks at the
+ * end, a bad one does no harm.  Before the first row, and any number of times.
+ */
+extern MlStatus ml_frame_expect(MlFrameBuilder *b, double rows);
+
+/*
+ * Rows together, column after column; the frame is the same as from single rows.
+ * ml_frame_begin_rows says how many (of at least one) may come now; then EVERY column is given
+ * exactly once, with that many values, and ml_frame_end_rows takes them over.
+ * Begun anew without that, what was given is forgotten, but for texts in dictionaries.
+ * ml_frame_numbers: NaN is missing; "nulls" of them were NULL.  ml_frame_integers: null may be NULL.
+ * ml_frame_text_of: row counts from 0 within these rows, and a text of NULL is missing.
+ * ml_frame_single_rows: before single rows after rows together, or after rows that were begun only.
+ */
+#define ML_FRAME_TOGETHER 1024
+extern size_t ml_frame_begin_rows(MlFrameBuilder *b, size_t rows);
+extern void ml_frame_numbers(MlFrameBuilder *b, int column, const double *values, size_t nulls);
+extern void ml_frame_integers(MlFrameBuilder *b, int column, const int64_t *values, const bool *null);
+extern MlStatus ml_frame_text_of(MlFrameBuilder *b, int column, size_t row, const char *text, size_t length);
+extern MlStatus ml_frame_end_rows(MlFrameBuilder *b);
+extern void ml_frame_single_rows(MlFrameBuilder *b);
+
 /* Rows so far, and the bytes that the rows of these columns take at the end. */
 extern size_t ml_frame_rows(const MlFrameBuilder *b);
 extern size_t ml_frame_bytes_per_row(const MlColumnSpec *specs, int n_specs);
