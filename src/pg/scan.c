@@ -70,22 +70,6 @@ receiver_startup(DestReceiver *self, int operation, TupleDesc type)
 
 /* ------------------------------------------------- rows into a frame */
 
-typedef struct MlFrameReceiver
-{
-	DestReceiver receiver;
-	MlScanPlan *plan;
-	MlPrivatePlan *private_plan;
-	MlEnv	   *env;			/* NULL when only lengths of arrays are asked for */
-	MlFrameBuilder *builder;	/* NULL until all lengths are known */
-	Tuplestorestate *waiting;	/* rows seen before that */
-	bool		lengths_known;
-	uint64		rows;
-	bool		in_row;			/* a row is being converted: an error is about it */
-	double	   *elements;		/* room for the longest array */
-	MemoryContext owner;
-	MemoryContext row_context;	/* reset for each row */
-} MlFrameReceiver;
-
 /* "row 17", with the id where there is one.  For messages. */
 static char *
 row_title(const MlFrameReceiver *r, TupleTableSlot *slot)
@@ -115,17 +99,23 @@ feed_array(MlFrameReceiver *r, const MlFeed *feed, TupleTableSlot *slot)
 		ml_frame_number(r->builder, feed->first_spec + i, r->elements[i]);
 }
 
+const char *
+ml_scan_text(const MlFeed *feed, Datum value, size_t *length)
+{
+	/* NaN is missing in whatever form a column is read. */
+	if (feed->converter.logical == ML_LOGICAL_FLOAT && isnan(ml_convert_number(&feed->converter, value)))
+		return NULL;
+	return ml_convert_text(&feed->converter, value, length);
+}
+
 static void
 feed_text(MlFrameReceiver *r, const MlFeed *feed, Datum value)
 {
 	size_t		length;
-	const char *text;
+	const char *text = ml_scan_text(feed, value, &length);
 
-	/* NaN is missing in whatever form a column is read. */
-	if (feed->converter.logical == ML_LOGICAL_FLOAT && isnan(ml_convert_number(&feed->converter, value)))
-		return;
-	text = ml_convert_text(&feed->converter, value, &length);
-	ml_check(r->env, ml_frame_text(r->builder, feed->first_spec, text, length));
+	if (text != NULL)
+		ml_check(r->env, ml_frame_text(r->builder, feed->first_spec, text, length));
 }
 
 static void
@@ -175,17 +165,24 @@ feed_row(MlFrameReceiver *r, TupleTableSlot *slot)
 	MemoryContextSwitchTo(caller);
 	MemoryContextReset(r->row_context);
 
-	if (++r->rows % ROWS_PER_REPORT == 0)
-	{
-		MlProgress	progress = {.phase = "read", .iteration = r->rows, .train_loss = NAN, .validation_loss = NAN};
+	ml_scan_count(r, 1);
+}
 
-		/* Of a read, iterations are rows. */
-		progress.iteration = r->rows;
-		progress.iterations = (int64) Min(r->plan->estimated_rows, 1e15);
-		progress.share = Min(0.99, r->rows / Max(r->plan->estimated_rows, 1.0));
-		ml_progress(r->env, &progress);
-		CHECK_FOR_INTERRUPTS();
-	}
+void
+ml_scan_count(MlFrameReceiver *r, int rows)
+{
+	uint64		reports = r->rows / ROWS_PER_REPORT;
+	MlProgress	progress = {.phase = "read", .train_loss = NAN, .validation_loss = NAN};
+
+	r->rows += rows;
+	if (r->rows / ROWS_PER_REPORT == reports)
+		return;
+	/* Of a read, iterations are rows. */
+	progress.iteration = r->rows;
+	progress.iterations = (int64) Min(r->plan->estimated_rows, 1e15);
+	progress.share = Min(0.99, r->rows / Max(r->plan->estimated_rows, 1.0));
+	ml_progress(r->env, &progress);
+	CHECK_FOR_INTERRUPTS();
 }
 
 /* Tells in which row an error was found. */
@@ -195,7 +192,7 @@ name_row(void *arg)
 	const MlFrameReceiver *r = arg;
 
 	if (r->in_row)
-		errcontext("row " UINT64_FORMAT " of the source", r->rows + 1);
+		errcontext("row " UINT64_FORMAT " of the source", r->rows + r->ahead + 1);
 }
 
 /* Looks for arrays of unknown length in a row; true when none is left. */
@@ -254,6 +251,8 @@ begin_frame(MlFrameReceiver *r)
 			longest = Max(longest, r->private_plan->feeds[i].elements);
 		r->elements = palloc(longest * sizeof(double));
 		ml_check(r->env, ml_frame_begin(r->env, r->plan->columns, r->plan->n_columns, r->private_plan->seed, &r->builder));
+		if (r->plan->rows_firm)
+			ml_check(r->env, ml_frame_expect(r->builder, r->plan->estimated_rows));
 	}
 	MemoryContextSwitchTo(caller);
 }
@@ -288,12 +287,9 @@ keep_waiting(MlFrameReceiver *r, TupleTableSlot *slot)
 	MemoryContextSwitchTo(caller);
 }
 
-static bool
-receive_row(TupleTableSlot *slot, DestReceiver *self)
+bool
+ml_scan_row(MlFrameReceiver *r, TupleTableSlot *slot)
 {
-	MlFrameReceiver *r = (MlFrameReceiver *) self;
-
-	slot_getallattrs(slot);
 	if (likely(r->builder != NULL))
 	{
 		feed_row(r, slot);
@@ -311,6 +307,13 @@ receive_row(TupleTableSlot *slot, DestReceiver *self)
 	feed_waiting(r, slot->tts_tupleDescriptor);
 	feed_row(r, slot);
 	return true;
+}
+
+static bool
+receive_row(TupleTableSlot *slot, DestReceiver *self)
+{
+	slot_getallattrs(slot);
+	return ml_scan_row((MlFrameReceiver *) self, slot);
 }
 
 /* The rows are all there while no array column, or one of them, has never shown a value. */
@@ -374,7 +377,8 @@ ml_scan_run(MlScanPlan *plan, MlEnv *env)
 
 	if (learn_lengths(&r, NULL))
 		begin_frame(&r);
-	run_statement(r.private_plan->statement, plan->source->text, &r.receiver);
+	if (!ml_scan_heap(&r))
+		run_statement(r.private_plan->statement, plan->source->text, &r.receiver);
 	receive_end(&r.receiver);
 	feed_waiting(&r, columns);
 	ml_check(env, ml_frame_finish(r.builder, &frame));

@@ -1,6 +1,7 @@
 /*-------------------------------------------------------------------------
  * scan_internal.h
- *	  What planning a scan (scan_plan.c) hands to running it (scan.c).
+ *	  What planning a scan (scan_plan.c) hands to running it (scan.c), and what the ways
+ *	  of running it share: the executor (scan.c) and pages of a heap (scan_heap.c).
  *-------------------------------------------------------------------------
  */
 #ifndef ML_PG_SCAN_INTERNAL_H
@@ -9,6 +10,8 @@
 #include "nodes/plannodes.h"
 #include "pg/convert.h"
 #include "pg/scan.h"
+#include "tcop/dest.h"
+#include "utils/tuplestore.h"
 
 /* How a value enters the frame. */
 typedef enum MlFeedKind
@@ -39,6 +42,38 @@ typedef struct MlPrivatePlan
 	uint64		seed;			/* of the row hash */
 	const MlFeed *id;			/* NULL without one */
 } MlPrivatePlan;
+
+typedef struct MlFrameReceiver
+{
+	DestReceiver receiver;
+	MlScanPlan *plan;
+	MlPrivatePlan *private_plan;
+	MlEnv	   *env;			/* NULL when only lengths of arrays are asked for */
+	MlFrameBuilder *builder;	/* NULL until all lengths are known */
+	Tuplestorestate *waiting;	/* rows seen before that */
+	bool		lengths_known;
+	uint64		rows;
+	bool		in_row;			/* a row is being converted: an error is about it */
+	int			ahead;			/* of several at once, the number of that row among them */
+	double	   *elements;		/* room for the longest array */
+	MemoryContext owner;
+	MemoryContext row_context;	/* reset for each row */
+} MlFrameReceiver;
+
+/* One row, its attributes in the places of the feeds; false when no more are wanted. */
+extern bool ml_scan_row(MlFrameReceiver *r, TupleTableSlot *slot);
+
+/* So many rows more are in the frame: counts, and now and then tells the progress. */
+extern void ml_scan_count(MlFrameReceiver *r, int rows);
+
+/* A value of a text feed, NULL when it is missing.  Points into the value or the current memory context. */
+extern const char *ml_scan_text(const MlFeed *feed, Datum value, size_t *length);
+
+/*
+ * Reads all rows page by page and returns true, if the plan is a plain scan of a
+ * heap; else does nothing.  Same rows, same order, same rights, same errors as the executor.
+ */
+extern bool ml_scan_heap(MlFrameReceiver *r);
 
 /*
  * Fills plan->columns from the feeds: one spec for a scalar, one per element for
