@@ -194,6 +194,9 @@ load_page(HeapReader *h, BlockNumber block)
 	page = BufferGetPage(scan->rs_cbuf);
 	h->n_rows = scan->rs_ntuples;
 	h->whole = true;
+	/* All of it is needed soon, but in strides that the processor would not foresee. */
+	for (int at = 0; at < BLCKSZ; at += 64)
+		__builtin_prefetch((const char *) page + at);
 	for (int i = 0; i < h->n_rows; i++)
 	{
 		HeapTupleHeader row = (HeapTupleHeader) PageGetItem(page, PageGetItemId(page, scan->rs_vistuples[i]));
