@@ -21,41 +21,67 @@ typedef struct BatchState
 {
 	const MlServed *served;
 	MlRowMap   *map;
-	double	   *x;
-	double	   *out;
+	double	   *row;			/* one encoded row */
+	double	   *x;				/* a block of them, feature by feature: see MlMethod.predict_batch */
+	double	   *out;			/* of a block */
+	char	   *id[ML_BATCH_ROWS];
+	int			n;				/* rows in the block */
+	bool		classifies;
+	bool		has_prediction;
 	int			id_column;		/* -1: none */
 	FmgrInfo	id_output;
-	MemoryContext row_context;	/* what one row allocates */
+	MemoryContext block_context;	/* what the rows of a block allocate */
 	MlBatchSink sink;
 	void	   *sink_state;
 } BatchState;
 
+/* Predicts what the block holds and hands it on. */
 static void
-predict_row(void *state, TupleTableSlot *slot)
+flush_block(BatchState *batch)
+{
+	const MlModel *model = batch->served->model;
+	MlBatchRow	row = {.version = batch->served->resolved.version, .has_prediction = batch->has_prediction};
+	MemoryContext old = MemoryContextSwitchTo(batch->block_context);
+
+	ml_model_predict_batch(model, batch->x, batch->n, batch->out);
+	for (int i = 0; i < batch->n; i++)
+	{
+		const double *out = batch->out + (size_t) i * model->n_out;
+
+		row.id = batch->id[i];
+		if (batch->has_prediction)
+			row.prediction = ml_predicted_value(batch->served, out);
+		if (batch->classifies)
+		{
+			row.label = ml_predicted_class(batch->served, out);
+			row.probability = ml_predicted_probability(batch->served, out);
+		}
+		batch->sink(batch->sink_state, &row);
+	}
+	batch->n = 0;
+	MemoryContextSwitchTo(old);
+	MemoryContextReset(batch->block_context);
+}
+
+static void
+take_row(void *state, TupleTableSlot *slot)
 {
 	BatchState *batch = state;
-	const MlSchema *schema = batch->served->model->schema;
-	MemoryContext old = MemoryContextSwitchTo(batch->row_context);
-	MlBatchRow	row = {0};
+	int			n_features = batch->served->model->schema->n_features;
+	MemoryContext old = MemoryContextSwitchTo(batch->block_context);
+	double	   *x = batch->x + batch->n;
 
 	slot_getallattrs(slot);
-	ml_rowmap_encode(batch->map, slot->tts_values, slot->tts_isnull, batch->x);
-	ml_model_predict(batch->served->model, batch->x, batch->out);
-
-	row.version = batch->served->resolved.version;
+	ml_rowmap_encode(batch->map, slot->tts_values, slot->tts_isnull, batch->row);
+	for (int f = 0; f < n_features; f++)
+		x[(size_t) f * ML_BATCH_ROWS] = batch->row[f];
+	batch->id[batch->n] = NULL;
 	if (batch->id_column >= 0 && !slot->tts_isnull[batch->id_column])
-		row.id = OutputFunctionCall(&batch->id_output, slot->tts_values[batch->id_column]);
-	row.has_prediction = schema->task != ML_TASK_CLASSIFICATION || schema->class_value != NULL;
-	if (row.has_prediction)
-		row.prediction = ml_predicted_value(batch->served, batch->out);
-	if (schema->task == ML_TASK_CLASSIFICATION)
-	{
-		row.label = ml_predicted_class(batch->served, batch->out);
-		row.probability = ml_predicted_probability(batch->served, batch->out);
-	}
-	batch->sink(batch->sink_state, &row);
+		batch->id[batch->n] = OutputFunctionCall(&batch->id_output, slot->tts_values[batch->id_column]);
+	batch->n++;
 	MemoryContextSwitchTo(old);
-	MemoryContextReset(batch->row_context);
+	if (batch->n == ML_BATCH_ROWS)
+		flush_block(batch);
 }
 
 static int
@@ -86,6 +112,20 @@ prepare_id(BatchState *batch, const MlSource *source, const char *id)
 	fmgr_info(output, &batch->id_output);
 }
 
+static void
+prepare_block(BatchState *batch, MemoryContext owner)
+{
+	const MlModel *model = batch->served->model;
+	Size		values = (Size) Max(model->schema->n_features, 1) * ML_BATCH_ROWS;
+
+	batch->row = palloc_array(double, Max(model->schema->n_features, 1));
+	batch->x = (double *) MemoryContextAllocZero(owner, sizeof(double) * values);
+	batch->out = palloc_array(double, (Size) model->n_out * ML_BATCH_ROWS);
+	batch->classifies = model->schema->task == ML_TASK_CLASSIFICATION;
+	batch->has_prediction = !batch->classifies || model->schema->class_value != NULL;
+	batch->block_context = AllocSetContextCreate(owner, "mlplat batch block", ALLOCSET_DEFAULT_SIZES);
+}
+
 void
 ml_batch_run(const char *reference, const char *source_text, const char *id, MlBatchSink sink, void *sink_state)
 {
@@ -99,9 +139,7 @@ ml_batch_run(const char *reference, const char *source_text, const char *id, MlB
 	source = ml_source_open(source_text);
 	batch.map = ml_rowmap_create(batch.served, source->columns);
 	prepare_id(&batch, source, id);
-	batch.x = palloc_array(double, Max(batch.served->model->schema->n_features, 1));
-	batch.out = palloc_array(double, batch.served->model->n_out);
-	batch.row_context = AllocSetContextCreate(owner, "mlplat batch row", ALLOCSET_DEFAULT_SIZES);
+	prepare_block(&batch, owner);
 	batch.sink = sink;
 	batch.sink_state = sink_state;
 
@@ -110,7 +148,9 @@ ml_batch_run(const char *reference, const char *source_text, const char *id, MlB
 		needed[batch.map->steps[i].column] = true;
 	if (batch.id_column >= 0)
 		needed[batch.id_column] = true;
-	ml_scan_each_of(source, needed, predict_row, &batch);
+	ml_scan_each_of(source, needed, take_row, &batch);
+	if (batch.n > 0)
+		flush_block(&batch);
 	MemoryContextSwitchTo(old);
 	MemoryContextDelete(owner);
 }

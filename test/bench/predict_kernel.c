@@ -13,6 +13,8 @@
 
 #include <time.h>
 
+#include "ml/base/simd.h"
+
 #define PREDICT_ROWS 100000
 #define PASSES 7
 
@@ -101,6 +103,16 @@ time_blocks(const MlModel *model, const double *rows, int p, double *sum)
 	return (seconds() - start) * 1e9 / PREDICT_ROWS;
 }
 
+/* The tier may be named by MLPLAT_SIMD: baseline, avx2, avx512. */
+static void
+choose_tier(void)
+{
+	const char *tier = getenv("MLPLAT_SIMD");
+
+	if (tier != NULL)
+		ml_simd_limit(strcmp(tier, "baseline") == 0 ? ML_TIER_BASELINE : strcmp(tier, "avx2") == 0 ? ML_TIER_AVX2 : ML_TIER_AVX512);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -117,6 +129,7 @@ main(int argc, char **argv)
 	double		out[2];
 	double		sum = 0;
 
+	choose_tier();
 	for (int threads = 1; threads <= 2; threads++)
 	{
 		MlEnv	   *env = unit_env(threads);

@@ -208,7 +208,7 @@ check_shape(const char *what, Shape shape)
 
 	if (ml_simd_processor() == ML_TIER_AVX512)
 		unit_check((forest->masks != NULL) == suits_masks(&shape), __FILE__, __LINE__, "%s: an engine", what);
-	if (ml_simd_processor_vbmi())
+	if (ml_simd_processor() >= ML_TIER_AVX2)
 		unit_check((forest->blocks != NULL) == (shape.trees > 0 && shape.leaves <= 256),
 				   __FILE__, __LINE__, "%s: an engine of blocks", what);
 	for (int i = 0; i < ROWS; i++)

@@ -25,8 +25,25 @@ typedef struct MlGbdtThresholds
 
 extern MlStatus ml_gbdt_thresholds_make(MlEnv *env, const MlGbdtForest *forest, MlGbdtThresholds **result);
 
-/* How many thresholds are below x: x > value[k] exactly where that is above k.  0 for NaN. */
-extern uint32_t ml_gbdt_rank(const double *value, uint32_t count, double x);
+/*
+ * How many thresholds are below x: x > value[k] exactly where that is above k.  0
+ * for NaN.  No branch depends on x.
+ */
+static inline uint32_t
+ml_gbdt_rank(const double *value, uint32_t count, double x)
+{
+	const double *begin = value;
+
+	/* The answer stays within "count" of value. */
+	while (count > 1)
+	{
+		uint32_t	half = count / 2;
+
+		value += half & -(uint32_t) (value[half - 1] < x);
+		count -= half;
+	}
+	return (uint32_t) (value - begin) + (count == 1 && *value < x);
+}
 
 /* ---- masks.c: one row, sixteen trees at once ---- */
 
@@ -47,7 +64,10 @@ typedef struct MlGbdtBlocks MlGbdtBlocks;
 extern MlStatus ml_gbdt_blocks_make(MlEnv *env, const MlGbdtForest *forest, const MlGbdtThresholds *thresholds, MlGbdtBlocks **result);
 extern size_t ml_gbdt_blocks_scratch(const MlGbdtForest *forest);
 
-/* The scores of rows as predict_batch has them, base included: out[i * stride + k].  AVX-512 and VBMI only. */
-extern void ml_gbdt_blocks_add(const MlGbdtForest *forest, const double *x, size_t n, double *out, size_t stride, void *scratch);
+/*
+ * The scores of rows as predict_batch has them, base included: out[i * stride + k].
+ * False: not with the instructions that may be used (categories need AVX-512 with VBMI).
+ */
+extern bool ml_gbdt_blocks_add(const MlGbdtForest *forest, const double *x, size_t n, double *out, size_t stride, void *scratch);
 
 #endif							/* ML_ALGO_GBDT_ENGINE_H */

@@ -261,7 +261,7 @@ allocate(MlEnv *env, const MlGbdtForest *forest, MlGbdtMasks *m)
 	m->missing_left = ml_alloc0(env, steps + 1, sizeof(uint16_t));
 	m->word = ml_alloc(env, steps * LANES + 1, word);
 	m->first_leaf = ml_alloc0(env, (size_t) m->groups * LANES + 1, sizeof(uint32_t));
-	m->value = ml_alloc(env, (size_t) forest->n_nodes + 1, sizeof(double));
+	m->value = ml_alloc(env, ((size_t) forest->n_nodes + forest->n_trees) / 2 + 1, sizeof(double));
 	m->code_word = ml_alloc0(env, (size_t) forest->n_code_slots + 1, sizeof(void *));
 	if (!m->threshold || !m->input || !m->missing_left || !m->word || !m->first_leaf || !m->value || !m->code_word)
 		return env->error.status;
@@ -284,7 +284,7 @@ put_leaves(const MlGbdtForest *forest, MlGbdtMasks *m, uint32_t tree, const Leav
 	const MlGbdtNode *node = forest->node + forest->first[tree];
 	uint32_t	n = tree_nodes(forest, tree);
 
-	m->first_leaf[tree] = forest->first[tree];	/* there are fewer leaves than nodes */
+	m->first_leaf[tree] = (forest->first[tree] + tree) / 2;	/* a tree of n nodes has (n + 1) / 2 leaves */
 	for (uint32_t i = 0; i < n; i++)
 		if (node[i].left == 0)
 			m->value[m->first_leaf[tree] + leaves->first[i]] = node[i].value;

@@ -14,7 +14,9 @@
  * for each set that the trees know.  A step takes the bit and the comparison, of
  * which one says nothing (a set's threshold is NaN, a number's bit is masked).
  *
- * Values are added in the order of the trees: the same bits everywhere.
+ * This is the reference, for any forest on any processor; where engine.h has a
+ * faster way it is taken.  Values are added in the order of the trees: the same
+ * bits everywhere.
  *-------------------------------------------------------------------------
  */
 #include <float.h>
@@ -244,9 +246,8 @@ ml_gbdt_predict_batch(const void *model, const double *x, size_t n, double *out,
 	const MlGbdtForest *forest = model;
 	size_t		stride = forest->objective == ML_GBDT_LOGISTIC ? 2 : (size_t) forest->n_outputs;
 
-	if (forest->blocks == NULL || ml_simd_tier() < ML_TIER_AVX512)
+	if (forest->blocks == NULL || !ml_gbdt_blocks_add(forest, x, n, out, stride, scratch))
 		return false;
-	ml_gbdt_blocks_add(forest, x, n, out, stride, scratch);
 	for (size_t i = 0; i < n; i++)
 		finish(forest, out + i * stride);
 	return true;

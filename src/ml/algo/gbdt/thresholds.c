@@ -90,19 +90,3 @@ ml_gbdt_thresholds_make(MlEnv *env, const MlGbdtForest *forest, MlGbdtThresholds
 	*result = t;
 	return ML_OK;
 }
-
-uint32_t
-ml_gbdt_rank(const double *value, uint32_t count, double x)
-{
-	const double *begin = value;
-
-	/* The answer stays within "count" of value; no branch depends on x. */
-	while (count > 1)
-	{
-		uint32_t	half = count / 2;
-
-		value += half & -(uint32_t) (value[half - 1] < x);
-		count -= half;
-	}
-	return (uint32_t) (value - begin) + (count == 1 && *value < x);
-}
