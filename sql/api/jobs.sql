@@ -28,11 +28,11 @@ AS 'MODULE_PATHNAME', 'mlplat_job_state';
 COMMENT ON FUNCTION mlplat._job_state(bigint, boolean, timestamptz, int, bigint) IS 'queued, running or interrupted: the state of a job without an end, for the views';
 GRANT EXECUTE ON FUNCTION mlplat._job_state(bigint, boolean, timestamptz, int, bigint) TO PUBLIC;
 
-CREATE FUNCTION mlplat._job_visible(owner text, model text) RETURNS boolean
+CREATE FUNCTION mlplat._job_visible(owner text, model text, queued_at timestamptz) RETURNS boolean
 LANGUAGE C STABLE STRICT PARALLEL RESTRICTED
 AS 'MODULE_PATHNAME', 'mlplat_job_visible';
-COMMENT ON FUNCTION mlplat._job_visible(text, text) IS 'whether the current role may see a job of this owner on this model, for the views';
-GRANT EXECUTE ON FUNCTION mlplat._job_visible(text, text) TO PUBLIC;
+COMMENT ON FUNCTION mlplat._job_visible(text, text, timestamptz) IS 'whether the current role may see a job of this owner on this model, for the views';
+GRANT EXECUTE ON FUNCTION mlplat._job_visible(text, text, timestamptz) TO PUBLIC;
 
 CREATE VIEW ml_jobs WITH (security_barrier) AS
 SELECT r.job, r.model, r.version, r.state,
@@ -54,7 +54,9 @@ FROM (
 		e.phase, COALESCE(j.queued_at, e.started_at) AS queued_at, COALESCE(e.started_at, j.started_at) AS started_at, e.finished_at,
 		e.peak_memory, e.sqlstate, e.message, COALESCE(e.owner, j.owner) AS owner
 	FROM mlplat.job j FULL JOIN mlplat.job_end e ON e.job OPERATOR(pg_catalog.=) j.job
-	WHERE mlplat._job_visible(COALESCE(e.owner, j.owner), COALESCE(e.model, j.model))
+	-- What came to be a version belongs to its model; what failed may be of an earlier model of the name, with errors that are nobody else's business.
+	WHERE mlplat._job_visible(COALESCE(e.owner, j.owner), COALESCE(e.model, j.model),
+		CASE WHEN e.state OPERATOR(pg_catalog.=) 'succeeded' THEN 'infinity' ELSE COALESCE(j.queued_at, e.started_at, '-infinity') END)
 ) r LEFT JOIN mlplat._job_progress() p ON p.job OPERATOR(pg_catalog.=) r.job AND r.finished_at IS NULL;
 COMMENT ON VIEW ml_jobs IS 'training runs: queued, running and ended; one''s own and those on models one may read';
 COMMENT ON COLUMN ml_jobs.job IS 'number of the run';
@@ -92,7 +94,7 @@ FROM (
 			JOIN mlplat._job_progress() p ON p.job OPERATOR(pg_catalog.=) j.job
 			CROSS JOIN LATERAL (VALUES ('train', p.train_loss), ('validation', p.validation_loss)) AS l (split, value)
 		WHERE p.iteration OPERATOR(pg_catalog.>) 0 AND l.value IS NOT NULL
-			AND mlplat._job_visible(j.owner, j.model)
+			AND mlplat._job_visible(j.owner, j.model, j.queued_at)
 	) r
 ) a;
 COMMENT ON VIEW ml_training_history IS 'losses by iteration: of each version one may read, and the newest iteration of each run under way (its version is null)';

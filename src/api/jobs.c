@@ -127,5 +127,6 @@ mlplat_job_state(PG_FUNCTION_ARGS)
 Datum
 mlplat_job_visible(PG_FUNCTION_ARGS)
 {
-	PG_RETURN_BOOL(ml_job_visible(text_to_cstring(PG_GETARG_TEXT_PP(0)), text_to_cstring(PG_GETARG_TEXT_PP(1))));
+	PG_RETURN_BOOL(ml_job_visible(text_to_cstring(PG_GETARG_TEXT_PP(0)), text_to_cstring(PG_GETARG_TEXT_PP(1)),
+								  PG_GETARG_TIMESTAMPTZ(2)));
 }

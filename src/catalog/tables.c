@@ -17,6 +17,7 @@
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
+#include "utils/timestamp.h"
 
 #include "catalog/catalog.h"
 #include "catalog/resolve.h"
@@ -70,6 +71,7 @@ read_model(HeapTuple tuple, TupleDesc desc, void *into)
 
 	row->model_id = DatumGetInt64(column(tuple, desc, "model_id"));
 	row->last_version = DatumGetInt32(column(tuple, desc, "last_version"));
+	row->created_at = DatumGetTimestampTz(column(tuple, desc, "created_at"));
 	row->xmin = HeapTupleHeaderGetXmin(tuple->t_data);
 	namestrcpy(&row->name, name);
 	pfree(name);

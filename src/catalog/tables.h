@@ -11,6 +11,7 @@
 
 #include "postgres.h"
 
+#include "datatype/timestamp.h"
 #include "utils/snapshot.h"
 
 typedef struct MlModelRow
@@ -18,6 +19,7 @@ typedef struct MlModelRow
 	int64		model_id;
 	NameData	name;
 	int32		last_version;
+	TimestampTz created_at;
 	TransactionId xmin;
 } MlModelRow;
 

@@ -11,6 +11,7 @@
 #include "catalog/job.h"
 #include "catalog/model.h"
 #include "catalog/pg_authid.h"
+#include "catalog/tables.h"
 #include "miscadmin.h"
 #include "pg/locks.h"
 #include "pg/progress.h"
@@ -32,26 +33,26 @@
 #define KICK_MS 1000
 
 bool
-ml_job_visible(const char *owner, const char *model)
+ml_job_visible(const char *owner, const char *model, TimestampTz queued_at)
 {
 	Oid			role = get_role_oid(owner, true);
-	int64		model_id;
+	MlModelRow	row;
 
 	if (OidIsValid(role) && has_privs_of_role(GetUserId(), role))
 		return true;
 	if (has_privs_of_role(GetUserId(), ROLE_PG_READ_ALL_STATS))
 		return true;
-	model_id = ml_model_find(model, NULL);
-	return model_id != 0 && ml_model_privilege(model_id, GetUserId(), GetActiveSnapshot()) >= ML_PRIVILEGE_READ;
+	return ml_model_read(model, GetActiveSnapshot(), &row) && queued_at >= row.created_at &&
+		ml_model_privilege(row.model_id, GetUserId(), GetActiveSnapshot()) >= ML_PRIVILEGE_READ;
 }
 
-/* The job as the current role may see it: to anybody else it does not exist. */
+/* The job as the current role may see it: to anybody else it does not exist.  A state alone gives nothing away. */
 static MlJobState *
 require_job(int64 job)
 {
 	MlJobState *state = ml_job_state(job);
 
-	if (state == NULL || !ml_job_visible(state->owner, state->model))
+	if (state == NULL || !ml_job_visible(state->owner, state->model, DT_NOEND))
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_OBJECT),
 				 errmsg("job " INT64_FORMAT " does not exist", job),

@@ -154,6 +154,16 @@ FROM unnest('{ml_models,ml_versions,ml_metrics,ml_training_history,ml_jobs,ml_de
 	unnest('{regress_owner,regress_stranger}'::text[]) role,
 	as_role(role, format('SELECT count(*) FROM %I WHERE overheard(model)', v)) answer;
 
+-- What failed before there was a model of the name is not shown to whoever takes the name later.
+INSERT INTO mlplat.job_end (job, state, model, owner, sqlstate, message, started_at)
+	VALUES (-1, 'failed', 'unborn', 'regress_owner', '22P02', 'invalid input syntax for type integer: "secret"', now());
+SELECT is(as_role('regress_stranger', $$SELECT version FROM ml_train('linear_regression', 'points', 'y', model => 'unborn', id => 'id')$$), '1', 'the name is free');
+SELECT is(as_role('regress_stranger', $$SELECT count(*) FROM ml_jobs WHERE model = 'unborn' AND state = 'failed'$$), '0', 'its new owner does not see what others tried before');
+SELECT is(as_role('regress_owner', $$SELECT count(*) FROM ml_jobs WHERE model = 'unborn' AND state = 'failed'$$), '1', 'they do');
+INSERT INTO mlplat.job_end (job, state, model, owner, sqlstate, message, started_at)
+	VALUES (-2, 'failed', 'unborn', 'regress_owner', '22P02', 'later', clock_timestamp());
+SELECT is(as_role('regress_stranger', $$SELECT string_agg(message, ',') FROM ml_jobs WHERE model = 'unborn' AND state = 'failed'$$), 'later', 'but what is tried on it since');
+
 -- Owners change like those of tables.
 SELECT throws_ok('DROP ROLE regress_owner', '2BP01');
 REASSIGN OWNED BY regress_owner TO regress_member;

@@ -124,7 +124,7 @@ SET ROLE regress_train_arguments;
 SELECT count(*) FROM mlplat._job_progress();
 SELECT mlplat._job_state(NULL, NULL, NULL, NULL, NULL), mlplat._job_state(-1, true, NULL, 0, 1),
 	mlplat._job_state(9223372036854775807, NULL, NULL, NULL, NULL);
-SELECT mlplat._job_visible('no such role', 'no such model'), mlplat._job_visible(NULL, NULL);
+SELECT mlplat._job_visible('no such role', 'no such model', now()), mlplat._job_visible(NULL, NULL, NULL);
 INSERT INTO mlplat.job_end (job, state, model, owner) VALUES (1, 'succeeded', 'x', 'y');
 SELECT * FROM mlplat.job;
 RESET ROLE;
