@@ -2,6 +2,7 @@
 
   peers.py FILE.csv TASK MODEL REPEATS THREADS
   peers.py explain FILE.csv LEAVES ROWS REPEATS
+  peers.py fit FILE.bin COLUMNS ROWS TASK REPEATS THREADS
   peers.py names
 
 FILE has a header; its last two columns are the target and the part ("train" or "test").  The time is that of fit() alone:
@@ -65,6 +66,27 @@ def make(model, task, threads):
     return LinearRegression(n_jobs=threads)
 
 
+def fit(path, columns, rows, task, repeats, threads):
+    """XGBoost on float32 rows that fit_kernel has written: binning and 100 trees of 31 leaves."""
+    import xgboost
+    table = np.fromfile(path, np.float32).reshape(-1, columns + 1)
+    x, y = np.ascontiguousarray(table[:, :-1]), table[:, -1]
+    settings = {"objective": "reg:squarederror" if task == "regression" else "binary:logistic", "max_leaves": 31, "max_depth": 0,
+                "grow_policy": "lossguide", "eta": 0.1, "tree_method": "hist", "max_bin": 255, "lambda": 0, "min_child_weight": 1e-3,
+                "nthread": threads, "verbosity": 0}
+    seconds = []
+    for _ in range(repeats):
+        began = time.perf_counter()
+        fitted = xgboost.train(settings, xgboost.DMatrix(x[:rows], y[:rows], nthread=threads), 100)
+        seconds.append(time.perf_counter() - began)
+    score = fitted.predict(xgboost.DMatrix(x[rows:], nthread=threads))
+    if task == "regression":
+        score = float(np.sqrt(np.mean((score - y[rows:]) ** 2)))
+    else:
+        score = auc(y[rows:], np.column_stack([1 - score, score]))
+    return {"seconds": statistics.median(seconds), "score": float(score)}
+
+
 def explain(path, leaves, rows, repeats):
     """Contributions of so many rows by XGBoost on one thread."""
     import xgboost
@@ -85,6 +107,9 @@ def explain(path, leaves, rows, repeats):
 def main():
     if sys.argv[1] == "names":
         print(json.dumps(names()))
+        return
+    if sys.argv[1] == "fit":
+        print(json.dumps(fit(sys.argv[2], int(sys.argv[3]), int(sys.argv[4]), sys.argv[5], int(sys.argv[6]), int(sys.argv[7]))))
         return
     if sys.argv[1] == "explain":
         explain(sys.argv[2], int(sys.argv[3]), int(sys.argv[4]), int(sys.argv[5]))
