@@ -17,7 +17,7 @@
 
 /* Below this many histogram entries one thread searches them faster than two. */
 #define SERIAL_ENTRIES 8192
-/* Columns that one task searches. */
+/* Narrow columns that one task searches; of wide ones, whose rows are counted first, it takes one. */
 #define SEARCH_COLUMNS 4
 
 /* The search for the best splits of one leaf, or of two siblings at once. */
@@ -142,10 +142,17 @@ static void
 search_task(void *arg, size_t task, int thread)
 {
 	const SearchJob *job = arg;
-	int			columns = job->grower->n_narrow + job->grower->n_wide;
-	int			begin = (int) task * SEARCH_COLUMNS;
-	int			end = begin + SEARCH_COLUMNS < columns ? begin + SEARCH_COLUMNS : columns;
+	int			narrow = job->grower->n_narrow;
+	int			wide = job->grower->n_wide;
+	int			begin = narrow + (int) task;
+	int			end = begin + 1;
 
+	/* The long ones come first. */
+	if ((int) task >= wide)
+	{
+		begin = ((int) task - wide) * SEARCH_COLUMNS;
+		end = begin + SEARCH_COLUMNS < narrow ? begin + SEARCH_COLUMNS : narrow;
+	}
 	search_columns(job, begin, end, &job->grower->room[thread]);
 }
 
@@ -160,7 +167,7 @@ search(MlEnv *env, SearchJob *job, MlGbdtRoom *room)
 	if (!job->shared || (grower->n_wide == 0 && grower->bins->offset[grower->bins->n_narrow] <= SERIAL_ENTRIES))
 		search_columns(job, 0, columns, room);
 	else
-		ML_TRY(ml_pool_run(env, ((size_t) columns + SEARCH_COLUMNS - 1) / SEARCH_COLUMNS, search_task, job));
+		ML_TRY(ml_pool_run(env, (size_t) (grower->n_wide + (grower->n_narrow + SEARCH_COLUMNS - 1) / SEARCH_COLUMNS), search_task, job));
 	for (int which = 0; which < 2; which++)
 	{
 		if (job->leaf[which] == NULL)
