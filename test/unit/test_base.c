@@ -312,6 +312,14 @@ cancel_after_a_while(void *state)
 	return ++*asked > 20;
 }
 
+/* Sleeps, so that no helper can finish them all before the caller has asked often enough. */
+static void
+slow_task(void *arg, size_t task, int thread)
+{
+	tally_task(arg, task, thread);
+	usleep(200);
+}
+
 static void
 test_cancel(int threads)
 {
@@ -322,7 +330,7 @@ test_cancel(int threads)
 
 	env->canceled = cancel_after_a_while;
 	env->state = &asked;
-	CHECK_STATUS(env, ml_pool_run(env, TASKS, tally_task, &tally), ML_CANCELED);
+	CHECK_STATUS(env, ml_pool_run(env, TASKS, slow_task, &tally), ML_CANCELED);
 	for (int i = 0; i < TASKS; i++)
 		done += tally.count[i];
 	CHECK(done < TASKS);
