@@ -19,7 +19,7 @@ my $short = q{ml_train('linear_regression', 't', 'y', model => 'short')};
 # -- one slot, synchronous
 
 my $holder = session("SELECT $long");
-wait_until("SELECT EXISTS (SELECT FROM ml_jobs WHERE model = 'long' AND phase = 'fit')");
+wait_until("SELECT EXISTS (SELECT FROM ml_jobs WHERE model = 'long' AND state = 'running' AND phase = 'fit')");
 
 my ($status, $out, $err) = $node->psql('postgres', "SET lock_timeout = '500ms'; SELECT $short");
 like($err, qr/NOTICE:  waiting, for all 1 slots for training runs are taken/, 'who must wait is told so');
@@ -85,7 +85,7 @@ pass('then nobody is left');
 $node->safe_psql('postgres', 'CREATE TABLE u AS SELECT * FROM t');
 my $signal = session('SELECT pg_advisory_lock(7); SELECT pg_sleep(60)');
 $holder = session("SELECT $long");
-wait_until("SELECT EXISTS (SELECT FROM ml_jobs WHERE model = 'long' AND phase = 'fit')");
+wait_until("SELECT EXISTS (SELECT FROM ml_jobs WHERE model = 'long' AND state = 'running' AND phase = 'fit')");
 $node->safe_psql('postgres', q{SELECT ml_train_async('linear_regression', 'u', 'y', model => 'crossed')});
 my $crossing = session("BEGIN; LOCK TABLE u; SELECT pg_advisory_lock(7); SELECT $short");
 wait_until("SELECT EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND objid = 7 AND NOT granted)");
