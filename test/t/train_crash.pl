@@ -33,7 +33,7 @@ is($node->safe_psql('postgres', "SELECT count(*) FROM pg_stat_activity WHERE bac
 for my $victim ([ 'the worker', "application_name = 'mlplat train served'" ], [ 'the session', "query LIKE 'SELECT ml_train(%'" ])
 {
 	my $session = session("SELECT $slow");
-	wait_until("SELECT EXISTS (SELECT FROM ml_jobs WHERE model = 'served' AND phase = 'fit')");
+	wait_until("SELECT EXISTS (SELECT FROM ml_jobs WHERE model = 'served' AND state = 'running' AND phase = 'fit')");
 	my $job = $node->safe_psql('postgres', "SELECT job FROM ml_jobs WHERE model = 'served' AND state = 'running'");
 	kill_one($victim->[1]);
 	eval { $session->{handle}->finish };

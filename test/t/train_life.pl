@@ -78,7 +78,7 @@ is($node->safe_psql('restored', "SELECT version FROM ml_train('linear_regression
 
 # a synchronous run is in the way of DROP EXTENSION like any statement that uses it
 my $sync = session('restored', "SELECT ml_train$slow");
-wait_until('restored', "SELECT EXISTS (SELECT FROM ml_jobs WHERE model = 'slow' AND phase = 'fit')");
+wait_until('restored', "SELECT EXISTS (SELECT FROM ml_jobs WHERE model = 'slow' AND state = 'running' AND phase = 'fit')");
 my ($status, $out, $err) = $node->psql('restored', "SET lock_timeout = '500ms'; DROP EXTENSION mlplat CASCADE");
 like($err, qr/canceling statement due to lock timeout/, 'DROP EXTENSION waits for a synchronous run');
 $node->safe_psql('restored', "SELECT ml_cancel(job) FROM ml_jobs WHERE state = 'running'");
