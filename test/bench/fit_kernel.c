@@ -3,19 +3,17 @@
  *	  What fitting a gbdt model costs, without SQL around it.
  *
  *	  fit_kernel [higgs|reg|flights|digits] [rows] [leaves] [trees] [repeats] [threads ...]
- *	  fit_kernel export higgs|reg|flights|digits rows file
  *
  * Per number of threads the median of the repeats, taken in turns: seconds of
  * binning (with the first tree) and of boosting, processor seconds of both, and peak memory of the
  * arena; then quality on 200,000 rows of the same kind, and a checksum of the
- * model, which must be the same for every number of threads.  "export" writes
- * the same rows as float32, for peers: n x (p + 1), the target last, training
- * rows first, then the test rows.
+ * model, which must be the same for every number of threads.  make_data
+ * writes the same rows for peers.
  *-------------------------------------------------------------------------
  */
 #include "../unit/gbdt_data.h"
+#include "data.h"
 
-#include <math.h>
 #include <sys/resource.h>
 #include <time.h>
 
@@ -44,121 +42,6 @@ processor_seconds(void)
 		(double) u.ru_stime.tv_sec + 1e-6 * (double) u.ru_stime.tv_usec;
 }
 
-/* ---- data, as float32 that a peer reads the same way ---- */
-
-static double
-uniform(uint64_t stream, size_t i)
-{
-	return ml_rng_uniform(11, stream, i);
-}
-
-static double
-normal(uint64_t stream, size_t i)
-{
-	return sqrt(-2 * log(1 - uniform(2 * stream + 1000, i))) * cos(6.283185307179586 * uniform(2 * stream + 1001, i));
-}
-
-static double
-higgs_logit(const double *x)
-{
-	double		s = 1.1 * sin(1.3 * x[0]) * x[1] + 0.9 * fabs(x[2]) - 0.8 * (x[3] > 0.4) * x[4] + 0.7 * x[5] * x[6]
-		+ 0.6 * tanh(2 * x[7] * x[8]) + 0.8 * (x[9] * x[10] > 0.3) - 0.5 * x[11] * x[11] + 0.5 * x[21]
-		+ 0.5 * log(x[22] + 0.1) - 0.6 * x[23]
-		+ 0.9 * ((x[24] - 1) * (x[24] - 1) + (x[25] - 1) * (x[25] - 1) < 0.5) + 0.4 * x[26] * (x[27] > 1);
-
-	return 1.25 * (s - 0.05);
-}
-
-/* Physics-like: 21 normal columns, 7 skewed ones, two with few values, two that follow from others. */
-static double
-higgs_row(size_t i, double *x)
-{
-	for (int f = 0; f < 21; f++)
-		x[f] = (float) normal((uint64_t) f, i);
-	for (int f = 21; f < 28; f++)
-		x[f] = (float) -log(1 - uniform((uint64_t) f, i));
-	x[12] = round(x[12] * 2) / 2;
-	x[13] = x[13] > 0.8;
-	x[14] = (float) (0.7 * x[0] + 0.3 * x[14]);
-	x[15] = (float) (x[1] * x[2]);
-	return uniform(99, i) < 1 / (1 + exp(-higgs_logit(x)));
-}
-
-static double
-reg_row(size_t i, double *x)
-{
-	double		y;
-
-	for (int f = 0; f < 20; f++)
-		x[f] = (float) uniform((uint64_t) f, i);
-	y = 10 * sin(M_PI * x[0] * x[1]) + 20 * (x[2] - .5) * (x[2] - .5) + 10 * x[3] + 5 * x[4] + 3 * (x[15] > .5) * x[16];
-	for (int f = 5; f < 15; f++)
-		y += x[f] * normal(500, (size_t) f);
-	return (float) (y + normal(98, i));
-}
-
-/* Four numbers, then four categories of 7, 20, 300 and 5000 levels, the later ones unevenly frequent. */
-static const int flights_levels[4] = {7, 20, 300, 5000};
-
-static double
-flights_row(size_t i, double *x)
-{
-	double		s = -1.6;
-
-	x[0] = (float) (uniform(0, i) * 24);
-	x[1] = (float) exp(6.4 + .7 * normal(1, i));
-	x[2] = (float) (-5 * log((1 - uniform(2, i)) * (1 - uniform(3, i))));
-	x[3] = (float) normal(4, i);
-	for (int c = 0; c < 4; c++)
-	{
-		double		u = uniform(10 + (uint64_t) c, i);
-		int			k = (int) (pow(u, c == 0 ? 1 : 5) * flights_levels[c]);
-
-		x[4 + c] = (k * 7919 + 13) % flights_levels[c];
-		s += (.3 + .17 * c) * normal(600 + (uint64_t) c, (size_t) x[4 + c]);
-	}
-	s += .5 * normal(700, (size_t) (x[4] * 20 + x[5])) + .09 * (x[0] - 8) * (x[0] > 8)
-		+ .6 * pow(fmax(x[3], 0), 1.5) - .15 * log(x[1] / 600) + .01 * x[2];
-	return uniform(97, i) < 1 / (1 + exp(-1.1 * s));
-}
-
-/* Ten classes, sixty-four columns of few values each. */
-static double
-digits_row(size_t i, double *x)
-{
-	size_t		k = ml_rng_u64(12, 96, i) % 10;
-
-	for (int f = 0; f < 64; f++)
-		x[f] = fmin(16, fmax(0, round(8 + 6 * normal(800 + (uint64_t) f, k) + 5 * normal((uint64_t) f, i))));
-	return (double) k;
-}
-
-typedef struct Kind
-{
-	const char *name;
-	int			p;
-	int			numbers;		/* the rest are categories */
-	int			classes;
-	double		(*row) (size_t i, double *x);
-} Kind;
-
-static const Kind kinds[] = {
-	{"higgs", 28, 28, 2, higgs_row},
-	{"reg", 20, 20, 0, reg_row},
-	{"flights", 8, 4, 2, flights_row},
-	{"digits", 64, 64, 10, digits_row}
-};
-
-static const Kind *
-kind_named(const char *name)
-{
-	for (size_t k = 0; k < sizeof(kinds) / sizeof(kinds[0]); k++)
-		if (strcmp(kinds[k].name, name) == 0)
-			return &kinds[k];
-	printf("no data called \"%s\"\n", name);
-	exit(2);
-}
-
 static MlDataset *
 make_data(MlEnv *env, const Kind *kind, size_t n)
 {
@@ -179,23 +62,6 @@ make_data(MlEnv *env, const Kind *kind, size_t n)
 		}
 	}
 	return data;
-}
-
-static int
-export_rows(const Kind *kind, size_t n, const char *path)
-{
-	FILE	   *file = fopen(path, "wb");
-	double		x[65];
-	float		row[65];
-
-	for (size_t i = 0; file != NULL && i < n + TEST_ROWS; i++)
-	{
-		x[kind->p] = kind->row(i, x);
-		for (int f = 0; f <= kind->p; f++)
-			row[f] = (float) x[f];
-		fwrite(row, sizeof(float), (size_t) kind->p + 1, file);
-	}
-	return file == NULL || fclose(file) != 0;
 }
 
 /* ---- quality ---- */
@@ -326,8 +192,8 @@ fit(MlEnv *env, const MlDataset *data, const char *settings, Run *run, int repea
 int
 main(int argc, char **argv)
 {
-	const Kind *kind = kind_named(argc > 1 && strcmp(argv[1], "export") == 0 ? argv[2] : argc > 1 ? argv[1] : "higgs");
-	size_t		n = argc > 2 ? strtoul(argv[strcmp(argv[1], "export") == 0 ? 3 : 2], NULL, 10) : 1000000;
+	const Kind *kind = kind_named(argc > 1 ? argv[1] : "higgs");
+	size_t		n = argc > 2 ? strtoul(argv[2], NULL, 10) : 1000000;
 	int			leaves = argc > 3 ? atoi(argv[3]) : 31;
 	int			trees = argc > 4 ? atoi(argv[4]) : 100;
 	int			repeats = argc > 5 ? atoi(argv[5]) : 3;
@@ -338,8 +204,6 @@ main(int argc, char **argv)
 	MlEnv	   *data_env = unit_env(1);
 	MlDataset  *data;
 
-	if (argc == 5 && strcmp(argv[1], "export") == 0)
-		return export_rows(kind, n, argv[4]);
 	for (int a = 6; a < argc && a - 6 < MAX_RUNS; a++)
 	{
 		run[a - 6].threads = atoi(argv[a]);

@@ -1,15 +1,21 @@
-"""The peers of test/bench/run: fits XGBoost and scikit-learn on the same rows, prints one JSON object a line.
+"""The peers of test/bench/run: runs XGBoost, scikit-learn and pandas on the same rows, prints one JSON object.
 
-  peers.py FILE.csv TASK MODEL REPEATS THREADS
-  peers.py explain FILE.csv LEAVES ROWS REPEATS
-  peers.py fit FILE.bin COLUMNS ROWS TASK REPEATS THREADS
   peers.py names
+  peers.py csv FILE.csv TASK MODEL REPEATS THREADS       last two columns: the target and the part ("train" or "test")
+  peers.py explain FILE.csv LEAVES ROWS REPEATS
+  peers.py gbdt FILE.f32 COLUMNS ROWS TASK LEAVES CATEGORIES REPEATS THREADS
+  peers.py predict FILE.f32 COLUMNS ROWS REPEATS
+  peers.py export TABLE DIRECTORY THREADS                through psql, which finds the server by its environment
+  peers.py algorithm NAME FILE.f32 COLUMNS ROWS REPEATS THREADS
 
-FILE has a header; its last two columns are the target and the part ("train" or "test").  The time is that of fit() alone:
-the rows are in arrays already, which they are not when mlplat starts.
+A .f32 file (make_data) holds float32 rows, the target last, first the ROWS for training, then those for the test; the last CATEGORIES columns are
+codes.  The time is that of the library alone: the rows are in arrays already, which they are not when mlplat starts.
 """
 import json
+import os
+import resource
 import statistics
+import subprocess
 import sys
 import time
 import warnings
@@ -22,7 +28,7 @@ warnings.filterwarnings("ignore")
 def names():
     """Peers that this machine has, with their versions."""
     found = {}
-    for name in ("sklearn", "xgboost"):
+    for name in ("sklearn", "xgboost", "lightgbm", "pandas", "numpy"):
         try:
             found[name] = __import__(name).__version__
         except ImportError:
@@ -30,14 +36,33 @@ def names():
     return found
 
 
-def load(path):
+def timed(repeats, work):
+    """The median of the seconds of so many runs, and what the last one returned."""
+    seconds = []
+    for _ in range(repeats):
+        began = time.perf_counter()
+        result = work()
+        seconds.append(time.perf_counter() - began)
+    return statistics.median(seconds), result
+
+
+def peak_memory():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+
+def load_csv(path):
     with open(path) as file:
-        columns = file.readline().strip().split(",")
+        file.readline()
         rows = [line.rstrip("\n").split(",") for line in file]
     table = np.array([[float(v) if v else np.nan for v in row[:-1]] for row in rows])
     train = np.array([row[-1] == "train" for row in rows])
     x, y = np.ascontiguousarray(table[:, :-1]), table[:, -1]
-    return x[train], y[train], x[~train], y[~train], columns
+    return x[train], y[train], x[~train], y[~train]
+
+
+def load_float32(path, columns):
+    table = np.fromfile(path, np.float32).reshape(-1, columns + 1)
+    return np.ascontiguousarray(table[:, :-1]), table[:, -1].copy()
 
 
 def auc(y, score):
@@ -45,7 +70,11 @@ def auc(y, score):
     from sklearn.metrics import roc_auc_score
     if score.ndim == 2 and score.shape[1] > 2:
         return roc_auc_score(y, score, multi_class="ovr", average="macro")
-    return roc_auc_score(y, score[:, 1])
+    return roc_auc_score(y, score if score.ndim == 1 else score[:, 1])
+
+
+def rmse(y, predicted):
+    return float(np.sqrt(np.mean((predicted - y) ** 2)))
 
 
 def make(model, task, threads):
@@ -66,70 +95,119 @@ def make(model, task, threads):
     return LinearRegression(n_jobs=threads)
 
 
-def fit(path, columns, rows, task, repeats, threads):
-    """XGBoost on float32 rows that fit_kernel has written: binning and 100 trees of 31 leaves."""
+def csv(path, task, model, repeats, threads):
+    x, y, x_test, y_test = load_csv(path)
+    seconds, fitted = timed(int(repeats), lambda: make(model, task, int(threads)).fit(x, y))
+    score = rmse(y_test, fitted.predict(x_test)) if task == "regression" else auc(y_test, fitted.predict_proba(x_test))
+    return {"seconds": seconds, "score": float(score)}
+
+
+def boosting(task, leaves, threads):
+    return {"objective": "reg:squarederror" if task == "regression" else "binary:logistic", "max_leaves": leaves, "max_depth": 0,
+            "grow_policy": "lossguide", "eta": 0.1, "tree_method": "hist", "max_bin": 255, "lambda": 0, "min_child_weight": 1e-3,
+            "nthread": threads, "verbosity": 0}
+
+
+def gbdt(path, columns, rows, task, leaves, categories, repeats, threads):
+    """XGBoost: binning, and 100 trees."""
     import xgboost
-    table = np.fromfile(path, np.float32).reshape(-1, columns + 1)
-    x, y = np.ascontiguousarray(table[:, :-1]), table[:, -1]
-    settings = {"objective": "reg:squarederror" if task == "regression" else "binary:logistic", "max_leaves": 31, "max_depth": 0,
-                "grow_policy": "lossguide", "eta": 0.1, "tree_method": "hist", "max_bin": 255, "lambda": 0, "min_child_weight": 1e-3,
-                "nthread": threads, "verbosity": 0}
-    seconds = []
-    for _ in range(repeats):
+    columns, rows, leaves, categories, threads = int(columns), int(rows), int(leaves), int(categories), int(threads)
+    x, y = load_float32(path, columns)
+    kinds = ["q"] * (columns - categories) + ["c"] * categories
+    categorical = {"feature_types": kinds, "enable_categorical": True} if categories else {}
+    bin_seconds, boost_seconds = [], []
+    for _ in range(int(repeats)):
         began = time.perf_counter()
-        fitted = xgboost.train(settings, xgboost.DMatrix(x[:rows], y[:rows], nthread=threads), 100)
-        seconds.append(time.perf_counter() - began)
-    score = fitted.predict(xgboost.DMatrix(x[rows:], nthread=threads))
-    if task == "regression":
-        score = float(np.sqrt(np.mean((score - y[rows:]) ** 2)))
-    else:
-        score = auc(y[rows:], np.column_stack([1 - score, score]))
-    return {"seconds": statistics.median(seconds), "score": float(score)}
+        bins = xgboost.QuantileDMatrix(x[:rows], y[:rows], max_bin=255, nthread=threads, **categorical)
+        between = time.perf_counter()
+        fitted = xgboost.train(boosting(task, leaves, threads), bins, 100)
+        boost_seconds.append(time.perf_counter() - between)
+        bin_seconds.append(between - began)
+    memory = peak_memory()
+    score = fitted.predict(xgboost.DMatrix(x[rows:], nthread=threads, **categorical))
+    score = rmse(y[rows:], score) if task == "regression" else auc(y[rows:], score)
+    return {"seconds": statistics.median(map(sum, zip(bin_seconds, boost_seconds))), "bin": statistics.median(bin_seconds),
+            "boost": statistics.median(boost_seconds), "score": float(score), "memory": memory}
+
+
+def predict(path, columns, rows, repeats):
+    """XGBoost predicting in one batch on one thread: the faster of its two ways."""
+    import xgboost
+    columns, rows = int(columns), int(rows)
+    x, y = load_float32(path, columns)
+    fitted = xgboost.train(boosting("classification", 31, 2), xgboost.QuantileDMatrix(x[:100000], y[:100000], max_bin=255), 100)
+    fitted.set_param({"nthread": 1})
+    matrix, _ = timed(int(repeats), lambda: fitted.predict(xgboost.DMatrix(x[:rows], nthread=1)))
+    inplace, _ = timed(int(repeats), lambda: fitted.inplace_predict(x[:rows]))
+    return {"rows_per_s": rows / min(matrix, inplace)}
+
+
+def export(table, directory, threads):
+    """Rows out by COPY, pandas, XGBoost, predictions back by COPY; seconds of each."""
+    import pandas
+    import xgboost
+    psql = ["psql", "-X", "-q", "-v", "ON_ERROR_STOP=1", "-c"]
+    rows_file, scores_file = os.path.join(directory, "rows.csv"), os.path.join(directory, "scores.csv")
+    marks = [time.perf_counter()]
+    subprocess.run(psql + [f"COPY {table} TO STDOUT (FORMAT csv, HEADER)"], stdout=open(rows_file, "w"), check=True)
+    marks.append(time.perf_counter())
+    frame = pandas.read_csv(rows_file)
+    marks.append(time.perf_counter())
+    x = frame.drop(columns=["id", "y"]).to_numpy(np.float32)
+    fitted = xgboost.train(boosting("classification", 31, int(threads)),
+                           xgboost.QuantileDMatrix(x, frame["y"].map({"t": 1, "f": 0}), max_bin=255, nthread=int(threads)), 100)
+    scores = fitted.inplace_predict(x)
+    marks.append(time.perf_counter())
+    pandas.DataFrame({"id": frame["id"], "score": scores}).to_csv(scores_file, index=False)
+    subprocess.run(psql + ["CREATE TABLE scores_back (id int, score float8)"], check=True)
+    subprocess.run(psql + ["COPY scores_back FROM STDIN (FORMAT csv, HEADER)"], stdin=open(scores_file), check=True)
+    marks.append(time.perf_counter())
+    subprocess.run(psql + ["DROP TABLE scores_back"], check=True)
+    steps = [b - a for a, b in zip(marks, marks[1:])]
+    return {"seconds": sum(steps), "out": steps[0], "load": steps[1], "fit": steps[2], "back": steps[3]}
 
 
 def explain(path, leaves, rows, repeats):
     """Contributions of so many rows by XGBoost on one thread."""
     import xgboost
-    x, y, x_test, _, _ = load(path)
-    fitted = xgboost.train({"objective": "binary:logistic", "max_leaves": leaves, "max_depth": 0, "grow_policy": "lossguide", "eta": 0.1,
+    x, y, x_test, _ = load_csv(path)
+    fitted = xgboost.train({"objective": "binary:logistic", "max_leaves": int(leaves), "max_depth": 0, "grow_policy": "lossguide", "eta": 0.1,
                             "tree_method": "hist", "max_bin": 256, "lambda": 1, "min_child_weight": 1, "verbosity": 0}, xgboost.DMatrix(x, y), 100)
     fitted.set_param({"nthread": 1})
-    wanted = xgboost.DMatrix(x_test[:rows], nthread=1)
-    seconds = []
-    for _ in range(repeats):
-        began = time.perf_counter()
-        contributions = fitted.predict(wanted, pred_contribs=True)
-        seconds.append(time.perf_counter() - began)
+    wanted = xgboost.DMatrix(x_test[:int(rows)], nthread=1)
+    seconds, contributions = timed(int(repeats), lambda: fitted.predict(wanted, pred_contribs=True))
     error = np.abs(contributions.astype(np.float64).sum(axis=1) - fitted.predict(wanted, output_margin=True)).max()
-    print(json.dumps({"rows_per_s": len(contributions) / statistics.median(seconds), "error": float(error)}))
+    return {"rows_per_s": len(contributions) / seconds, "error": float(error)}
+
+
+def algorithm(name, path, columns, rows, repeats, threads):
+    """scikit-learn's fit with the parameters that parts/algorithms.pl gives to mlplat; quality where it can be compared."""
+    from sklearn import cluster, decomposition, ensemble, linear_model, mixture, naive_bayes, neural_network
+    columns, rows, threads = int(columns), int(rows), int(threads)
+    x, y = load_float32(path, columns)
+    x, y, x_test, y_test = x[:rows], y[:rows], x[rows:], y[rows:]
+    make_it = {
+        "kmeans": lambda: cluster.KMeans(n_clusters=20, n_init=1, max_iter=20, tol=0, random_state=0),
+        "pca": lambda: decomposition.PCA(n_components=10),
+        "logistic_regression": lambda: linear_model.LogisticRegression(n_jobs=threads),
+        "naive_bayes": naive_bayes.GaussianNB,
+        "random_forest": lambda: ensemble.RandomForestClassifier(100, n_jobs=threads, random_state=0),
+        "mlp": lambda: neural_network.MLPClassifier((64, 64), max_iter=1, batch_size=200, random_state=0),
+        "gmm": lambda: mixture.GaussianMixture(10, covariance_type="diag", max_iter=10, tol=0, random_state=0),
+        "elastic_net": lambda: linear_model.ElasticNetCV(l1_ratio=0.5, n_alphas=100, cv=5, n_jobs=threads),
+    }[name]
+    supervised = name not in ("kmeans", "pca", "gmm")
+    seconds, fitted = timed(int(repeats), lambda: make_it().fit(x, y) if supervised else make_it().fit(x))
+    score = {
+        "kmeans": lambda: -fitted.inertia_, "pca": lambda: fitted.explained_variance_ratio_.sum(), "gmm": lambda: fitted.score(x),
+        "elastic_net": lambda: rmse(y_test, fitted.predict(x_test)),
+    }.get(name, lambda: auc(y_test, fitted.predict_proba(x_test)))()
+    return {"seconds": seconds, "score": float(score)}
 
 
 def main():
-    if sys.argv[1] == "names":
-        print(json.dumps(names()))
-        return
-    if sys.argv[1] == "fit":
-        print(json.dumps(fit(sys.argv[2], int(sys.argv[3]), int(sys.argv[4]), sys.argv[5], int(sys.argv[6]), int(sys.argv[7]))))
-        return
-    if sys.argv[1] == "explain":
-        explain(sys.argv[2], int(sys.argv[3]), int(sys.argv[4]), int(sys.argv[5]))
-        return
-    path, task, model, repeats, threads = sys.argv[1], sys.argv[2], sys.argv[3], int(sys.argv[4]), int(sys.argv[5])
-    x, y, x_test, y_test, _ = load(path)
-    seconds = []
-    for _ in range(repeats):
-        fitted = make(model, task, threads)
-        began = time.perf_counter()
-        fitted.fit(x, y)
-        seconds.append(time.perf_counter() - began)
-    if task == "regression":
-        score = float(np.sqrt(np.mean((fitted.predict(x_test) - y_test) ** 2)))
-    else:
-        score = float(auc(y_test, fitted.predict_proba(x_test)))
-    began = time.perf_counter()
-    fitted.predict(x_test) if task == "regression" else fitted.predict_proba(x_test)
-    predict = time.perf_counter() - began
-    print(json.dumps({"seconds": statistics.median(seconds), "score": score, "predict_rows_per_s": len(y_test) / predict}))
+    known = {work.__name__: work for work in (names, csv, explain, gbdt, predict, export, algorithm)}
+    print(json.dumps(known[sys.argv[1]](*sys.argv[2:])))
 
 
 main()
