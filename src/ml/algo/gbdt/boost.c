@@ -397,7 +397,7 @@ MlStatus
 ml_gbdt_fit(MlEnv *env, const MlDataset *data, const MlParams *params, void **model)
 {
 	Boost	   *b = ml_alloc0(env, 1, sizeof(Boost));
-	MlGbdtBinRules bin_rules = {
+	MlBinRules	bin_rules = {
 		.max_bin = (int32_t) ml_param_int(params, ML_GBDT_MAX_BIN),
 		.min_data_in_bin = (int32_t) ml_param_int(params, ML_GBDT_MIN_DATA_IN_BIN),
 		.sample = (size_t) ml_param_int(params, ML_GBDT_SAMPLE_CNT)
@@ -481,7 +481,7 @@ ml_gbdt_memory(const MlSchema *schema, const MlParams *params, size_t n, int thr
 		+ rows * outputs * 16	/* scores, gradients */
 		+ rows * (16 + 4)		/* scaled copies, rows of the bag */
 		+ (objective == ML_GBDT_ABSOLUTE ? rows * 16 : 0)
-		+ sample * (4 + 17.0 * threads) + (double) schema->n_features * (max_bin * 24 + 1024 + threads * (widest + 256) / 8)
+		+ sample * (4 + 17.0 * threads) + (double) schema->n_features * (max_bin * 24 + 8192 + 256 * threads) + all_wide * threads
 		+ ml_param_double(params, ML_GBDT_NUM_ITERATIONS) * outputs * 2 * leaves * (3.0 * sizeof(MlGbdtNode) + sizeof(MlGbdtStep))
 		+ 1048576;
 	if (!(bytes < 0x1p60) || !(entries < 0x1p30))

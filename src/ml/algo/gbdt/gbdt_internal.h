@@ -16,6 +16,7 @@
 #define ML_ALGO_GBDT_INTERNAL_H
 
 #include "ml/algo/gbdt/forest.h"
+#include "ml/data/binner.h"
 
 /* Streams of random numbers under env->seed. */
 enum
@@ -58,8 +59,8 @@ typedef struct MlGbdtColumn
 	uint32_t	n_bins;			/* without missing (and without "other") */
 	uint32_t	missing;		/* the bin of missing values, the last one */
 	uint32_t	present;		/* bins that hold rows */
-	double	   *upper;			/* n_bins-1 thresholds: bin b holds upper[b-1] < x <= upper[b]; then infinities */
-	uint32_t	half;			/* 2 * half - 1 is the length of upper with them */
+	MlBinner	binner;			/* of a number */
+	const double *upper;		/* its n_bins-1 thresholds: bin b holds upper[b-1] < x <= upper[b] */
 	uint8_t    *narrow;			/* bins by row, one of the two is NULL */
 	uint16_t   *wide;
 	int32_t		position;		/* among the row-major columns, -1 for none */
@@ -80,14 +81,7 @@ typedef struct MlGbdtBins
 	uint32_t   *offset;			/* n_narrow + 1: first histogram entry of each narrow column; last: entries in all */
 } MlGbdtBins;
 
-typedef struct MlGbdtBinRules
-{
-	int32_t		max_bin;
-	int32_t		min_data_in_bin;
-	size_t		sample;			/* bin_construct_sample_cnt */
-} MlGbdtBinRules;
-
-extern MlStatus ml_gbdt_bins_make(MlEnv *env, const MlDataset *data, const MlGbdtBinRules *rules, MlGbdtBins *bins);
+extern MlStatus ml_gbdt_bins_make(MlEnv *env, const MlDataset *data, const MlBinRules *rules, MlGbdtBins *bins);
 
 /* ---- objective.c: losses ---- */
 
