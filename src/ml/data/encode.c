@@ -136,13 +136,20 @@ judge_values(const Encoder *e, const MlDataColumn *c)
 	return missing ? WITHOUT_VALUE : CONSTANT;
 }
 
+/* Whether so many rows of such a column could be told apart by it, and nothing be learnt from it. */
+static bool
+may_be_key(const MlColumnSpec *spec, size_t n)
+{
+	return !spec->named && !spec->not_a_key && spec->elements == 0 && spec->logical != ML_LOGICAL_FLOAT && n >= ML_KEY_ROWS;
+}
+
 static MlStatus
 judge(Encoder *e, const MlColumnSpec *spec, const MlDataColumn *c, Verdict *verdict)
 {
 	bool		different;
 
 	*verdict = judge_values(e, c);
-	if (*verdict != USABLE || spec->named || spec->elements > 0 || spec->logical == ML_LOGICAL_FLOAT || e->n < ML_KEY_ROWS)
+	if (*verdict != USABLE || !may_be_key(spec, e->n))
 		return ML_OK;
 	ML_TRY(all_different(e->env, c, e->n < KEY_SAMPLE ? e->n : KEY_SAMPLE, &different));
 	if (different && e->n > KEY_SAMPLE)
@@ -379,5 +386,40 @@ ml_encode(MlEnv *env, MlFrame *frame, const size_t *order, size_t n_train, size_
 	if (schema->n_features == 0)
 		return nothing_left(&e);
 	*excluded = e.excluded;
+	return ML_OK;
+}
+
+/* Of the first n rows. */
+static MlStatus
+differs_everywhere(MlEnv *env, const MlColumn *from, const size_t *order, size_t n, bool *different)
+{
+	Encoder		e = {.env = env, .order = order, .n = n};
+	MlDataColumn column = {NULL, NULL};
+
+	ML_TRY(gather(&e, from, &column));
+	ML_TRY(all_different(env, &column, n, different));
+	ml_release(env, (void *) column.number);
+	ml_release(env, (void *) column.code);
+	return ML_OK;
+}
+
+MlStatus
+ml_encode_find_keys(MlEnv *env, const MlFrame *frame, const size_t *order, size_t n, bool *key)
+{
+	size_t		sample = n < KEY_SAMPLE ? n : KEY_SAMPLE;
+
+	for (int c = 0; c < frame->n_columns; c++)
+	{
+		const MlColumn *from = &frame->columns[c];
+
+		key[c] = false;
+		if ((from->spec.roles & ML_ROLE_FEATURE) == 0 || !may_be_key(&from->spec, n))
+			continue;
+		if (ml_canceled(env))
+			return ml_fail(env, ML_CANCELED, "canceled");
+		ML_TRY(differs_everywhere(env, from, order, sample, &key[c]));
+		if (key[c] && n > sample)
+			ML_TRY(differs_everywhere(env, from, order, n, &key[c]));
+	}
 	return ML_OK;
 }

@@ -21,4 +21,10 @@
 extern MlStatus ml_encode(MlEnv *env, MlFrame *frame, const size_t *order, size_t n_train, size_t n,
 						  MlSchema *schema, MlDataColumn **columns, const char ***excluded);
 
+/*
+ * Which columns of the frame (n_columns) ml_encode() would leave out because they differ in every one of these rows.  The frame
+ * stays as it is.  In a part of the rows a number may differ everywhere and yet be none: ask about all of them.
+ */
+extern MlStatus ml_encode_find_keys(MlEnv *env, const MlFrame *frame, const size_t *order, size_t n, bool *key);
+
 #endif							/* ML_DATA_ENCODE_H */

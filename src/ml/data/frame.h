@@ -40,7 +40,8 @@ typedef enum MlRole
 	ML_ROLE_WEIGHT = 4,
 	ML_ROLE_ID = 8,
 	ML_ROLE_SPLIT = 16,			/* split_by */
-	ML_ROLE_HASH = 32			/* takes part in the row hash only: not stored */
+	ML_ROLE_HASH = 32,			/* takes part in the row hash only: not stored */
+	ML_ROLE_SEGMENT = 64		/* segment_by: a category, whatever its type; several columns may have it */
 } MlRole;
 
 typedef struct MlColumnSpec
@@ -54,6 +55,7 @@ typedef struct MlColumnSpec
 	MlLogicalType logical;
 	int			roles;			/* MlRole bits */
 	bool		named;			/* the user asked for it by name: unusable is an error, not a warning */
+	bool		not_a_key;		/* that it differs in every row is no reason to leave it out */
 	bool		unhashed;		/* another spec of the same source column is the one that is hashed */
 } MlColumnSpec;
 

@@ -91,6 +91,20 @@ predict_all(MlEnv *env, const MlModel *model, const MlJudgeRows *rows)
 	return w.out;
 }
 
+/* Puts what other models have said in place of what this one says. */
+static void
+take_routed(const MlModel *model, const MlJudgeRows *rows, double *out)
+{
+	const MlRouted *routed = rows->routed;
+	size_t		width = (size_t) model->n_out;
+
+	for (size_t i = 0; i < rows->n; i++)
+	{
+		if (routed->has[rows->first + i])
+			memcpy(out + i * width, routed->out + (rows->first + i) * width, width * sizeof(double));
+	}
+}
+
 static MlStatus
 count_confusion(MlEnv *env, const MlModel *model, const MlJudgeRows *rows, const double *out, int64_t **confusion)
 {
@@ -153,6 +167,10 @@ ml_judge(MlEnv *env, const MlModel *model, const MlJudgeRows *rows, MlPartMetric
 	out = predict_all(env, model, rows);
 	if (out == NULL)
 		return env->error.status;
+	if (rows->routed != NULL)
+		take_routed(model, rows, out);
+	if (rows->keep != NULL)
+		memcpy(rows->keep, out, rows->n * (size_t) model->n_out * sizeof(double));
 	ML_TRY(ml_metrics(env, schema->task, schema->n_classes, rows->n, rows->y, out, rows->weight, metrics->metrics, &metrics->count));
 	if (schema->task == ML_TASK_CLASSIFICATION)
 		ML_TRY(count_confusion(env, model, rows, out, &metrics->confusion));

@@ -20,6 +20,13 @@ typedef struct MlJudgeColumn
 	const int32_t *code_of;		/* code -> code of the model; NULL: the same */
 } MlJudgeColumn;
 
+/* What other models have said; the n_out of their answers is that of the model judged. */
+typedef struct MlRouted
+{
+	const bool *has;			/* by "first" and what follows, also where rows are given by "row" */
+	const double *out;			/* as many times n_out */
+} MlRouted;
+
 typedef struct MlJudgeRows
 {
 	const MlJudgeColumn *columns;	/* one for each feature of the model */
@@ -28,6 +35,8 @@ typedef struct MlJudgeRows
 	size_t		n;
 	const double *y;			/* n values or class indexes */
 	const double *weight;		/* n, or NULL */
+	const MlRouted *routed;		/* answers that other models give for some of the rows; NULL: none */
+	double	   *keep;			/* n x n_out, the answers, for whoever wants them; NULL: nobody */
 } MlJudgeRows;
 
 /* Rows "first" to "first + n - 1" of an encoded data set. */

@@ -18,6 +18,7 @@
 #include "ml/data/encode.h"
 #include "ml/data/target.h"
 #include "ml/model/judge.h"
+#include "ml/model/segments.h"
 
 typedef struct Run
 {
@@ -353,10 +354,12 @@ judge_parts(Run *run, const MlDataset *data)
 
 		rows.y = run->y + rows.first;
 		rows.weight = run->weight != NULL ? run->weight + rows.first : NULL;
+		rows.routed = result->segments != NULL ? result->segments->routed : NULL;
+		rows.keep = run->spec->predictions != NULL ? run->spec->predictions + rows.first * (size_t) result->model->n_out : NULL;
 		ML_TRY(ml_judge(env, result->model, &rows, &result->part[p],
 						p == (int) scored ? &result->roc : NULL, p == (int) scored ? &result->n_roc : NULL));
 	}
-	if (scored == ML_PART_TRAIN)
+	if (scored == ML_PART_TRAIN && run->spec->part == NULL)
 		ml_warn(env, "there is no test part: the score is that of the rows the model was trained on");
 	result->metric = ml_primary_metric(run->schema->task, run->schema->n_classes);
 	result->score = ml_judge_score(result->model, &result->part[scored]);
@@ -405,6 +408,41 @@ judge_rival(Run *run)
 	return ML_OK;
 }
 
+static MlStatus
+split(Run *run)
+{
+	const MlTrainSpec *spec = run->spec;
+	const MlFrame *frame = run->frame;
+
+	if (spec->part == NULL)
+		return ml_split(run->env, &spec->split, frame->rows, frame->row_hash, run->class_of, run->schema->n_classes,
+						ml_frame_column(frame, ML_ROLE_SPLIT), run->part);
+	for (size_t i = 0; i < frame->rows; i++)
+	{
+		if (run->part[i] != ML_PART_UNUSED)
+			run->part[i] = spec->part[i];
+	}
+	return ML_OK;
+}
+
+/* A model for each group of rows, while the frame is still whole. */
+static MlStatus
+train_segments(Run *run)
+{
+	MlSegmentRun segments = {
+		.spec = run->spec,
+		.frame = run->frame,
+		.schema = run->schema,
+		.order = run->order,
+		.part = run->part,
+		.n = run->n
+	};
+
+	if (run->spec->segment_min_rows == 0)
+		return ML_OK;
+	return ml_segments_train(run->env, &segments, &run->result->segments);
+}
+
 /* Which rows are for what, with target and weights. */
 static MlStatus
 prepare(Run *run)
@@ -422,8 +460,7 @@ prepare(Run *run)
 	if (run->schema == NULL || run->part == NULL)
 		return env->error.status;
 	ML_TRY(ml_target_prepare(env, run->target, frame->rows, &target_spec, run->schema, run->part, &run->class_of));
-	ML_TRY(ml_split(env, &spec->split, frame->rows, frame->row_hash, run->class_of, run->schema->n_classes,
-					ml_frame_column(frame, ML_ROLE_SPLIT), run->part));
+	ML_TRY(split(run));
 	ML_TRY(arrange(run));
 	ML_TRY(check_parts(run));
 	ML_TRY(gather_target(run));
@@ -448,6 +485,7 @@ ml_pipeline_run(MlEnv *env, const MlTrainSpec *spec, MlFrame *frame, MlTrainResu
 		return ml_fail(env, ML_UNSUPPORTED, "algorithm \"%s\" needs the dense algebra module, which is not loaded", spec->method->name);
 	ML_TRY(prepare(&run));
 	ML_TRY(judge_rival(&run));
+	ML_TRY(train_segments(&run));
 	ML_TRY(ml_encode(env, frame, run.order, run.n_part[ML_PART_TRAIN], run.n, run.schema, &columns, &run.result->excluded));
 	ml_release(env, run.order);
 	ml_release(env, run.part);
@@ -595,6 +633,8 @@ ml_pipeline_memory(const MlTrainSpec *spec, const MlColumnSpec *columns, int n_c
 	 */
 	per_row = 8 + 1 + 4 + 8 + 8 + 16;
 	per_row += (size_t) (32 > 8 * n_classes + 41 ? 32 : 8 * n_classes + 41);
+	if (spec->segment_min_rows > 0)
+		per_row += ML_SEGMENT_ROW_BYTES(n_classes);
 	if (!ml_mul_size(rows, per_row, &data) || !ml_add_size(data, fit, &total))
 		return SIZE_MAX;
 	return total;

@@ -22,6 +22,9 @@ typedef struct MlTrainSpec
 	MlTask		task;			/* forced, or 0: follows from the target (DESIGN 2.2) and what the method can do */
 	MlSplitSpec split;
 	bool		balanced;		/* class_weight => 'balanced': n / (classes * n_class) */
+	size_t		segment_min_rows;	/* with ML_ROLE_SEGMENT columns: a model for each group of so many rows (segments.h); 0: none */
+	const uint8_t *part;		/* MlPart of each row, decided by the run that this one is a part of; NULL: by "split" */
+	double	   *predictions;	/* out, with "part": n_out doubles of each row; NULL: not wanted */
 	const MlModel *rival;		/* an older model to be judged on the test part of this run; NULL: none */
 } MlTrainSpec;
 
@@ -49,6 +52,7 @@ typedef struct MlTrainResult
 	size_t		n_roc;
 	MlRocPoint *roc;			/* at most 1,000 points, thinned evenly; NULL unless two classes */
 	const char **excluded;		/* "column: why" of what was left out, ended by NULL */
+	struct MlSegments *segments;	/* segments.h; NULL: none were asked for */
 } MlTrainResult;
 
 /* The frame's columns are given up: they may be released or reordered. */
