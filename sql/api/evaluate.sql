@@ -43,6 +43,14 @@ COMMENT ON FUNCTION ml_coefficients(text) IS
 	'coefficients of a linear model; the constant is (intercept), the class is NULL where there is one equation';
 GRANT EXECUTE ON FUNCTION ml_coefficients(text) TO PUBLIC;
 
+CREATE FUNCTION ml_model_statistics(model text)
+	RETURNS TABLE (statistic text, value double precision)
+	LANGUAGE c STABLE PARALLEL SAFE COST 1000 ROWS 20
+	AS 'MODULE_PATHNAME', 'ml_model_statistics';
+COMMENT ON FUNCTION ml_model_statistics(text) IS
+	'what is known of the fit of a model as a whole, over its training rows: R squared, deviance, AIC, degrees of freedom and so on, as its algorithm defines them; NULL where one is undefined';
+GRANT EXECUTE ON FUNCTION ml_model_statistics(text) TO PUBLIC;
+
 CREATE FUNCTION ml_features(model text)
 	RETURNS TABLE ("position" int, feature text, source_column text, type text, encoding text)
 	LANGUAGE c STABLE PARALLEL SAFE COST 1000 ROWS 20

@@ -1,6 +1,6 @@
 /*-------------------------------------------------------------------------
  * features.c
- *	  ml_features(), ml_importance(), ml_coefficients(): what is inside a model.
+ *	  ml_features(), ml_importance(), ml_coefficients(), ml_model_statistics(): what is inside a model.
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
@@ -22,6 +22,7 @@
 ML_FUNCTION(ml_features);
 ML_FUNCTION(ml_importance);
 ML_FUNCTION(ml_coefficients);
+ML_FUNCTION(ml_model_statistics);
 
 /* So many categories are named in ml_features().encoding. */
 #define SHOWN_LEVELS 20
@@ -184,6 +185,30 @@ ml_coefficients(PG_FUNCTION_ARGS)
 			values[2 + k] = Float8GetDatum(numbers[k]);
 			nulls[2 + k] = isnan(numbers[k]);
 		}
+		put_row(fcinfo, values, nulls);
+	}
+	ml_env_free(env);
+	return (Datum) 0;
+}
+
+Datum
+ml_model_statistics(PG_FUNCTION_ARGS)
+{
+	MlEnv	   *env = ml_env_create(CurrentMemoryContext, 0, 1);
+	MlServed   *served;
+	MlStatistic *rows;
+	size_t		count;
+
+	InitMaterializedSRF(fcinfo, 0);
+	served = ml_serve_to_reader(reference_argument(fcinfo), CurrentMemoryContext);
+	if (served->model->method->statistics == NULL)
+		report_unable(served, "statistics of the fit", "ml_evaluate");
+	ml_check(env, served->model->method->statistics(env, served->model->fitted, served->model->schema, &rows, &count));
+	for (size_t i = 0; i < count; i++)
+	{
+		Datum		values[2] = {CStringGetTextDatum(rows[i].name), Float8GetDatum(rows[i].value)};
+		bool		nulls[2] = {false, isnan(rows[i].value)};
+
 		put_row(fcinfo, values, nulls);
 	}
 	ml_env_free(env);

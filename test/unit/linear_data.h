@@ -63,6 +63,7 @@ free_env(MlEnv *env)
 }
 
 /* Does any warning hold this text? */
+__attribute__((unused))
 static bool
 warned(const MlEnv *env, const char *text)
 {

@@ -70,23 +70,6 @@ linear_memory(const MlSchema *schema, const MlParams *params, size_t n, int thre
 	return ml_least_squares_memory(n, p) + ml_design_memory(schema, cap);
 }
 
-/* Sets how the target is seen: centred, and scaled by a power of two to a deviation in [1, 2). */
-static void
-scale_target(MlLeastSquares *problem)
-{
-	MlDesignStats y;
-	double		size;
-	int			e = 0;
-
-	ml_design_stats(problem->design, problem->data, problem->data->y, &y);
-	problem->y_center = problem->intercept ? y.mean : 0;
-	size = problem->intercept ? y.deviation : hypot(y.mean, y.deviation);
-	if (size > 0)
-		frexp(size, &e);
-	problem->y_exponent = size > 0 && e - 1 > -1000 ? e - 1 : 0;
-	problem->y_factor = ldexp(1, -problem->y_exponent);
-}
-
 /* Back to the units of the data.  ML_OUT_OF_RANGE names the column whose coefficient a double cannot hold. */
 static MlStatus
 unscale(MlEnv *env, const MlLeastSquares *problem, const MlLeastSquaresFit *fit, LinearModel *model)
@@ -161,7 +144,8 @@ linear_fit(MlEnv *env, const MlDataset *data, const MlParams *params, void **res
 	problem.scale = scale;
 	model->alpha = ml_param_double(params, PARAM_ALPHA);
 	problem.alpha = model->alpha * (data->weight != NULL ? model->design->weight_factor : 1);
-	scale_target(&problem);
+	ml_linear_scale_target(problem.design, data, problem.intercept, &problem.y_center, &problem.y_exponent);
+	problem.y_factor = ldexp(1, -problem.y_exponent);
 
 	p = model->design->n_columns;
 	model->coef = ml_alloc0(env, p, sizeof(double));

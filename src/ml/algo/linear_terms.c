@@ -35,6 +35,21 @@ ml_linear_begin(MlEnv *env, size_t rows)
 	return ML_OK;
 }
 
+void
+ml_linear_scale_target(const MlDesign *design, const MlDataset *data, bool centered, double *center, int *exponent)
+{
+	MlDesignStats y;
+	double		size;
+	int			e = 0;
+
+	ml_design_stats(design, data, data->y, &y);
+	*center = centered ? y.mean : 0;
+	size = centered ? y.deviation : hypot(y.mean, y.deviation);
+	if (size > 0)
+		frexp(size, &e);
+	*exponent = size > 0 && e - 1 > -1000 ? e - 1 : 0;
+}
+
 MlStatus
 ml_linear_importance_kind(MlEnv *env, const char *how)
 {

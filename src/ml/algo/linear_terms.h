@@ -6,12 +6,19 @@
 #ifndef ML_ALGO_LINEAR_TERMS_H
 #define ML_ALGO_LINEAR_TERMS_H
 
+#include "ml/algo/design.h"
 #include "ml/base/bytes.h"
 
 #define ML_LINEAR_INTERCEPT "(intercept)"
 
 /* Is dense algebra there, and memory for the buffers of all threads that so many rows can keep busy?  To be asked before the first call of env->dense. */
 extern MlStatus ml_linear_begin(MlEnv *env, size_t rows);
+
+/*
+ * How a solver sees the target: z_y = (y - center) * 2^-exponent, of deviation 1 to 2; centred
+ * where there is an intercept.
+ */
+extern void ml_linear_scale_target(const MlDesign *design, const MlDataset *data, bool centered, double *center, int *exponent);
 
 /* What ml_explain() works with: a model, and the mean of each score over the training rows. */
 typedef struct MlLinearExplainer

@@ -13,6 +13,7 @@
 #include "ml/base/bytes.h"
 #include "ml/data/dataset.h"
 #include "ml/model/params.h"
+#include "ml/model/statistics.h"
 
 /* One row of ml_coefficients().  NaN becomes NULL. */
 typedef struct MlCoefficient
@@ -70,6 +71,9 @@ typedef struct MlMethod
 	/* Optional.  n_features numbers; method "gain", "split", ...; ML_BAD_PARAM with the valid ones in the hint. */
 	MlStatus	(*importance) (MlEnv *env, const void *model, const MlSchema *schema, const char *how, double *out);
 	MlStatus	(*coefficients) (MlEnv *env, const void *model, const MlSchema *schema, MlCoefficient **rows, size_t *count);
+
+	/* Optional.  What is known of the fit as a whole, in the order in which it is shown. */
+	MlStatus	(*statistics) (MlEnv *env, const void *model, const MlSchema *schema, MlStatistic **rows, size_t *count);
 
 	/*
 	 * Optional, both or neither: what each feature adds to the score of a row.  The score is the value of a
