@@ -290,4 +290,39 @@ load_is_total(const MlMethod *method, const MlSchema *schema, const uint8_t *byt
 	return good;
 }
 
+/* Do rows predicted together have the bits of rows predicted one by one? */
+__attribute__((unused))
+static bool
+batch_is_single(const MlMethod *method, const MlDataset *data, const void *model)
+{
+	int			p = data->schema->n_features;
+	int			k = data->schema->n_classes > 0 ? data->schema->n_classes : 1;
+	double	   *x = calloc((size_t) p * ML_BATCH_ROWS, sizeof(double));
+	double	   *row = calloc((size_t) p, sizeof(double));
+	double	   *out = calloc((size_t) k * ML_BATCH_ROWS, sizeof(double));
+	double	   *single = calloc((size_t) k, sizeof(double));
+	bool		same = true;
+
+	for (size_t start = 0; start < data->n_train; start += ML_BATCH_ROWS)
+	{
+		size_t		n = data->n_train - start < ML_BATCH_ROWS ? data->n_train - start : ML_BATCH_ROWS;
+
+		for (size_t i = 0; i < n; i++)
+			for (int f = 0; f < p; f++)
+				x[(size_t) f * ML_BATCH_ROWS + i] = ml_dataset_value(data, f, start + i);
+		same = same && method->predict_batch(model, x, n, out, NULL);
+		for (size_t i = 0; i < n && same; i++)
+		{
+			ml_dataset_row(data, start + i, row);
+			method->predict(model, row, single, NULL);
+			same = memcmp(single, out + i * (size_t) k, (size_t) k * sizeof(double)) == 0;
+		}
+	}
+	free(x);
+	free(row);
+	free(out);
+	free(single);
+	return same;
+}
+
 #endif							/* LINEAR_DATA_H */

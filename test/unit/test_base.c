@@ -73,6 +73,13 @@ test_arena(void)
 	CHECK(ml_arena_used(env->arena) == before);
 	CHECK(ml_arena_peak(env->arena) == before + (3 << 20));
 
+	/* Memory that was used before is zeroed where that was asked for. */
+	big = ml_alloc0(env, 3, (1 << 20) - 5000);
+	for (size_t j = 0; j < 3 * ((1 << 20) - 5000); j++)
+		zero &= big[j] == 0;
+	CHECK(zero);
+	ml_release(env, big);
+
 	/* Giving back in another order than taking. */
 	for (int i = 0; i < 100; i++)
 		some[i] = ml_alloc(env, 1, 70000 + 20000 * (size_t) i);

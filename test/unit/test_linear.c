@@ -261,6 +261,7 @@ test_categories(void)
 	linear->predict(model, x, &out[3], NULL);
 	check(fabs(out[0] - 10) < 1e-12 && fabs(out[1] - 55) < 1e-12 && fabs(out[2] - 7) < 1e-12 && fabs(out[3] - 55) < 1e-12,
 		  "categories: predictions are the means of the groups");
+	check(batch_is_single(linear, data, model), "categories: rows together have the bits of single ones");
 	{
 		double		importance[2];
 		MlStatus	status = linear->importance(&env, model, data->schema, "coefficient", importance);
@@ -297,6 +298,7 @@ test_missing(void)
 	x = 3;
 	linear->predict(model, &x, &at_mean, NULL);
 	check(fabs(at_mean - 4) < 1e-14 && at_missing == at_mean, "missing numbers count as the mean");
+	check(batch_is_single(linear, data, model), "missing numbers: rows together have the bits of single ones");
 	free_env(&env);
 }
 

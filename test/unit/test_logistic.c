@@ -397,6 +397,7 @@ test_image(int classes)
 	for (int c = 0; c < classes; c++)
 		sum += a[c];
 	check(memcmp(a, b, sizeof(a)) == 0 && fabs(sum - 1) < 1e-15 && again.length == w.length && memcmp(again.bytes, w.bytes, w.length) == 0, "%d classes: and is the same model", classes);
+	check(classes > 2 || batch_is_single(logistic, data, model), "%d classes: rows together have the bits of single ones", classes);
 	check(load_is_total(logistic, data->schema, w.bytes, w.length), "%d classes: damaged images are refused or harmless", classes);
 	free_env(&env);
 }

@@ -15,6 +15,8 @@
 #include "ml/algo/design.h"
 #include "ml/base/arena.h"
 #include "ml/base/pool.h"
+#include "ml/base/simd.h"
+#include "ml/model/method.h"
 
 /* Sums run over blocks of so many rows first: the rounding error grows with blocks + rows/blocks. */
 #define SUM_BLOCK 4096
@@ -436,6 +438,49 @@ ml_design_dot(const MlDesign *design, const double *coef, int k, const double *x
 			continue;
 		for (int c = 0; c < k; c++)
 			out[c] += coef[(size_t) column * k + c] * value;
+	}
+}
+
+/* All rows of a block, those that are not there included: a loop of known length. */
+static inline __attribute__((always_inline)) void
+add_number_body(const double *x, double impute, double coef, double *sum)
+{
+	for (int i = 0; i < ML_BATCH_ROWS; i++)
+		sum[i] += coef * (isnan(x[i]) ? impute : x[i]);
+}
+
+ML_SIMD_TIERS(add_number, (const double *x, double impute, double coef, double *sum), (x, impute, coef, sum))
+
+void
+ml_design_dot_batch(const MlDesign *design, const double *coef, int k, const double *x, size_t n, double *out)
+{
+	double		sum[ML_BATCH_ROWS];
+
+	for (int c = 0; c < k; c++)
+	{
+		memset(sum, 0, sizeof(sum));
+		for (size_t i = 0; i < n; i++)
+			sum[i] = out[i * (size_t) k + (size_t) c];
+		for (int f = 0; f < design->n_features; f++)
+		{
+			const MlDesignFeature *df = &design->features[f];
+			const double *value = x + (size_t) f * ML_BATCH_ROWS;
+
+			if (df->number)
+			{
+				ML_SIMD_CALL(add_number, (value, df->impute, coef[(size_t) df->first * (size_t) k + (size_t) c], sum));
+				continue;
+			}
+			for (size_t i = 0; i < n; i++)
+			{
+				int32_t		column = column_of(df, value[i]);
+
+				if (column >= 0)
+					sum[i] += coef[(size_t) column * (size_t) k + (size_t) c];
+			}
+		}
+		for (size_t i = 0; i < n; i++)
+			out[i * (size_t) k + (size_t) c] = sum[i];
 	}
 }
 

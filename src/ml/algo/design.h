@@ -108,6 +108,9 @@ ml_design_weight(const MlDesign *design, const MlDataset *data, size_t i)
 /* out[c] += sum over columns of coef[column * k + c] * x(column), for c = 0 .. k-1.  No allocation, no libm. */
 extern void ml_design_dot(const MlDesign *design, const double *coef, int k, const double *x, double *out);
 
+/* The same of n <= ML_BATCH_ROWS rows at once, with the same bits: x by feature as for MlMethod.predict_batch, out n x k. */
+extern void ml_design_dot_batch(const MlDesign *design, const double *coef, int k, const double *x, size_t n, double *out);
+
 /* "age", "city=Rome", "city (other)", "city (missing)"; into the arena. */
 extern const char *ml_design_term(MlEnv *env, const MlDesign *design, const MlSchema *schema, int column);
 

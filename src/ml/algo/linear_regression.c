@@ -174,6 +174,18 @@ linear_predict(const void *fitted, const double *x, double *out, void *scratch)
 	ml_design_dot(model->design, model->coef, 1, x, out);
 }
 
+static bool
+linear_predict_batch(const void *fitted, const double *x, size_t n, double *out, void *scratch)
+{
+	const LinearModel *model = fitted;
+
+	(void) scratch;
+	for (size_t i = 0; i < n; i++)
+		out[i] = model->intercept;
+	ml_design_dot_batch(model->design, model->coef, 1, x, n, out);
+	return true;
+}
+
 static double
 linear_predict_cost(const void *fitted)
 {
@@ -320,6 +332,7 @@ const MlMethod ml_method_linear_regression = {
 	.save = linear_save,
 	.load = linear_load,
 	.predict = linear_predict,
+	.predict_batch = linear_predict_batch,
 	.predict_cost = linear_predict_cost,
 	.importance = linear_importance,
 	.coefficients = linear_coefficients,

@@ -286,6 +286,16 @@ bounded(double score)
 	return score > DBL_MAX ? DBL_MAX : score < -DBL_MAX ? -DBL_MAX : score;
 }
 
+/* From the score of two classes to their probabilities. */
+static inline void
+two_probabilities(double score, double *out)
+{
+	score = bounded(score);
+	/* The smaller one is computed, so that it keeps its digits; the sum is 1. */
+	out[score > 0 ? 0 : 1] = ml_sigmoid(score > 0 ? -score : score);
+	out[score > 0 ? 1 : 0] = 1 - out[score > 0 ? 0 : 1];
+}
+
 static void
 logistic_predict(const void *fitted, const double *x, double *out, void *scratch)
 {
@@ -298,10 +308,7 @@ logistic_predict(const void *fitted, const double *x, double *out, void *scratch
 		double		score = model->intercept[0];
 
 		ml_design_dot(model->design, model->coef, 1, x, &score);
-		score = bounded(score);
-		/* The smaller one is computed, so that it keeps its digits; the sum is 1. */
-		out[score > 0 ? 0 : 1] = ml_sigmoid(score > 0 ? -score : score);
-		out[score > 0 ? 1 : 0] = 1 - out[score > 0 ? 0 : 1];
+		two_probabilities(score, out);
 		return;
 	}
 	for (int s = 0; s < n; s++)
@@ -319,6 +326,24 @@ logistic_predict(const void *fitted, const double *x, double *out, void *scratch
 		else
 			out[c] = 0;
 	}
+}
+
+/* Two classes; more go row by row. */
+static bool
+logistic_predict_batch(const void *fitted, const double *x, size_t n, double *out, void *scratch)
+{
+	const LogisticModel *model = fitted;
+	double		score[ML_BATCH_ROWS];
+
+	(void) scratch;
+	if (model->n_classes != 2)
+		return false;
+	for (size_t i = 0; i < n; i++)
+		score[i] = model->intercept[0];
+	ml_design_dot_batch(model->design, model->coef, 1, x, n, score);
+	for (size_t i = 0; i < n; i++)
+		two_probabilities(score[i], out + 2 * i);
+	return true;
 }
 
 static double
@@ -543,6 +568,7 @@ const MlMethod ml_method_logistic_regression = {
 	.save = logistic_save,
 	.load = logistic_load,
 	.predict = logistic_predict,
+	.predict_batch = logistic_predict_batch,
 	.predict_cost = logistic_predict_cost,
 	.importance = logistic_importance,
 	.coefficients = logistic_coefficients,

@@ -7,6 +7,9 @@
  * from there on in a mapping of its own.  The addresses of those that stand
  * alone are in a hash set, so that ml_release() can tell what it was given.
  *
+ * The mappings that were released last are kept for the next that fit: a column
+ * that takes the place of another one costs no page faults then.
+ *
  * "used" counts what was taken from the system, so a limit holds for the
  * process and not just for the sum of the requests.
  *
@@ -43,6 +46,9 @@
 #define PAGE ((size_t) 4096)
 #define HUGE ((size_t) 8 * 1024 * 1024)	/* of huge pages at most a quarter stays unused from here on */
 
+#define SPARES 2				/* mappings kept for reuse */
+#define LARGEST_SPARE ((size_t) 32 * 1024 * 1024)
+
 typedef struct Block
 {
 	struct Block *next;
@@ -67,6 +73,8 @@ struct MlArena
 	Piece	   *pieces;			/* open addressing, linear probing */
 	size_t		n_pieces;
 	size_t		n_slots;		/* a power of two, or 0 */
+	Piece		spare[SPARES];	/* released mappings, the newest first; they count as used */
+	int			n_spare;
 };
 
 MlArena *
@@ -90,6 +98,16 @@ piece_free(const Piece *piece)
 		free(piece->address);
 }
 
+/* Gives the oldest spare mapping back. */
+static void
+drop_spare(MlArena *arena)
+{
+	const Piece *piece = &arena->spare[--arena->n_spare];
+
+	arena->used -= piece->size;
+	piece_free(piece);
+}
+
 void
 ml_arena_free(MlArena *arena)
 {
@@ -105,6 +123,8 @@ ml_arena_free(MlArena *arena)
 		if (arena->pieces[i].address != NULL)
 			piece_free(&arena->pieces[i]);
 	}
+	while (arena->n_spare > 0)
+		drop_spare(arena);
 	free(arena->pieces);
 	free(arena);
 }
@@ -112,7 +132,11 @@ ml_arena_free(MlArena *arena)
 size_t
 ml_arena_used(const MlArena *arena)
 {
-	return arena->used;
+	size_t		spare = 0;
+
+	for (int i = 0; i < arena->n_spare; i++)
+		spare += arena->spare[i].size;
+	return arena->used - spare;
 }
 
 size_t
@@ -195,10 +219,39 @@ pieces_remove(MlArena *arena, size_t i)
 	arena->n_pieces--;
 }
 
+static void
+keep_spare(MlArena *arena, Piece piece)
+{
+	if (arena->n_spare == SPARES)
+		drop_spare(arena);
+	memmove(&arena->spare[1], &arena->spare[0], (size_t) arena->n_spare * sizeof(Piece));
+	arena->spare[0] = piece;
+	arena->n_spare++;
+}
+
+/* A spare mapping for so many bytes, of which it wastes an eighth at most.  No address: there is none. */
+static Piece
+take_spare(MlArena *arena, size_t size)
+{
+	Piece		piece = {NULL, 0};
+
+	for (int i = 0; i < arena->n_spare; i++)
+	{
+		if (arena->spare[i].size < size || arena->spare[i].size - size > size / 8)
+			continue;
+		piece = arena->spare[i];
+		arena->n_spare--;
+		memmove(&arena->spare[i], &arena->spare[i + 1], (size_t) (arena->n_spare - i) * sizeof(Piece));
+		break;
+	}
+	return piece;
+}
+
 void
 ml_release(MlEnv *env, void *pointer)
 {
 	MlArena    *arena = env->arena;
+	Piece		piece;
 	size_t		i;
 
 	if (pointer == NULL || arena->n_slots == 0)
@@ -208,9 +261,15 @@ ml_release(MlEnv *env, void *pointer)
 		if (arena->pieces[i].address == NULL)
 			return;				/* a small one */
 	}
-	arena->used -= arena->pieces[i].size;
-	piece_free(&arena->pieces[i]);
+	piece = arena->pieces[i];
 	pieces_remove(arena, i);
+	if (piece.size >= MAPPED && piece.size <= LARGEST_SPARE)
+	{
+		keep_spare(arena, piece);
+		return;
+	}
+	arena->used -= piece.size;
+	piece_free(&piece);
 }
 
 static void *
@@ -224,9 +283,11 @@ no_memory(MlEnv *env, size_t bytes)
 static bool
 within_limit(MlEnv *env, size_t bytes)
 {
-	const MlArena *arena = env->arena;
+	MlArena    *arena = env->arena;
 	size_t		total;
 
+	while (arena->n_spare > 0 && arena->limit > 0 && (!ml_add_size(arena->used, bytes, &total) || total > arena->limit))
+		drop_spare(arena);
 	if (arena->limit == 0 || (ml_add_size(arena->used, bytes, &total) && total <= arena->limit))
 		return true;
 	ml_fail(env, ML_OVER_BUDGET, "the memory limit of %.1f MB is reached", (double) arena->limit / 1048576);
@@ -254,10 +315,22 @@ large_alloc(MlEnv *env, size_t bytes, bool zero)
 	if (!ml_add_size(bytes, granule - 1, &piece.size))
 		return no_memory(env, bytes);
 	piece.size &= ~(granule - 1);
-	if (!within_limit(env, piece.size))
-		return NULL;
 	if (!pieces_reserve(arena))
 		return no_memory(env, bytes);
+	if (piece.size >= MAPPED)
+	{
+		Piece		spare = take_spare(arena, piece.size);
+
+		if (spare.address != NULL)
+		{
+			if (zero)
+				memset(spare.address, 0, bytes);
+			pieces_put(arena, spare);
+			return spare.address;
+		}
+	}
+	if (!within_limit(env, piece.size))
+		return NULL;
 	if (piece.size >= MAPPED)
 	{
 		piece.address = mmap(NULL, piece.size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);

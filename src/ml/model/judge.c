@@ -41,6 +41,19 @@ value_of(const MlJudgeColumn *c, size_t row)
 	return c->code_of != NULL ? c->code_of[code] : code;
 }
 
+/* One feature of n rows from "first" on, of those to be judged. */
+static void
+read_values(const MlJudgeRows *rows, const MlJudgeColumn *column, size_t first, size_t n, double *x)
+{
+	if (rows->row == NULL && column->number != NULL)
+	{
+		memcpy(x, column->number + rows->first + first, n * sizeof(double));
+		return;
+	}
+	for (size_t j = 0; j < n; j++)
+		x[j] = value_of(column, rows->row != NULL ? rows->row[first + j] : rows->first + first + j);
+}
+
 static void
 predict_task(void *arg, size_t task, int thread)
 {
@@ -56,8 +69,7 @@ predict_task(void *arg, size_t task, int thread)
 		size_t		n = end - i < ML_BATCH_ROWS ? end - i : ML_BATCH_ROWS;
 
 		for (int f = 0; f < p; f++)
-			for (size_t j = 0; j < n; j++)
-				x[(size_t) f * ML_BATCH_ROWS + j] = value_of(&w->rows->columns[f], w->rows->row != NULL ? w->rows->row[i + j] : w->rows->first + i + j);
+			read_values(w->rows, &w->rows->columns[f], i, n, x + (size_t) f * ML_BATCH_ROWS);
 		ml_model_predict_batch(model, x, n, w->out + i * (size_t) model->n_out);
 	}
 }
