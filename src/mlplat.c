@@ -8,6 +8,7 @@
 #include "fmgr.h"
 #include "pg/settings.h"
 #include "service/async.h"
+#include "service/batch_plan.h"
 
 PG_MODULE_MAGIC;
 
@@ -18,4 +19,5 @@ _PG_init(void)
 {
 	ml_settings_define();
 	ml_launcher_init();
+	ml_batch_plan_init();
 }

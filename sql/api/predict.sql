@@ -207,9 +207,49 @@ COMMENT ON FUNCTION mlplat._predict_planned_model_proba(bigint, text, bigint, te
 	'of plans: _predict_proba with the columns that the model reads, instead of the row';
 GRANT EXECUTE ON FUNCTION mlplat._predict_planned_model_proba(bigint, text, bigint, text[], "any") TO PUBLIC;
 
+/*
+ * The columns of ml_predict_batch() where the planner has put a query in its place.  They are volatile, so that they are left where they are; a
+ * node of the plan computes them for blocks of rows.
+ */
+
+CREATE FUNCTION mlplat._batch_prediction(model text, version_id bigint, "row" record) RETURNS double precision
+	LANGUAGE c VOLATILE PARALLEL SAFE COST 400
+	AS 'MODULE_PATHNAME', 'mlplat_batch_prediction';
+COMMENT ON FUNCTION mlplat._batch_prediction(text, bigint, record) IS
+	'of plans: prediction of ml_predict_batch';
+GRANT EXECUTE ON FUNCTION mlplat._batch_prediction(text, bigint, record) TO PUBLIC;
+
+CREATE FUNCTION mlplat._batch_label(model text, version_id bigint, "row" record) RETURNS text
+	LANGUAGE c VOLATILE PARALLEL SAFE COST 400
+	AS 'MODULE_PATHNAME', 'mlplat_batch_label';
+COMMENT ON FUNCTION mlplat._batch_label(text, bigint, record) IS
+	'of plans: label of ml_predict_batch';
+GRANT EXECUTE ON FUNCTION mlplat._batch_label(text, bigint, record) TO PUBLIC;
+
+CREATE FUNCTION mlplat._batch_probability(model text, version_id bigint, "row" record) RETURNS double precision
+	LANGUAGE c VOLATILE PARALLEL SAFE COST 400
+	AS 'MODULE_PATHNAME', 'mlplat_batch_probability';
+COMMENT ON FUNCTION mlplat._batch_probability(text, bigint, record) IS
+	'of plans: probability of ml_predict_batch';
+GRANT EXECUTE ON FUNCTION mlplat._batch_probability(text, bigint, record) TO PUBLIC;
+
+CREATE FUNCTION mlplat._batch_version(model text, version_id bigint, "row" record) RETURNS int
+	LANGUAGE c VOLATILE PARALLEL SAFE COST 400
+	AS 'MODULE_PATHNAME', 'mlplat_batch_version';
+COMMENT ON FUNCTION mlplat._batch_version(text, bigint, record) IS
+	'of plans: version of ml_predict_batch';
+GRANT EXECUTE ON FUNCTION mlplat._batch_version(text, bigint, record) TO PUBLIC;
+
+CREATE FUNCTION mlplat._predict_batch_support(internal) RETURNS internal
+	LANGUAGE c STABLE STRICT PARALLEL SAFE
+	AS 'MODULE_PATHNAME', 'mlplat_predict_batch_support';
+COMMENT ON FUNCTION mlplat._predict_batch_support(internal) IS
+	'has ml_predict_batch in FROM planned as a part of the query around it';
+REVOKE ALL ON FUNCTION mlplat._predict_batch_support(internal) FROM PUBLIC;
+
 CREATE FUNCTION ml_predict_batch(model text, source text, id text DEFAULT NULL)
 	RETURNS TABLE (id text, prediction double precision, label text, probability double precision, version int)
-	LANGUAGE c VOLATILE PARALLEL UNSAFE COST 100000 ROWS 10000
+	LANGUAGE c VOLATILE PARALLEL RESTRICTED COST 100000 ROWS 10000 SUPPORT mlplat._predict_batch_support
 	AS 'MODULE_PATHNAME', 'ml_predict_batch';
 COMMENT ON FUNCTION ml_predict_batch(text, text, text) IS
 	'predictions for all rows of a table, view or query; id names the column that identifies a row; probability as ml_predict_proba gives it';

@@ -1,19 +1,27 @@
 /*-------------------------------------------------------------------------
  * batch.c
- *	  ml_predict_batch() and ml_create_function(): predictions for whole relations.
+ *	  ml_predict_batch() and what it is planned as, and ml_create_function(): predictions for whole relations.
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
 #include "fmgr.h"
 #include "funcapi.h"
+#include "nodes/supportnodes.h"
 #include "utils/builtins.h"
 
 #include "pg/compat.h"
 #include "service/batch.h"
+#include "service/batch_plan.h"
 #include "service/function.h"
+#include "service/predict.h"
 
 ML_FUNCTION(ml_predict_batch);
+ML_FUNCTION(mlplat_predict_batch_support);
+ML_FUNCTION(mlplat_batch_prediction);
+ML_FUNCTION(mlplat_batch_label);
+ML_FUNCTION(mlplat_batch_probability);
+ML_FUNCTION(mlplat_batch_version);
 ML_FUNCTION(ml_create_function);
 
 static char *
@@ -57,6 +65,75 @@ ml_predict_batch(PG_FUNCTION_ARGS)
 	ml_batch_run(required_text(fcinfo, 0, "model"), required_text(fcinfo, 1, "source"), optional_text(fcinfo, 2),
 				 store_row, fcinfo->resultinfo);
 	return (Datum) 0;
+}
+
+Datum
+mlplat_predict_batch_support(PG_FUNCTION_ARGS)
+{
+	Node	   *request = (Node *) PG_GETARG_POINTER(0);
+
+	if (IsA(request, SupportRequestSimplify))
+		ml_batch_plan(((SupportRequestSimplify *) request)->root, ((SupportRequestSimplify *) request)->fcall);
+	PG_RETURN_POINTER(NULL);
+}
+
+/*
+ * Arguments (model, version_id, row).  Plans compute these for blocks of rows (batch_scan.c); called for a single row they
+ * answer for it.
+ */
+static bool
+answer_row(FunctionCallInfo fcinfo, MlBatchRow *row)
+{
+	MlCallSite *site;
+	MlSiteRow	last;
+
+	if (PG_ARGISNULL(0) || PG_ARGISNULL(1) || PG_ARGISNULL(2))
+		return false;
+	site = ml_site_by_reference(fcinfo, PG_GETARG_TEXT_PP(0));
+	ml_site_row(site, PG_GETARG_HEAPTUPLEHEADER(2));
+	ml_site_last_row(site, &last);
+	ml_batch_answer(last.served, last.out, row);
+	return true;
+}
+
+Datum
+mlplat_batch_prediction(PG_FUNCTION_ARGS)
+{
+	MlBatchRow	row;
+
+	if (!answer_row(fcinfo, &row) || !row.has_prediction)
+		PG_RETURN_NULL();
+	PG_RETURN_FLOAT8(row.prediction);
+}
+
+Datum
+mlplat_batch_label(PG_FUNCTION_ARGS)
+{
+	MlBatchRow	row;
+
+	if (!answer_row(fcinfo, &row) || row.label == NULL)
+		PG_RETURN_NULL();
+	PG_RETURN_TEXT_P(cstring_to_text(row.label));
+}
+
+Datum
+mlplat_batch_probability(PG_FUNCTION_ARGS)
+{
+	MlBatchRow	row;
+
+	if (!answer_row(fcinfo, &row) || row.label == NULL)
+		PG_RETURN_NULL();
+	PG_RETURN_FLOAT8(row.probability);
+}
+
+Datum
+mlplat_batch_version(PG_FUNCTION_ARGS)
+{
+	MlBatchRow	row;
+
+	if (!answer_row(fcinfo, &row))
+		PG_RETURN_NULL();
+	PG_RETURN_INT32(row.version);
 }
 
 Datum

@@ -40,6 +40,13 @@ extern bool pq_check_connection(void);
 #define ML_CHECK_RIGHTS(statement) ((void) ExecCheckPermissions((statement)->rtable, (statement)->permInfos, true))
 #endif
 
+/* A custom node that projects; before version 15 all do.  Include nodes/extensible.h. */
+#ifdef CUSTOMPATH_SUPPORT_PROJECTION
+#define ML_CUSTOM_PROJECTS CUSTOMPATH_SUPPORT_PROJECTION
+#else
+#define ML_CUSTOM_PROJECTS 0
+#endif
+
 /* Whether the current role may call a function.  Include catalog/pg_proc.h, miscadmin.h and utils/acl.h. */
 #if PG_VERSION_NUM < 160000
 #define ML_MAY_EXECUTE(function) (pg_proc_aclcheck(function, GetUserId(), ACL_EXECUTE) == ACLCHECK_OK)

@@ -26,8 +26,6 @@ typedef struct BatchState
 	double	   *out;			/* of a block */
 	char	   *id[ML_BATCH_ROWS];
 	int			n;				/* rows in the block */
-	bool		classifies;
-	bool		has_prediction;
 	int			id_column;		/* -1: none */
 	FmgrInfo	id_output;
 	MemoryContext block_context;	/* what the rows of a block allocate */
@@ -35,27 +33,36 @@ typedef struct BatchState
 	void	   *sink_state;
 } BatchState;
 
+void
+ml_batch_answer(const MlServed *served, const double *out, MlBatchRow *row)
+{
+	const MlSchema *schema = served->model->schema;
+
+	row->version = served->resolved.version;
+	row->has_prediction = schema->task != ML_TASK_CLASSIFICATION || schema->class_value != NULL;
+	if (row->has_prediction)
+		row->prediction = ml_predicted_value(served, out);
+	row->label = NULL;
+	if (schema->task == ML_TASK_CLASSIFICATION)
+	{
+		row->label = ml_predicted_class(served, out);
+		row->probability = ml_predicted_probability(served, out);
+	}
+}
+
 /* Predicts what the block holds and hands it on. */
 static void
 flush_block(BatchState *batch)
 {
 	const MlModel *model = batch->served->model;
-	MlBatchRow	row = {.version = batch->served->resolved.version, .has_prediction = batch->has_prediction};
+	MlBatchRow	row = {0};
 	MemoryContext old = MemoryContextSwitchTo(batch->block_context);
 
 	ml_model_predict_batch(model, batch->x, batch->n, batch->out);
 	for (int i = 0; i < batch->n; i++)
 	{
-		const double *out = batch->out + (size_t) i * model->n_out;
-
+		ml_batch_answer(batch->served, batch->out + (size_t) i * model->n_out, &row);
 		row.id = batch->id[i];
-		if (batch->has_prediction)
-			row.prediction = ml_predicted_value(batch->served, out);
-		if (batch->classifies)
-		{
-			row.label = ml_predicted_class(batch->served, out);
-			row.probability = ml_predicted_probability(batch->served, out);
-		}
 		batch->sink(batch->sink_state, &row);
 	}
 	batch->n = 0;
@@ -121,8 +128,6 @@ prepare_block(BatchState *batch, MemoryContext owner)
 	batch->row = palloc_array(double, Max(model->schema->n_features, 1));
 	batch->x = (double *) MemoryContextAllocZero(owner, sizeof(double) * values);
 	batch->out = palloc_array(double, (Size) model->n_out * ML_BATCH_ROWS);
-	batch->classifies = model->schema->task == ML_TASK_CLASSIFICATION;
-	batch->has_prediction = !batch->classifies || model->schema->class_value != NULL;
 	batch->block_context = AllocSetContextCreate(owner, "mlplat batch block", ALLOCSET_DEFAULT_SIZES);
 }
 

@@ -8,15 +8,20 @@
 
 #include "postgres.h"
 
+#include "service/serving.h"
+
 typedef struct MlBatchRow
 {
 	const char *id;				/* NULL: no id column, or NULL in it */
 	bool		has_prediction; /* not for labels that are no numbers */
 	double		prediction;
-	const char *label;			/* NULL for regression */
+	const char *label;			/* of the model; NULL for regression */
 	double		probability;	/* with a label: as ml_predict_proba() */
 	int32		version;
 } MlBatchRow;
+
+/* What a model answers for a row: all of it but the id. */
+extern void ml_batch_answer(const MlServed *served, const double *out, MlBatchRow *row);
 
 /* Called for each row; what it points to lives until the next one. */
 typedef void (*MlBatchSink) (void *state, const MlBatchRow *row);

@@ -100,23 +100,20 @@ remember_key(MlCallSite *site, MlKeyKind kind, int64 id, const char *text, Size 
 	site->id = id;
 }
 
-/*
- * The plan fetches the columns of one version and the snapshot asks for another one.  If the columns do for it as well it is
- * served; else the planned one is, for this statement: the next one gets a new plan.
- */
-static void
-settle_planned(MlCallSite *site)
+/* Where the planned version is served, it is for this statement: the next one gets a new plan. */
+void
+ml_settle_planned(MlServed *served, int64 version_id, TupleDesc arguments)
 {
-	const MlSchema *schema = site->served.model->schema;
+	const MlSchema *schema = served->model->schema;
 	int		   *positions = palloc(sizeof(int) * Max(schema->n_features, 1));
-	bool		fits = ml_rowmap_match(schema, site->arguments, positions);
+	bool		fits = ml_rowmap_match(schema, arguments, positions);
 
 	pfree(positions);
 	ml_forget_plans();
-	if (!fits && !ml_serve_planned(site->planned, &site->served))
+	if (!fits && !ml_serve_planned(version_id, served))
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_OBJECT),
-				 errmsg("the version of model \"%s\" that this statement was planned for does not exist any more", site->served.resolved.name),
+				 errmsg("the version of model \"%s\" that this statement was planned for does not exist any more", served->resolved.name),
 				 errdetail("Another version was deployed and the old one dropped after the statement had been planned."),
 				 errhint("Execute the statement again.")));
 }
@@ -143,7 +140,7 @@ resolve_site(MlCallSite *site, const MlMoment *moment)
 	if (unlikely(site->planned != 0 && site->served.resolved.version_id != site->planned))
 	{
 		forget_made(site);		/* two models may come and go: an address says nothing */
-		settle_planned(site);
+		ml_settle_planned(&site->served, site->planned, site->arguments);
 	}
 	if (site->served.model != before || site->x == NULL)
 	{

@@ -45,6 +45,12 @@ extern void ml_site_columns(MlCallSite *site, FunctionCallInfo fcinfo, int first
 extern MlCallSite *ml_site_planned(FunctionCallInfo fcinfo, int first, MlKeyKind kind, int64 id, const text *word,
 								   int64 version_id, Datum names);
 
+/*
+ * For a plan that fetches the columns (arguments) of one version, where the reference means another by now, served: leaves that one where the
+ * columns do for it as well, else puts the planned one in its place; 42704 when that has been dropped.  The session's plans are made anew.
+ */
+extern void ml_settle_planned(MlServed *served, int64 version_id, TupleDesc arguments);
+
 /* What was predicted, as each function returns it; 42809 where the model's task has no such answer. */
 extern double ml_site_value(MlCallSite *site);
 extern text *ml_site_class(MlCallSite *site);

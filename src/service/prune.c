@@ -589,11 +589,22 @@ open_row(PlannerInfo *root, const FuncExpr *call, const RowFunction *function, R
 	return IsA(row, RowExpr) && function->kind != ML_KEY_VERSION && open_row_expression((RowExpr *) row, source);
 }
 
+const MlServed *
+ml_planned_model(PlannerInfo *root, const MlModelKey *key)
+{
+	const Decision *decision;
+
+	/* A deploy may make a call that stays one that does not, as well. */
+	root->glob->relationOids = list_append_unique_oid(root->glob->relationOids, ml_resolve_relation());
+	decision = decide(root, key);
+	return decision->usable ? &decision->served : NULL;
+}
+
 Node *
 ml_prune_call(PlannerInfo *root, const FuncExpr *call)
 {
 	const RowFunction *function;
-	const Decision *decision;
+	const MlServed *served;
 	RowSource	source;
 	MlModelKey	key;
 
@@ -603,11 +614,8 @@ ml_prune_call(PlannerInfo *root, const FuncExpr *call)
 	if (function == NULL || !ML_MAY_EXECUTE(call->funcid) || !ml_call_key(call, &key) || key.kind != function->kind ||
 		!open_row(root, call, function, &source))
 		return NULL;
-
-	/* A deploy may make a call that stays one that does not, as well. */
-	root->glob->relationOids = list_append_unique_oid(root->glob->relationOids, ml_resolve_relation());
-	decision = decide(root, &key);
-	if (!decision->usable)
+	served = ml_planned_model(root, &key);
+	if (served == NULL)
 		return NULL;
-	return build_call(root, call, function, &decision->served, &source);
+	return build_call(root, call, function, served, &source);
 }

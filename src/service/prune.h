@@ -21,4 +21,10 @@ extern bool ml_call_key(const FuncExpr *call, MlModelKey *key);
  */
 extern Node *ml_prune_call(PlannerInfo *root, const FuncExpr *call);
 
+/*
+ * The model that calls of this planner run are planned for, NULL where they have to stay as they are: see ml_serve_quietly().
+ * Adds mlplat.deployment to what the plan depends on.
+ */
+extern const MlServed *ml_planned_model(PlannerInfo *root, const MlModelKey *key);
+
 #endif							/* ML_SERVICE_PRUNE_H */

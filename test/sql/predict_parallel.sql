@@ -36,7 +36,7 @@ EXPLAIN (COSTS OFF) SELECT id FROM many m WHERE ml_predict_array('many', ARRAY[a
 
 -- What reads is safe in parallel and says by its volatility what it depends on.
 SELECT proname, provolatile, proparallel, proisstrict FROM pg_proc
-WHERE (proname ~ '^ml_(predict|evaluate|confusion|roc|importance|coefficients|features|create_function)' OR proname ~ '^_predict')
+WHERE (proname ~ '^ml_(predict|evaluate|confusion|roc|importance|coefficients|features|create_function)' OR proname ~ '^_(predict|batch)')
 ORDER BY proname COLLATE "C";
 
 SET client_min_messages = warning;
