@@ -46,7 +46,7 @@ store_row(void *state, const MlBatchRow *row)
 {
 	ReturnSetInfo *result = state;
 	Datum		values[5] = {0};
-	bool		nulls[5] = {row->id == NULL, !row->has_prediction, row->label == NULL, row->label == NULL, false};
+	bool		nulls[5] = {row->id == NULL, !row->has_prediction, row->label == NULL, !row->has_probability, false};
 
 	if (row->id != NULL)
 		values[0] = CStringGetTextDatum(row->id);
@@ -121,7 +121,7 @@ mlplat_batch_probability(PG_FUNCTION_ARGS)
 {
 	MlBatchRow	row;
 
-	if (!answer_row(fcinfo, &row) || row.label == NULL)
+	if (!answer_row(fcinfo, &row) || !row.has_probability)
 		PG_RETURN_NULL();
 	PG_RETURN_FLOAT8(row.probability);
 }

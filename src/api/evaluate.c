@@ -75,7 +75,7 @@ ml_confusion_matrix(PG_FUNCTION_ARGS)
 	if (schema->task != ML_TASK_CLASSIFICATION)
 		ereport(ERROR,
 				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
-				 errmsg("model \"%s\" is a regression and has no confusion matrix", evaluation->served->name),
+				 errmsg("model \"%s\" does %s and has no confusion matrix", evaluation->served->name, ml_task_name(schema->task)),
 				 errhint("Use ml_evaluate() for its metrics.")));
 	labels = palloc(sizeof(Datum) * schema->n_classes);
 	for (int k = 0; k < schema->n_classes; k++)

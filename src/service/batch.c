@@ -42,12 +42,10 @@ ml_batch_answer(const MlServed *served, const double *out, MlBatchRow *row)
 	row->has_prediction = schema->task != ML_TASK_CLASSIFICATION || schema->class_value != NULL;
 	if (row->has_prediction)
 		row->prediction = ml_predicted_value(served, out);
-	row->label = NULL;
-	if (schema->task == ML_TASK_CLASSIFICATION)
-	{
-		row->label = ml_predicted_class(served, out);
+	row->label = schema->task != ML_TASK_REGRESSION ? ml_predicted_class(served, out) : NULL;
+	row->has_probability = ml_has_probabilities(served->model);
+	if (row->has_probability)
 		row->probability = ml_predicted_probability(served, out);
-	}
 }
 
 /* Predicts what the block holds and hands it on. */
@@ -141,6 +139,7 @@ ml_batch_run(const char *reference, const char *source_text, const char *id, MlB
 	bool	   *needed;
 
 	batch.served = ml_serve(reference, owner);
+	ml_require_scalar(batch.served);
 	source = ml_source_open(source_text);
 	batch.map = ml_rowmap_create(batch.served, source->columns);
 	prepare_id(&batch, source, id);

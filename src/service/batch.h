@@ -15,8 +15,9 @@ typedef struct MlBatchRow
 	const char *id;				/* NULL: no id column, or NULL in it */
 	bool		has_prediction; /* not for labels that are no numbers */
 	double		prediction;
-	const char *label;			/* of the model; NULL for regression */
-	double		probability;	/* with a label: as ml_predict_proba() */
+	const char *label;			/* of the model, or in the current memory context; NULL for regression */
+	bool		has_probability;
+	double		probability;	/* as ml_predict_proba() */
 	int32		version;
 } MlBatchRow;
 

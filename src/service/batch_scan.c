@@ -100,6 +100,7 @@ prepare(BatchScan *batch)
 	ml_serve_key(&key, &batch->served);
 	if (batch->served.resolved.version_id != batch->planned)
 		ml_settle_planned(&batch->served, batch->planned, input);
+	ml_require_scalar(&batch->served);
 	schema = batch->served.model->schema;
 	values = (Size) Max(schema->n_features, 1) * ML_BATCH_ROWS;
 
@@ -180,6 +181,7 @@ store_row(BatchScan *batch, TupleTableSlot *slot)
 {
 	const MlModel *model = batch->served.model;
 	const double *out = batch->out + (Size) batch->next * model->n_out;
+	MemoryContext old = MemoryContextSwitchTo(batch->block_context);	/* of labels that are made */
 	MlBatchRow	row;
 
 	ml_batch_answer(&batch->served, out, &row);
@@ -203,11 +205,12 @@ store_row(BatchScan *batch, TupleTableSlot *slot)
 				break;
 			case ML_BATCH_LABEL:
 				*null = row.label == NULL;
-				*value = *null ? (Datum) 0 : batch->label[ml_model_winner(model, out)];
+				if (!*null)
+					*value = model->schema->n_classes > 0 ? batch->label[ml_model_winner(model, out)] : CStringGetTextDatum(row.label);
 				break;
 			case ML_BATCH_PROBABILITY:
 				*value = Float8GetDatum(row.probability);
-				*null = row.label == NULL;
+				*null = !row.has_probability;
 				break;
 			case ML_BATCH_VERSION:
 				*value = Int32GetDatum(row.version);
@@ -215,6 +218,7 @@ store_row(BatchScan *batch, TupleTableSlot *slot)
 		}
 	}
 	ExecStoreVirtualTuple(slot);
+	MemoryContextSwitchTo(old);
 }
 
 /* ---------------------------------------------------------------- for the executor */

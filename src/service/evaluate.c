@@ -55,6 +55,10 @@ read_stored(MlEvaluation *evaluation)
 	MlRocPoint *roc;
 	int			count = ml_figures_metrics(version_id, "test", &metrics);
 
+	/* A model without target keeps no rows aside unless it is asked to. */
+	if (count == 0 && !ml_task_has_target(schema->task))
+		count = ml_figures_metrics(version_id, "train", &metrics);
+
 	if (count == 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
@@ -103,7 +107,7 @@ measure(MlEvaluation *evaluation, const char *source_text, MemoryContext owner)
 		ereport(ERROR,
 				(errcode(ERRCODE_DATA_EXCEPTION),
 				 errmsg("no usable rows to judge model \"%s\" on", evaluation->served->name),
-				 errdetail("Rows count that have a value in column \"%s\".", model->schema->target)));
+				 model->schema->target != NULL ? errdetail("Rows count that have a value in column \"%s\".", model->schema->target) : 0));
 	keep_metrics(evaluation, part->metrics, part->count);
 	evaluation->confusion = (const int64 *) part->confusion;
 	evaluation->roc = roc;

@@ -467,14 +467,78 @@ classifies(const MlServed *served)
 	return served->model->schema->task == ML_TASK_CLASSIFICATION;
 }
 
+void
+ml_require_scalar(const MlServed *served)
+{
+	if (served->model->schema->task != ML_TASK_REDUCTION)
+		return;
+	ereport(ERROR,
+			(errcode(ERRCODE_WRONG_OBJECT_TYPE),
+			 errmsg("model \"%s\" reduces a row to %d numbers, not to one", served->name, served->model->n_answer),
+			 errhint("Use ml_reduce() for the vector, or ml_reduce_batch() for the vectors of a table.")));
+}
+
+void
+ml_require_vector(const MlServed *served)
+{
+	MlTask		task = served->model->schema->task;
+
+	if (task == ML_TASK_REDUCTION)
+		return;
+	ereport(ERROR,
+			(errcode(ERRCODE_WRONG_OBJECT_TYPE),
+			 errmsg("model \"%s\" does %s and has no vector", served->name, ml_task_name(task)),
+			 task == ML_TASK_CLUSTERING ? errhint("Use ml_predict() for the number of the cluster.") :
+			 task == ML_TASK_ANOMALY ? errhint("Use ml_predict() for the score.") :
+			 errhint("Use ml_predict() for its prediction.")));
+}
+
+/* Labels: of classes, of clusters, "outlier" and "inlier". */
 static void
 require_classes(const MlServed *served)
 {
-	if (!classifies(served))
+	ml_require_scalar(served);
+	if (served->model->schema->task == ML_TASK_REGRESSION)
 		ereport(ERROR,
 				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
 				 errmsg("model \"%s\" is a regression and has no classes", served->name),
 				 errhint("Use ml_predict() for its value.")));
+}
+
+bool
+ml_has_probabilities(const MlModel *model)
+{
+	return model->schema->task == ML_TASK_CLASSIFICATION || (model->schema->task == ML_TASK_CLUSTERING && model->n_answer > 1);
+}
+
+static void
+require_probabilities(const MlServed *served)
+{
+	require_classes(served);
+	if (!ml_has_probabilities(served->model))
+		ereport(ERROR,
+				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
+				 errmsg("algorithm \"%s\" of model \"%s\" has no probabilities", served->model->method->name, served->name),
+				 served->model->schema->task == ML_TASK_ANOMALY ?
+				 errhint("Use ml_predict() for the score, ml_predict_class() for the flag.") :
+				 errhint("Use ml_predict() for the number of the cluster.")));
+}
+
+/* Where the probabilities stand, and how many there are. */
+static const double *
+probabilities_of(const MlServed *served, const double *out, int *count)
+{
+	const double *memberships = ml_model_memberships(served->model, out);
+
+	*count = memberships != NULL ? served->model->n_answer - 1 : served->model->n_answer;
+	return memberships != NULL ? memberships : out;
+}
+
+/* The label of probability k, in the current memory context. */
+static const char *
+label_of(const MlServed *served, int k)
+{
+	return classifies(served) ? served->model->schema->classes[k] : psprintf("%d", k);
 }
 
 double
@@ -483,7 +547,10 @@ ml_predicted_value(const MlServed *served, const double *out)
 	const MlSchema *schema = served->model->schema;
 
 	if (!classifies(served))
+	{
+		ml_require_scalar(served);
 		return out[0];
+	}
 	if (schema->class_value == NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
@@ -496,13 +563,26 @@ const char *
 ml_predicted_class(const MlServed *served, const double *out)
 {
 	require_classes(served);
-	return served->model->schema->classes[ml_model_winner(served->model, out)];
+	switch (served->model->schema->task)
+	{
+		case ML_TASK_CLUSTERING:
+			return out[0] < 0 ? "noise" : label_of(served, (int) out[0]);
+		case ML_TASK_ANOMALY:
+			return out[1] != 0 ? "outlier" : "inlier";
+		default:
+			return served->model->schema->classes[ml_model_winner(served->model, out)];
+	}
 }
 
+/* Of a clustering: of the row's own cluster. */
 double
 ml_predicted_probability(const MlServed *served, const double *out)
 {
-	require_classes(served);
+	const double *memberships = ml_model_memberships(served->model, out);
+
+	require_probabilities(served);
+	if (memberships != NULL)
+		return out[0] < 0 ? 0 : memberships[(int) out[0]];
 	return served->model->n_out == 2 ? out[1] : out[ml_model_winner(served->model, out)];
 }
 
@@ -519,40 +599,73 @@ ml_site_class(MlCallSite *site)
 }
 
 static void
-report_unknown_class(const MlServed *served, const char *label)
+report_unknown_class(const MlServed *served, const char *label, int count)
 {
-	const MlSchema *schema = served->model->schema;
 	StringInfoData known;
-	int			shown = Min(schema->n_classes, 10);
+	int			shown = Min(count, 10);
 
 	initStringInfo(&known);
 	for (int k = 0; k < shown; k++)
-		appendStringInfo(&known, "%s\"%s\"", k > 0 ? ", " : "", schema->classes[k]);
+		appendStringInfo(&known, "%s\"%s\"", k > 0 ? ", " : "", label_of(served, k));
 	ereport(ERROR,
 			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 			 errmsg("model \"%s\" has no class \"%s\"", served->name, label),
-			 errhint("Its classes are: %s%s.", known.data, shown < schema->n_classes ? ", ..." : "")));
+			 errhint("Its classes are: %s%s.", known.data, shown < count ? ", ..." : "")));
+}
+
+static bool
+same_label(const MlServed *served, int k, const char *label, Size length)
+{
+	char		digits[16];
+	const char *own = digits;
+
+	if (classifies(served))
+		own = served->model->schema->classes[k];
+	else
+		pg_ltoa(k, digits);
+	return strlen(own) == length && memcmp(own, label, length) == 0;
 }
 
 double
 ml_site_probability(MlCallSite *site, const text *class_label)
 {
-	const MlSchema *schema = site->served.model->schema;
+	const MlServed *served = &site->served;
+	const double *probability;
 	const char *label;
 	Size		length;
+	int			count;
 
 	if (class_label == NULL)
-		return ml_predicted_probability(&site->served, site->out);
-	require_classes(&site->served);
+		return ml_predicted_probability(served, site->out);
+	require_probabilities(served);
 	label = VARDATA_ANY(class_label);
 	length = VARSIZE_ANY_EXHDR(class_label);
-	for (int k = 0; k < schema->n_classes; k++)
+	probability = probabilities_of(served, site->out, &count);
+	for (int k = 0; k < count; k++)
 	{
-		if (strlen(schema->classes[k]) == length && memcmp(schema->classes[k], label, length) == 0)
-			return site->out[k];
+		if (same_label(served, k, label, length))
+			return probability[k];
 	}
-	report_unknown_class(&site->served, text_to_cstring(class_label));
+	report_unknown_class(served, text_to_cstring(class_label), count);
 	return 0;					/* keep compiler quiet */
+}
+
+ArrayType *
+ml_site_vector(MlCallSite *site)
+{
+	int			n = site->served.model->n_answer;
+	Size		bytes = ARR_OVERHEAD_NONULLS(1) + sizeof(float8) * n;
+	ArrayType  *vector;
+
+	ml_require_vector(&site->served);
+	vector = palloc0(bytes);
+	SET_VARSIZE(vector, bytes);
+	vector->ndim = 1;
+	vector->elemtype = FLOAT8OID;
+	ARR_DIMS(vector)[0] = n;
+	ARR_LBOUND(vector)[0] = 1;
+	memcpy(ARR_DATA_PTR(vector), site->out, sizeof(float8) * n);
+	return vector;
 }
 
 /* The shortest digits that read back as the same double, whatever extra_float_digits says. */
@@ -569,23 +682,26 @@ exact_numeric(double value)
 Jsonb *
 ml_site_probabilities(MlCallSite *site)
 {
-	const MlSchema *schema = site->served.model->schema;
 	JsonbParseState *state = NULL;
 	JsonbValue *object;
+	const double *probability;
+	int			count;
 
-	require_classes(&site->served);
+	require_probabilities(&site->served);
+	probability = probabilities_of(&site->served, site->out, &count);
 	pushJsonbValue(&state, WJB_BEGIN_OBJECT, NULL);
-	for (int k = 0; k < schema->n_classes; k++)
+	for (int k = 0; k < count; k++)
 	{
+		const char *label = label_of(&site->served, k);
 		JsonbValue	key;
 		JsonbValue	value;
 
 		key.type = jbvString;
-		key.val.string.val = unconstify(char *, schema->classes[k]);
-		key.val.string.len = strlen(schema->classes[k]);
+		key.val.string.val = unconstify(char *, label);
+		key.val.string.len = strlen(label);
 		pushJsonbValue(&state, WJB_KEY, &key);
 		value.type = jbvNumeric;
-		value.val.numeric = exact_numeric(site->out[k]);
+		value.val.numeric = exact_numeric(probability[k]);
 		pushJsonbValue(&state, WJB_VALUE, &value);
 	}
 	object = pushJsonbValue(&state, WJB_END_OBJECT, NULL);

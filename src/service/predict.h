@@ -56,6 +56,7 @@ extern double ml_site_value(MlCallSite *site);
 extern text *ml_site_class(MlCallSite *site);
 extern double ml_site_probability(MlCallSite *site, const text *class_label);	/* NULL: see ml_predict_proba */
 extern Jsonb *ml_site_probabilities(MlCallSite *site);
+extern ArrayType *ml_site_vector(MlCallSite *site);
 
 /* The row that the site has just predicted (ml_site_row), for who explains it; valid until the next one. */
 typedef struct MlSiteRow
@@ -73,7 +74,14 @@ extern void ml_site_last_row(const MlCallSite *site, MlSiteRow *row);
 /* 42501 unless the current role may read the model; asked once per statement. */
 extern void ml_site_require_read(MlCallSite *site);
 
-/* The same answers for a model outside a call site. */
+/* Whether ml_predict_proba() has an answer. */
+extern bool ml_has_probabilities(const MlModel *model);
+
+/* 42809 for a model whose answer is a vector, or is none: each names the function that fits. */
+extern void ml_require_scalar(const MlServed *served);
+extern void ml_require_vector(const MlServed *served);
+
+/* The same answers for a model outside a call site; a class may be in the current memory context. */
 extern double ml_predicted_value(const MlServed *served, const double *out);
 extern const char *ml_predicted_class(const MlServed *served, const double *out);
 extern double ml_predicted_probability(const MlServed *served, const double *out);

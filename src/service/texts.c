@@ -60,8 +60,11 @@ ml_check_model_texts(const MlModel *model, const char *name, int encoding)
 
 	/* SQL_ASCII says nothing about bytes, so there is nothing to compare with. */
 	texts.foreign = encoding != own && encoding != PG_SQL_ASCII && own != PG_SQL_ASCII;
-	check_text(&texts, schema->target);
-	check_text(&texts, schema->target_type);
+	if (schema->target != NULL)
+	{
+		check_text(&texts, schema->target);
+		check_text(&texts, schema->target_type);
+	}
 	check_all(&texts, schema->classes, schema->n_classes);
 	for (int f = 0; f < schema->n_features; f++)
 	{

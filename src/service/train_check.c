@@ -153,22 +153,32 @@ set_param(MlEnv *env, MlParams *params, const char *name, const JsonbValue *valu
 	}
 }
 
+/* A method learns from a target, or from the features alone. */
+static void
+check_target(const MlTrainRequest *request, const MlMethod *method)
+{
+	if (ml_task_has_target(method->tasks))
+		require(request->target, "target");
+	else if (request->target != NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("algorithm \"%s\" learns without a target", method->name),
+				 errdetail("It was given the target \"%s\".", request->target),
+				 errhint("Leave the target out; exclude => '{%s}' keeps that column out of the features.", request->target)));
+}
+
 static MlTask
 task_of(const MlMethod *method, const JsonbValue *value)
 {
 	char	   *word = value->type == jbvString ? pnstrdup(value->val.string.val, value->val.string.len) : "";
-	MlTask		task;
+	MlTask		task = ml_task_find(word);
 
 	if (strcmp(word, "auto") == 0)
 		return 0;
-	if (strcmp(word, "regression") == 0)
-		task = ML_TASK_REGRESSION;
-	else if (strcmp(word, "classification") == 0)
-		task = ML_TASK_CLASSIFICATION;
-	else
+	if (task == 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("parameter \"task\" must be one of auto|regression|classification")));
+				 errmsg("parameter \"task\" must be one of auto|regression|classification|clustering|dimension_reduction|anomaly_detection")));
 	if ((method->tasks & task) == 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
@@ -262,7 +272,8 @@ ml_train_plan(const MlTrainRequest *request, MlSource *source, MlTask task)
 	roles.features = request->features;
 	roles.features_given = request->features_given;
 	roles.exclude = request->exclude;
-	roles.row_hash = request->id == NULL && strcmp(request->split, "none") != 0;
+	roles.row_hash = request->id == NULL && strcmp(request->split, "none") != 0 &&
+		!(request->target == NULL && strcmp(request->split, "auto") == 0);
 	roles.seed = (uint64) request->seed;
 	return ml_scan_plan(source, &roles);
 }
@@ -335,7 +346,7 @@ ml_train_check(MlTrainRequest *request)
 	check_shares(request);
 	check_split(request);
 	spec = ml_train_spec(env, request);
-	require(request->target, "target");
+	check_target(request, spec->method);
 	source = ml_source_open(request->source);
 	if (request->model == NULL)
 		request->model = ml_source_default_model(source, request->target);

@@ -187,7 +187,7 @@ copy_result(MlTrainOutcome *outcome, const MlTrainResult *result)
 	outcome->features = palloc0(sizeof(char *) * Max(schema->n_features, 1));
 	for (int f = 0; f < schema->n_features; f++)
 		outcome->features[f] = pstrdup(schema->features[f].name);
-	outcome->target_type = pstrdup(schema->target_type != NULL ? schema->target_type : "");
+	outcome->target_type = schema->target_type != NULL ? pstrdup(schema->target_type) : NULL;
 	outcome->metric = pstrdup(result->metric != NULL ? result->metric : "");
 	outcome->score = result->score;
 	copy_parts(outcome, result);

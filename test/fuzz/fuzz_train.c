@@ -56,6 +56,8 @@ choose(const uint8_t *head, const MlMethod *method, Shape *shape)
 	shape->train.split.validation = head[6] / 8 % 4 / 10.0;
 	shape->train.balanced = (head[7] & 1) != 0;
 	shape->train.task = (MlTask) (head[7] / 2 % 3);
+	if (!ml_task_has_target(method->tasks))
+		shape->specs[0].roles = (head[7] & 8) != 0 ? ML_ROLE_TARGET : ML_ROLE_FEATURE;
 }
 
 static MlStatus

@@ -147,6 +147,8 @@ test_methods(MlEnv *env)
 
 		CHECK(ml_method_find((*m)->name) == *m && (*m)->tasks != 0 && (*m)->format > 0);
 		CHECK((*m)->summary != NULL && (*m)->description != NULL);
+		CHECK(ml_task_has_target((*m)->tasks) || ((*m)->n_outputs != NULL && ((*m)->tasks & (ML_TASK_REGRESSION | ML_TASK_CLASSIFICATION)) == 0));
+		CHECK((*m)->n_figures <= ML_MAX_FIGURES && ((*m)->n_coordinates == NULL) == ((*m)->coordinates == NULL));
 		CHECK((*m)->fit && (*m)->save && (*m)->load && (*m)->predict && (*m)->predict_cost && (*m)->memory);
 		CHECK_STATUS(env, ml_params_init(env, (*m)->params, &p), ML_OK);
 		for (int i = 0; i < p->count; i++)

@@ -417,7 +417,7 @@ main(void)
 	test_missing_class();
 	for (int i = 0; ml_methods[i] != NULL; i++)
 	{
-		for (int target = 0; target < TINY_TARGETS; target++)
+		for (int target = 0; target < TINY_NONE; target++)
 		{
 			if (!tiny_method_can(ml_methods[i], (TinyTarget) target))
 				continue;

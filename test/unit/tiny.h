@@ -19,6 +19,7 @@ typedef enum TinyTarget
 	TINY_NUMBER,
 	TINY_TWO,					/* text "no", "yes" */
 	TINY_THREE,					/* integer 10, 20, 30 */
+	TINY_NONE,					/* no such column */
 	TINY_TARGETS
 } TinyTarget;
 
@@ -79,7 +80,7 @@ tiny_row(MlFrameBuilder *b, const TinyTable *t, const int *at, size_t row)
 		ml_frame_number(b, at[TINY_WEIGHT], 0.5 + tiny_random(row, TINY_WEIGHT));
 	score = 3 * x + (city == 1) + 0.3 * tiny_random(row, TINY_Y);
 	label = score > 1.8 ? "yes" : "no";
-	if (t->null_targets && row % 10 == 4)
+	if (t->target == TINY_NONE || (t->null_targets && row % 10 == 4))
 		return ml_frame_end_row(b);
 	if (t->nan_target && row == 50)
 		ml_frame_number(b, at[TINY_Y], NAN);
@@ -103,7 +104,7 @@ tiny_specs(const TinyTable *t, MlColumnSpec *specs, int *at)
 		int			c = t->shuffled ? TINY_COLUMNS - 1 - i : i;
 
 		at[c] = -1;
-		if ((c == TINY_ID && !t->with_id) || (c == TINY_WEIGHT && !t->with_weight))
+		if ((c == TINY_ID && !t->with_id) || (c == TINY_WEIGHT && !t->with_weight) || (c == TINY_Y && t->target == TINY_NONE))
 			continue;
 		specs[n] = tiny_columns[c];
 		if (c == TINY_Y && t->target == TINY_TWO)
@@ -163,7 +164,17 @@ tiny_params(MlEnv *env, const MlMethod *method, MlParams **params)
 static inline bool
 tiny_method_can(const MlMethod *method, TinyTarget target)
 {
-	return (method->tasks & (target == TINY_NUMBER ? ML_TASK_REGRESSION : ML_TASK_CLASSIFICATION)) != 0;
+	return (method->tasks & (target == TINY_NONE ? ML_TASKS_WITHOUT_TARGET :
+							 target == TINY_NUMBER ? ML_TASK_REGRESSION : ML_TASK_CLASSIFICATION)) != 0;
+}
+
+/* A target that the method can learn from, numbers before classes; or none. */
+static inline TinyTarget
+tiny_target_of(const MlMethod *method, TinyTarget preferred)
+{
+	if (tiny_method_can(method, preferred))
+		return preferred;
+	return !ml_task_has_target(method->tasks) ? TINY_NONE : tiny_method_can(method, TINY_NUMBER) ? TINY_NUMBER : TINY_THREE;
 }
 
 static inline MlStatus

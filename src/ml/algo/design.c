@@ -185,37 +185,45 @@ weigh_rows(MlEnv *env, const MlDataset *data, MlDesign *design)
 
 /* Columns of one category feature when "cap" of its categories are kept apart. */
 static size_t
-category_columns(int32_t levels, int cap)
+category_columns(int32_t levels, int cap, MlDesignCoding coding)
 {
 	size_t		kept = levels < cap ? levels : cap;
 
-	return (kept > 0 ? kept - 1 : 0) + 2;	/* (other) and (missing) */
+	if (coding == ML_DESIGN_REFERENCE && kept > 0)
+		kept--;
+	return kept + 2;			/* (other) and (missing) */
+}
+
+size_t
+ml_design_bound_coded(const MlSchema *schema, int max_categories, MlDesignCoding coding)
+{
+	size_t		bound = 0;
+
+	for (int f = 0; f < schema->n_features; f++)
+		bound += schema->features[f].kind == ML_FEATURE_NUMBER ? 1 : category_columns(schema->features[f].levels, max_categories, coding);
+	return bound;
 }
 
 size_t
 ml_design_bound(const MlSchema *schema, int max_categories)
 {
-	size_t		bound = 0;
-
-	for (int f = 0; f < schema->n_features; f++)
-		bound += schema->features[f].kind == ML_FEATURE_NUMBER ? 1 : category_columns(schema->features[f].levels, max_categories);
-	return bound;
+	return ml_design_bound_coded(schema, max_categories, ML_DESIGN_REFERENCE);
 }
 
 /* The greatest number of categories, at most what was asked for, with which all columns fit. */
 static int
-fitting_cap(const MlSchema *schema, int max_categories)
+fitting_cap(const MlSchema *schema, int max_categories, MlDesignCoding coding)
 {
 	int			low = 0,
 				high = max_categories;
 
-	if (ml_design_bound(schema, high) <= ML_DESIGN_MAX_COLUMNS)
+	if (ml_design_bound_coded(schema, high, coding) <= ML_DESIGN_MAX_COLUMNS)
 		return high;
 	while (high - low > 1)
 	{
 		int			middle = low + (high - low) / 2;
 
-		if (ml_design_bound(schema, middle) <= ML_DESIGN_MAX_COLUMNS)
+		if (ml_design_bound_coded(schema, middle, coding) <= ML_DESIGN_MAX_COLUMNS)
 			low = middle;
 		else
 			high = middle;
@@ -228,7 +236,7 @@ ml_design_memory(const MlSchema *schema, int max_categories)
 {
 	size_t		bytes = sizeof(MlDesign) + 4096;
 
-	bytes += ml_design_bound(schema, max_categories) * (sizeof(MlDesignColumn) + 64);
+	bytes += ml_design_bound_coded(schema, max_categories, ML_DESIGN_ALL_LEVELS) * (sizeof(MlDesignColumn) + 64);
 	for (int f = 0; f < schema->n_features; f++)
 		bytes += sizeof(MlDesignFeature) + sizeof(MlDesignStats) + 256 + ((size_t) schema->features[f].levels + 2) * sizeof(double);
 	return bytes;
@@ -258,14 +266,15 @@ add_indicator(MlDesign *design, int feature, int32_t holds, double weight)
 }
 
 static void
-add_category(MlEnv *env, MlDesign *design, int f, const MlFeature *feature, const double *count, int cap)
+add_category(MlEnv *env, MlDesign *design, int f, const MlFeature *feature, const double *count, int cap, MlDesignCoding coding)
 {
 	MlDesignFeature *df = &design->features[f];
 	double		other = 0;
 
 	df->first = design->n_columns;
+	df->from = coding == ML_DESIGN_ALL_LEVELS ? 0 : 1;
 	df->kept = feature->levels < cap ? feature->levels : cap;
-	for (int32_t code = 1; code < df->kept; code++)
+	for (int32_t code = df->from; code < df->kept; code++)
 		add_indicator(design, f, code, count[code]);
 	for (int32_t code = df->kept; code <= feature->levels; code++)
 		other += count[code];
@@ -284,9 +293,15 @@ add_category(MlEnv *env, MlDesign *design, int f, const MlFeature *feature, cons
 MlStatus
 ml_design_fit(MlEnv *env, const MlDataset *data, int max_categories, MlDesign **result)
 {
+	return ml_design_fit_coded(env, data, max_categories, ML_DESIGN_REFERENCE, result);
+}
+
+MlStatus
+ml_design_fit_coded(MlEnv *env, const MlDataset *data, int max_categories, MlDesignCoding coding, MlDesign **result)
+{
 	const MlSchema *schema = data->schema;
 	int			n = schema->n_features;
-	int			cap = fitting_cap(schema, max_categories);
+	int			cap = fitting_cap(schema, max_categories, coding);
 	MlDesign   *design = ml_alloc0(env, 1, sizeof(MlDesign));
 	StatsTask	task = {.design = design, .data = data};
 
@@ -294,12 +309,12 @@ ml_design_fit(MlEnv *env, const MlDataset *data, int max_categories, MlDesign **
 		return env->error.status;
 	if (cap < 1)
 	{
-		ml_fail(env, ML_TOO_LARGE, "%d features make more than %d columns, the limit of a linear method", n, ML_DESIGN_MAX_COLUMNS);
+		ml_fail(env, ML_TOO_LARGE, "%d features make more than %d columns, the limit of this method", n, ML_DESIGN_MAX_COLUMNS);
 		return ml_hint(env, "Name fewer columns in \"features\", or use gbdt.");
 	}
 	design->n_features = n;
 	design->features = ml_alloc0(env, n, sizeof(MlDesignFeature));
-	design->columns = ml_alloc0(env, ml_design_bound(schema, cap), sizeof(MlDesignColumn));
+	design->columns = ml_alloc0(env, ml_design_bound_coded(schema, cap, coding), sizeof(MlDesignColumn));
 	task.number = ml_alloc0(env, n, sizeof(MlDesignStats));
 	task.count = ml_alloc0(env, n, sizeof(double *));
 	if (design->features == NULL || design->columns == NULL || task.number == NULL || task.count == NULL)
@@ -330,7 +345,7 @@ ml_design_fit(MlEnv *env, const MlDataset *data, int max_categories, MlDesign **
 			add_column(design, f, ML_DESIGN_NUMBER, s->mean, s->deviation, s->largest);
 		}
 		else
-			add_category(env, design, f, &schema->features[f], task.count[f], cap);
+			add_category(env, design, f, &schema->features[f], task.count[f], cap, coding);
 	}
 	*result = design;
 	return ML_OK;
@@ -391,11 +406,13 @@ ml_design_read(const MlDesign *design, const MlDataset *data, int column, size_t
 	double		no = -center * factor;
 	double		yes = factor - center * factor;
 
+	if (f->number)
+	{
+		read_number(data->columns[c->feature].number + first, f->impute, rows, center * factor, factor, out);
+		return;
+	}
 	switch (c->holds)
 	{
-		case ML_DESIGN_NUMBER:
-			read_number(data->columns[c->feature].number + first, f->impute, rows, center * factor, factor, out);
-			break;
 		case ML_DESIGN_MISSING:
 			for (size_t i = 0; i < rows; i++)
 				out[i] = code[i] < 0 ? yes : no;
@@ -422,7 +439,7 @@ column_of(const MlDesignFeature *f, double x)
 	code = (int32_t) x;
 	if (code >= f->kept)
 		return f->other;
-	return code > 0 ? f->first + code - 1 : -1;
+	return code >= f->from ? f->first + code - f->from : -1;
 }
 
 void
@@ -485,6 +502,20 @@ ml_design_dot_batch(const MlDesign *design, const double *coef, int k, const dou
 }
 
 void
+ml_design_row(const MlDesign *design, const double *x, double *out)
+{
+	memset(out, 0, (size_t) design->n_columns * sizeof(double));
+	for (int f = 0; f < design->n_features; f++)
+	{
+		const MlDesignFeature *df = &design->features[f];
+		int32_t		column = df->number ? df->first : column_of(df, x[f]);
+
+		if (column >= 0)
+			out[column] = !df->number ? 1 : isnan(x[f]) ? df->impute : x[f];
+	}
+}
+
+void
 ml_design_effects(const MlDesign *design, const double *coef, int k, int c, const double *x, double *out, double *mean)
 {
 	int			j = 0;
@@ -515,10 +546,10 @@ ml_design_term(MlEnv *env, const MlDesign *design, const MlSchema *schema, int c
 	const MlDesignColumn *c = &design->columns[column];
 	const MlFeature *feature = &schema->features[c->feature];
 
+	if (design->features[c->feature].number)
+		return feature->name;
 	switch (c->holds)
 	{
-		case ML_DESIGN_NUMBER:
-			return feature->name;
 		case ML_DESIGN_OTHER:
 			return ml_printf(env, "%s (other)", feature->name);
 		case ML_DESIGN_MISSING:
@@ -564,7 +595,7 @@ ml_design_save(const MlDesign *design, MlWriter *w)
 		else
 		{
 			ml_put_u32(w, df->kept);
-			ml_put_u8(w, (df->other >= 0 ? 1 : 0) | (df->missing >= 0 ? 2 : 0));
+			ml_put_u8(w, (df->other >= 0 ? 1 : 0) | (df->missing >= 0 ? 2 : 0) | (df->from == 0 ? 4 : 0));
 		}
 	}
 	for (int j = 0; j < design->n_columns; j++)
@@ -594,10 +625,11 @@ load_feature(MlReader *r, const MlFeature *feature, MlDesignFeature *df, size_t 
 	flags = ml_get_u8(r);
 	if (r->status != ML_OK)
 		return r->status;
-	if (kept > (uint32_t) feature->levels || flags > 3)
+	if (kept > (uint32_t) feature->levels || flags > 7)
 		return ml_reader_corrupt(r, "category columns");
 	df->kept = (int32_t) kept;
-	*columns += kept > 0 ? kept - 1 : 0;
+	df->from = (flags & 4) != 0 ? 0 : 1;
+	*columns += kept > 0 ? kept - df->from : 0;
 	if (flags & 1)
 		df->other = (int32_t) (*columns)++;
 	if (flags & 2)
@@ -614,7 +646,7 @@ name_columns(MlDesign *design)
 
 		if (df->number)
 			add_column(design, f, ML_DESIGN_NUMBER, 0, 0, 0);
-		for (int32_t code = 1; code < df->kept; code++)
+		for (int32_t code = df->from; code < df->kept && !df->number; code++)
 			add_column(design, f, code, 0, 0, 0);
 		if (df->other >= 0)
 			add_column(design, f, ML_DESIGN_OTHER, 0, 0, 0);

@@ -4,7 +4,8 @@
  *
  * A number is one column; where it is missing it counts as the mean of the training rows.  A category is
  * one 0/1 column for each of its categories but the most frequent (code 0, the
- * reference); the rarest ones beyond max_categories share the column "(other)".  "(missing)" and "(other)" have columns
+ * reference); the rarest ones beyond max_categories share the column "(other)".  Methods that measure
+ * distances take a column for every category instead (ML_DESIGN_ALL_LEVELS).  "(missing)" and "(other)" have columns
  * only if training had such rows; otherwise they count as the reference.  The
  * same map serves training and prediction.
  *-------------------------------------------------------------------------
@@ -21,10 +22,17 @@
 /* Default of the parameter max_categories that every linear method has. */
 #define ML_DESIGN_MAX_CATEGORIES 256
 
-/* What a column holds; from 1 on: the rows with this code. */
+/* What a column holds; one of these or a code (which is 0 with ML_DESIGN_ALL_LEVELS only: see MlDesignFeature.number). */
 #define ML_DESIGN_NUMBER 0
 #define ML_DESIGN_OTHER (-1)
 #define ML_DESIGN_MISSING (-2)
+
+/* Which categories have a column: all but the reference, as equations need, or all, as distances need. */
+typedef enum MlDesignCoding
+{
+	ML_DESIGN_REFERENCE,
+	ML_DESIGN_ALL_LEVELS		/* "(missing)" and "(other)" that training had not are 0 everywhere */
+} MlDesignCoding;
 
 typedef struct MlDesignColumn
 {
@@ -39,6 +47,7 @@ typedef struct MlDesignFeature
 {
 	bool		number;
 	int32_t		first;			/* its first column */
+	int32_t		from;			/* code of the first column of a category: 1, or 0 with all levels */
 	int32_t		kept;			/* codes below this have a meaning of their own */
 	int32_t		other;			/* column, or -1: counts as the reference */
 	int32_t		missing;
@@ -70,11 +79,13 @@ extern void ml_design_stats(const MlDesign *design, const MlDataset *data, const
 
 /* Learns the columns from the training rows; warns where categories were grouped.  ML_TOO_LARGE beyond ML_DESIGN_MAX_COLUMNS. */
 extern MlStatus ml_design_fit(MlEnv *env, const MlDataset *data, int max_categories, MlDesign **design);
+extern MlStatus ml_design_fit_coded(MlEnv *env, const MlDataset *data, int max_categories, MlDesignCoding coding, MlDesign **design);
 
 /* Most columns that ml_design_fit can make of this schema. */
 extern size_t ml_design_bound(const MlSchema *schema, int max_categories);
+extern size_t ml_design_bound_coded(const MlSchema *schema, int max_categories, MlDesignCoding coding);
 
-/* Bytes that ml_design_fit takes. */
+/* Bytes that ml_design_fit takes, whatever the coding. */
 extern size_t ml_design_memory(const MlSchema *schema, int max_categories);
 
 /*
@@ -110,6 +121,9 @@ extern void ml_design_dot(const MlDesign *design, const double *coef, int k, con
 
 /* The same of n <= ML_BATCH_ROWS rows at once, with the same bits: x by feature as for MlMethod.predict_batch, out n x k. */
 extern void ml_design_dot_batch(const MlDesign *design, const double *coef, int k, const double *x, size_t n, double *out);
+
+/* The row in all columns: n_columns doubles.  No allocation, no libm. */
+extern void ml_design_row(const MlDesign *design, const double *x, double *out);
 
 /* "age", "city=Rome", "city (other)", "city (missing)"; into the arena. */
 extern const char *ml_design_term(MlEnv *env, const MlDesign *design, const MlSchema *schema, int column);

@@ -88,10 +88,39 @@ ml_feature_code(const MlFeature *feature, const char *text, size_t length)
 	return code < 0 ? feature->levels : code;
 }
 
+static const struct
+{
+	MlTask		task;
+	const char *name;
+}			task_names[] = {
+	{ML_TASK_REGRESSION, "regression"},
+	{ML_TASK_CLASSIFICATION, "classification"},
+	{ML_TASK_CLUSTERING, "clustering"},
+	{ML_TASK_REDUCTION, "dimension_reduction"},
+	{ML_TASK_ANOMALY, "anomaly_detection"},
+	{0, NULL}
+};
+
 const char *
 ml_task_name(MlTask task)
 {
-	return task == ML_TASK_CLASSIFICATION ? "classification" : "regression";
+	for (int i = 0; task_names[i].name != NULL; i++)
+	{
+		if (task_names[i].task == task)
+			return task_names[i].name;
+	}
+	return NULL;
+}
+
+MlTask
+ml_task_find(const char *name)
+{
+	for (int i = 0; task_names[i].name != NULL; i++)
+	{
+		if (strcmp(task_names[i].name, name) == 0)
+			return task_names[i].task;
+	}
+	return 0;
 }
 
 static void
@@ -208,15 +237,18 @@ load_target(MlReader *r, MlSchema *schema)
 	uint8_t		task = ml_get_u8(r);
 	uint32_t	n_classes;
 	uint8_t		has_values;
+	bool		has_target = ml_task_name((MlTask) task) == NULL || ml_task_has_target(task);
 
-	schema->target = get_required_text(r);
-	schema->target_type = get_required_text(r);
+	schema->target = has_target ? get_required_text(r) : ml_get_text(r);
+	schema->target_type = has_target ? get_required_text(r) : ml_get_text(r);
 	schema->target_logical = get_logical(r);
 	n_classes = ml_get_count(r, MIN_TEXT_BYTES);
 	ML_TRY(r->status);
-	if (task != ML_TASK_REGRESSION && task != ML_TASK_CLASSIFICATION)
+	if (ml_task_name((MlTask) task) == NULL)
 		return ml_reader_corrupt(r, "its task is unknown");
-	if (task == ML_TASK_REGRESSION ? n_classes != 0 : n_classes < 2 || n_classes > ML_MAX_LEVELS)
+	if (!has_target && (schema->target != NULL || schema->target_type != NULL))
+		return ml_reader_corrupt(r, "it has a target that its task does not have");
+	if (task != ML_TASK_CLASSIFICATION ? n_classes != 0 : n_classes < 2 || n_classes > ML_MAX_LEVELS)
 		return ml_reader_corrupt(r, "a number of classes is not possible");
 	schema->task = (MlTask) task;
 	schema->n_classes = (int32_t) n_classes;

@@ -21,8 +21,20 @@
 typedef enum MlTask
 {
 	ML_TASK_REGRESSION = 1,
-	ML_TASK_CLASSIFICATION = 2
+	ML_TASK_CLASSIFICATION = 2,
+	ML_TASK_CLUSTERING = 4,
+	ML_TASK_REDUCTION = 8,
+	ML_TASK_ANOMALY = 16
 } MlTask;
+
+/* Tasks whose methods learn from the features alone.  A method has tasks of one kind only. */
+#define ML_TASKS_WITHOUT_TARGET (ML_TASK_CLUSTERING | ML_TASK_REDUCTION | ML_TASK_ANOMALY)
+
+static inline bool
+ml_task_has_target(uint32_t tasks)
+{
+	return (tasks & ML_TASKS_WITHOUT_TARGET) == 0;
+}
 
 typedef enum MlFeatureKind
 {
@@ -51,10 +63,10 @@ typedef struct MlSchema
 	MlTask		task;
 	int32_t		n_features;
 	MlFeature  *features;
-	const char *target;			/* column name */
+	const char *target;			/* column name; NULL for a task without target, as is its type */
 	const char *target_type;
 	MlLogicalType target_logical;
-	int32_t		n_classes;		/* 0 for regression, else 2 or more */
+	int32_t		n_classes;		/* 2 or more for classification, else 0 */
 	const char **classes;		/* labels as they were in the table; numeric order for numbers, false < true, else byte order */
 	const double *class_value;	/* the label as a number, where target_logical is a number or boolean; else NULL */
 } MlSchema;
@@ -65,7 +77,8 @@ extern int32_t ml_feature_code(const MlFeature *feature, const char *text, size_
 /* The index of distinct texts; the texts must live as long.  A text that occurs twice is ML_CORRUPT. */
 extern MlStatus ml_level_index(MlEnv *env, const char *const *texts, int32_t count, const MlLevelIndex **index);
 
-extern const char *ml_task_name(MlTask task);	/* "regression", "classification" */
+extern const char *ml_task_name(MlTask task);	/* "regression", "classification", "clustering", "dimension_reduction", "anomaly_detection" */
+extern MlTask ml_task_find(const char *name);	/* 0 when unknown */
 
 extern void ml_schema_save(const MlSchema *schema, MlWriter *w);
 

@@ -266,7 +266,7 @@ ml_split(MlEnv *env, const MlSplitSpec *given, size_t rows, const uint64_t *row_
 		spec.kind = class_of != NULL ? ML_SPLIT_STRATIFIED : ML_SPLIT_RANDOM;
 	if (spec.kind == ML_SPLIT_STRATIFIED && class_of == NULL)
 	{
-		ml_fail(env, ML_BAD_PARAM, "a stratified split needs classes, but this is a regression");
+		ml_fail(env, ML_BAD_PARAM, "a stratified split needs classes, which this task does not have");
 		return ml_hint(env, "Use split => 'random'.");
 	}
 	if ((spec.kind == ML_SPLIT_TIME || spec.kind == ML_SPLIT_GROUP || spec.kind == ML_SPLIT_COLUMN) && split_column == NULL)

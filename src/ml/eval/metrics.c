@@ -21,6 +21,21 @@ const MlMetricInfo ml_metric_infos[] = {
 	[ML_METRIC_AUC] = {"auc", ML_TASK_CLASSIFICATION, true, "probability that a positive row scores above a negative one; mean of one-vs-rest for more than two classes"},
 	[ML_METRIC_LOGLOSS] = {"logloss", ML_TASK_CLASSIFICATION, false, "mean negative logarithm of the probability given to the true class"},
 	[ML_METRIC_BRIER] = {"brier", ML_TASK_CLASSIFICATION, false, "mean squared error of the probability; summed over classes for more than two"},
+	[ML_METRIC_SILHOUETTE] = {"silhouette", ML_TASK_CLUSTERING, true, "mean over rows of how much nearer their own cluster is than the next one, -1 to 1; noise left out; of at most 4,096 rows drawn at random"},
+	[ML_METRIC_CLUSTERS] = {"clusters", ML_TASK_CLUSTERING, true, "number of clusters that have a row"},
+	[ML_METRIC_NOISE] = {"noise", ML_TASK_CLUSTERING, false, "share of rows that belong to no cluster"},
+	[ML_METRIC_INERTIA] = {"inertia", ML_TASK_CLUSTERING, false, "sum over rows of the squared distance to the centre of their cluster"},
+	[ML_METRIC_LOG_LIKELIHOOD] = {"log_likelihood", ML_TASK_CLUSTERING, true, "mean over rows of the logarithm of their density"},
+	[ML_METRIC_BIC] = {"bic", ML_TASK_CLUSTERING, false, "Bayesian information criterion: parameters times the logarithm of the rows, less twice the log-likelihood of all rows"},
+	[ML_METRIC_AIC] = {"aic", ML_TASK_CLUSTERING, false, "Akaike information criterion: twice the parameters, less twice the log-likelihood of all rows"},
+	[ML_METRIC_EXPLAINED_VARIANCE] = {"explained_variance_ratio", ML_TASK_REDUCTION, true, "share of the squared deviations of the rows that the vector keeps; 1 keeps all"},
+	[ML_METRIC_RECONSTRUCTION] = {"reconstruction_error", ML_TASK_REDUCTION, false, "mean over rows of the squared distance between a row and what its vector says of it"},
+	[ML_METRIC_SEPARATION] = {"separation", ML_TASK_ANOMALY, true, "mean score of the flagged rows less that of the others, in standard deviations of the score"},
+	[ML_METRIC_FLAGGED] = {"flagged", ML_TASK_ANOMALY, false, "share of rows that are flagged"},
+	[ML_METRIC_SCORE_MEDIAN] = {"score_median", ML_TASK_ANOMALY, false, "median of the scores"},
+	[ML_METRIC_SCORE_P90] = {"score_p90", ML_TASK_ANOMALY, false, "score that a tenth of the rows exceed"},
+	[ML_METRIC_SCORE_P99] = {"score_p99", ML_TASK_ANOMALY, false, "score that a hundredth of the rows exceed"},
+	[ML_METRIC_SCORE_MAX] = {"score_max", ML_TASK_ANOMALY, false, "highest score"},
 	[ML_METRIC_COUNT] = {NULL}
 };
 
@@ -40,9 +55,35 @@ ml_metric_find(const char *name)
 const char *
 ml_primary_metric(MlTask task, int n_classes)
 {
-	if (task == ML_TASK_REGRESSION)
-		return "r2";
-	return n_classes == 2 ? "auc" : "accuracy";
+	switch (task)
+	{
+		case ML_TASK_REGRESSION:
+			return "r2";
+		case ML_TASK_CLUSTERING:
+			return "silhouette";
+		case ML_TASK_REDUCTION:
+			return "explained_variance_ratio";
+		case ML_TASK_ANOMALY:
+			return "separation";
+		default:
+			return n_classes == 2 ? "auc" : "accuracy";
+	}
+}
+
+void
+ml_report_metrics(const MlReport *report, MlMetric *metrics, int *count)
+{
+	*count = 0;
+	for (int i = 0; i < ML_METRIC_COUNT && *count < ML_MAX_METRICS; i++)
+	{
+		const MlMetricInfo *info = &ml_metric_infos[i];
+
+		if (report->given[i])
+			metrics[(*count)++] = (MlMetric)
+			{
+				info->name, isfinite(report->value[i]) ? report->value[i] : NAN, info->higher_is_better
+			};
+	}
 }
 
 MlStatus

@@ -6,6 +6,9 @@
  * classes, macro average for more), auc (macro one-vs-rest for more than two),
  * logloss (probabilities clipped to [1e-15, 1-1e-15]), brier.  What is
  * undefined (auc of one class, r2 of a constant) is NaN and becomes NULL.
+ *
+ * Without a target there is nothing to compare with: a method reports what its mathematics defines
+ * (MlMethod.report), the judge adds what follows from the answers (ml/model/judge_answers.c).
  *-------------------------------------------------------------------------
  */
 #ifndef ML_EVAL_METRICS_H
@@ -13,7 +16,38 @@
 
 #include "ml/data/schema.h"
 
-#define ML_MAX_METRICS 12
+#define ML_MAX_METRICS 32
+
+/* In the order of ml_metric_infos. */
+typedef enum MlMetricNumber
+{
+	ML_METRIC_RMSE,
+	ML_METRIC_MAE,
+	ML_METRIC_R2,
+	ML_METRIC_ACCURACY,
+	ML_METRIC_PRECISION,
+	ML_METRIC_RECALL,
+	ML_METRIC_F1,
+	ML_METRIC_AUC,
+	ML_METRIC_LOGLOSS,
+	ML_METRIC_BRIER,
+	ML_METRIC_SILHOUETTE,
+	ML_METRIC_CLUSTERS,
+	ML_METRIC_NOISE,
+	ML_METRIC_INERTIA,
+	ML_METRIC_LOG_LIKELIHOOD,
+	ML_METRIC_BIC,
+	ML_METRIC_AIC,
+	ML_METRIC_EXPLAINED_VARIANCE,
+	ML_METRIC_RECONSTRUCTION,
+	ML_METRIC_SEPARATION,
+	ML_METRIC_FLAGGED,
+	ML_METRIC_SCORE_MEDIAN,
+	ML_METRIC_SCORE_P90,
+	ML_METRIC_SCORE_P99,
+	ML_METRIC_SCORE_MAX,
+	ML_METRIC_COUNT
+} MlMetricNumber;
 
 typedef struct MlMetric
 {
@@ -34,7 +68,10 @@ typedef struct MlMetricInfo
 extern const MlMetricInfo ml_metric_infos[];	/* ended by a NULL name */
 extern const MlMetricInfo *ml_metric_find(const char *name);
 
-/* The metric a report leads with: "r2" for regression, "auc" for two classes, "accuracy" for more. */
+/*
+ * The metric a report leads with: "r2" for regression, "auc" for two classes, "accuracy" for more, "silhouette",
+ * "explained_variance_ratio" and "separation" for the tasks without target.
+ */
 extern const char *ml_primary_metric(MlTask task, int n_classes);
 
 /*
@@ -43,6 +80,24 @@ extern const char *ml_primary_metric(MlTask task, int n_classes);
  */
 extern MlStatus ml_metrics(MlEnv *env, MlTask task, int n_classes, size_t n, const double *y,
 						   const double *prediction, const double *weight, MlMetric *metrics, int *count);
+
+/* Metrics of a model without target while they are collected. */
+typedef struct MlReport
+{
+	bool		given[ML_METRIC_COUNT];
+	double		value[ML_METRIC_COUNT];
+} MlReport;
+
+/* What is undefined is NaN. */
+static inline void
+ml_report_put(MlReport *report, MlMetricNumber metric, double value)
+{
+	report->given[metric] = true;
+	report->value[metric] = value;
+}
+
+/* Those given, at most ML_MAX_METRICS, in the order of ml_metric_infos. */
+extern void ml_report_metrics(const MlReport *report, MlMetric *metrics, int *count);
 
 /* Area under the ROC curve with ties counted half; NaN when a class is absent.  Sorts a copy. */
 extern MlStatus ml_auc_compute(MlEnv *env, size_t n, const bool *actual, const double *score, const double *weight, double *auc);

@@ -8,22 +8,6 @@
 
 #include "ml/eval/metrics.h"
 
-/* In the order of ml_metric_infos. */
-typedef enum MlMetricNumber
-{
-	ML_METRIC_RMSE,
-	ML_METRIC_MAE,
-	ML_METRIC_R2,
-	ML_METRIC_ACCURACY,
-	ML_METRIC_PRECISION,
-	ML_METRIC_RECALL,
-	ML_METRIC_F1,
-	ML_METRIC_AUC,
-	ML_METRIC_LOGLOSS,
-	ML_METRIC_BRIER,
-	ML_METRIC_COUNT
-} MlMetricNumber;
-
 /*
  * A sum with the rounding error carried along (Neumaier 1974): millions of rows
  * cost no digits.

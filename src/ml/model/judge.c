@@ -12,6 +12,7 @@
 
 #include "ml/base/arena.h"
 #include "ml/base/pool.h"
+#include "ml/model/judge_internal.h"
 
 #define TASK_ROWS 512
 #define BATCH_ROWS 262144		/* between two reports of progress */
@@ -25,34 +26,6 @@ typedef struct Work
 	size_t		start;			/* of the batch */
 	size_t		end;
 } Work;
-
-static inline double
-value_of(const MlJudgeColumn *c, size_t row)
-{
-	int32_t		code;
-
-	if (c->number != NULL)
-		return c->number[row];
-	if (c->key != NULL)
-		return (double) c->key[row];
-	code = c->code[row];
-	if (code < 0)
-		return NAN;
-	return c->code_of != NULL ? c->code_of[code] : code;
-}
-
-/* One feature of n rows from "first" on, of those to be judged. */
-static void
-read_values(const MlJudgeRows *rows, const MlJudgeColumn *column, size_t first, size_t n, double *x)
-{
-	if (rows->row == NULL && column->number != NULL)
-	{
-		memcpy(x, column->number + rows->first + first, n * sizeof(double));
-		return;
-	}
-	for (size_t j = 0; j < n; j++)
-		x[j] = value_of(column, rows->row != NULL ? rows->row[first + j] : rows->first + first + j);
-}
 
 static void
 predict_task(void *arg, size_t task, int thread)
@@ -68,8 +41,7 @@ predict_task(void *arg, size_t task, int thread)
 	{
 		size_t		n = end - i < ML_BATCH_ROWS ? end - i : ML_BATCH_ROWS;
 
-		for (int f = 0; f < p; f++)
-			read_values(w->rows, &w->rows->columns[f], i, n, x + (size_t) f * ML_BATCH_ROWS);
+		ml_judge_block(w->rows, p, i, n, x);
 		ml_model_predict_batch(model, x, n, w->out + i * (size_t) model->n_out);
 	}
 }
@@ -176,6 +148,8 @@ ml_judge(MlEnv *env, const MlModel *model, const MlJudgeRows *rows, MlPartMetric
 	metrics->rows = rows->n;
 	if (rows->n == 0)
 		return ML_OK;
+	if (!ml_task_has_target(schema->task))
+		return ml_judge_answers(env, model, rows, metrics);
 	out = predict_all(env, model, rows);
 	if (out == NULL)
 		return env->error.status;

@@ -33,7 +33,7 @@ typedef struct MlJudgeRows
 	const size_t *row;			/* which rows; NULL: first, first + 1, ... */
 	size_t		first;
 	size_t		n;
-	const double *y;			/* n values or class indexes */
+	const double *y;			/* n values or class indexes; NULL for a task without target */
 	const double *weight;		/* n, or NULL */
 	const MlRouted *routed;		/* answers that other models give for some of the rows; NULL: none */
 	double	   *keep;			/* n x n_out, the answers, for whoever wants them; NULL: nobody */

@@ -3,8 +3,19 @@
  *	  An algorithm: one file, one MlMethod, one line in algo/methods.def.
  *
  * Nothing outside its file knows an algorithm by name.  The parameter
- * "task" ("auto", "regression", "classification") is common to all methods and
+ * "task" ("auto", "regression", "classification", ...) is common to all methods and
  * handled before fit.
+ *
+ * A method of tasks without target (ML_TASKS_WITHOUT_TARGET) sees a data set whose y
+ * is NULL, and says with n_outputs how many numbers its answer has:
+ *
+ *   clustering            the number of the cluster from 0 on, or -1 for noise; after it, from a method that
+ *                         has them, the row's membership in each cluster (they sum to 1)
+ *   dimension_reduction   the vector
+ *   anomaly_detection     the score (the higher, the stranger), and 1 where it is flagged, else 0
+ *
+ * After its answer predict writes n_figures more numbers of the row: whoever judges adds
+ * them up over rows and hands the sums to report, so that a report costs no second pass.
  *-------------------------------------------------------------------------
  */
 #ifndef ML_MODEL_METHOD_H
@@ -12,6 +23,7 @@
 
 #include "ml/base/bytes.h"
 #include "ml/data/dataset.h"
+#include "ml/eval/metrics.h"
 #include "ml/model/params.h"
 #include "ml/model/statistics.h"
 
@@ -25,6 +37,9 @@ typedef struct MlCoefficient
 	double		statistic;
 	double		p_value;
 } MlCoefficient;
+
+/* Most numbers of a row that are added up for a report. */
+#define ML_MAX_FIGURES 8
 
 /* Rows of one block of predict_batch. */
 #define ML_BATCH_ROWS 64
@@ -52,7 +67,7 @@ typedef struct MlMethod
 
 	/*
 	 * One encoded row (schema->n_features doubles, codes 0 .. levels or NaN for
-	 * categories) -> out: the value, or n_classes probabilities.  No allocation, no libm; scratch is
+	 * categories) -> out: the value, or n_classes probabilities, or what is said above.  No allocation, no libm; scratch is
 	 * scratch_size(model) bytes, 64-byte aligned.  NULL scratch_size: none is needed.
 	 */
 	void		(*predict) (const void *model, const double *x, double *out, void *scratch);
@@ -64,6 +79,19 @@ typedef struct MlMethod
 	 * times what predict writes.  False, and nothing written: this model has no such way.
 	 */
 	bool		(*predict_batch) (const void *model, const double *x, size_t n, double *out, void *scratch);
+
+	/* Of tasks without target, all but n_outputs optional: see above. */
+	int			(*n_outputs) (const void *model);
+	int			n_figures;		/* at most ML_MAX_FIGURES */
+	/* Metrics out of sums over rows of weight "rows" together (1 each where there are no weights): ml_report_put(). */
+	void		(*report) (const void *model, double rows, const double *sums, MlReport *report);
+
+	/*
+	 * Optional, both or neither, of clustering: where a row lies in the space in which distances are measured, n_coordinates(model)
+	 * numbers; the judge measures the silhouette there.
+	 */
+	int			(*n_coordinates) (const void *model);
+	void		(*coordinates) (const void *model, const double *x, double *out);
 
 	/* Rough cost of predict in nanoseconds, for the planner. */
 	double		(*predict_cost) (const void *model);

@@ -39,7 +39,11 @@ ml_model_make(MlEnv *env, const MlMethod *method, const MlSchema *schema, const 
 	model->method = method;
 	model->schema = schema;
 	model->fitted = fitted;
-	model->n_out = schema->task == ML_TASK_CLASSIFICATION ? schema->n_classes : 1;
+	if (method->n_outputs != NULL)
+		model->n_answer = method->n_outputs(fitted);
+	else
+		model->n_answer = schema->task == ML_TASK_CLASSIFICATION ? schema->n_classes : 1;
+	model->n_out = model->n_answer + (ml_task_has_target(schema->task) ? 0 : method->n_figures);
 	ML_TRY(add_scratch(env, model));
 	*result = model;
 	return ML_OK;

@@ -23,7 +23,8 @@ typedef struct MlModel
 	const MlMethod *method;
 	const MlSchema *schema;
 	const void *fitted;
-	int			n_out;			/* doubles that predict writes: 1, or n_classes */
+	int			n_out;			/* doubles that predict writes: n_answer and the method's n_figures */
+	int			n_answer;		/* 1, or n_classes, or what the method says (see MlMethod) */
 	void	   *scratch;		/* for predict: one model serves one thread at a time */
 	double	   *row;			/* room for one encoded row, for ml_model_predict_batch */
 } MlModel;
@@ -48,6 +49,13 @@ ml_model_predict(const MlModel *model, const double *x, double *out)
 
 /* Up to ML_BATCH_ROWS rows, feature by feature (see MlMethod.predict_batch) -> n x n_out doubles, the same bits. */
 extern void ml_model_predict_batch(const MlModel *model, const double *x, size_t n, double *out);
+
+/* The row's memberships, n_answer - 1 of them; NULL where a clustering has none. */
+static inline const double *
+ml_model_memberships(const MlModel *model, const double *out)
+{
+	return model->schema->task == ML_TASK_CLUSTERING && model->n_answer > 1 ? out + 1 : NULL;
+}
 
 /* The class with the highest probability; the first of equals. */
 extern int	ml_model_winner(const MlModel *model, const double *out);

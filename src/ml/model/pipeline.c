@@ -17,6 +17,7 @@
 #include "ml/base/sort.h"
 #include "ml/data/encode.h"
 #include "ml/data/target.h"
+#include "ml/eval/silhouette.h"
 #include "ml/model/judge.h"
 #include "ml/model/segments.h"
 
@@ -26,14 +27,14 @@ typedef struct Run
 	const MlTrainSpec *spec;
 	MlFrame    *frame;
 	MlTrainResult *result;
-	const MlColumn *target;
+	const MlColumn *target;		/* NULL: the task has none */
 	MlSchema   *schema;
 	uint8_t    *part;			/* frame->rows */
 	int32_t    *class_of;		/* frame->rows, NULL for regression */
 	size_t	   *order;			/* rows in use: train, validation, test */
 	size_t		n_part[3];
 	size_t		n;				/* their sum */
-	double	   *y;				/* n */
+	double	   *y;				/* n; NULL without target */
 	double	   *weight;			/* n, of the user; NULL: all 1 */
 	const double *fit_weight;	/* the same with class weights */
 } Run;
@@ -191,9 +192,18 @@ check_parts(Run *run)
  * ------------------------------------------------------------------------
  */
 
+/* Where a part begins in an array over the rows in use; NULL stays NULL. */
+static const double *
+part_of(const double *values, size_t first)
+{
+	return values == NULL ? NULL : values + first;
+}
+
 static MlStatus
 gather_target(Run *run)
 {
+	if (run->target == NULL)
+		return ML_OK;
 	run->y = ml_alloc(run->env, run->n, sizeof(double));
 	if (run->y == NULL)
 		return run->env->error.status;
@@ -282,7 +292,7 @@ weigh(Run *run)
 		return ML_OK;
 	if (run->class_of == NULL)
 	{
-		ml_fail(env, ML_BAD_PARAM, "class weights need classes, but this is a regression");
+		ml_fail(env, ML_BAD_PARAM, "class weights need classes, which this task does not have");
 		return ml_hint(env, "Leave class_weight out.");
 	}
 	return balance(run);
@@ -352,14 +362,14 @@ judge_parts(Run *run, const MlDataset *data)
 	{
 		MlJudgeRows rows = {.columns = columns, .first = part_start(run, (MlPart) p), .n = run->n_part[p]};
 
-		rows.y = run->y + rows.first;
-		rows.weight = run->weight != NULL ? run->weight + rows.first : NULL;
+		rows.y = part_of(run->y, rows.first);
+		rows.weight = part_of(run->weight, rows.first);
 		rows.routed = result->segments != NULL ? result->segments->routed : NULL;
 		rows.keep = run->spec->predictions != NULL ? run->spec->predictions + rows.first * (size_t) result->model->n_out : NULL;
 		ML_TRY(ml_judge(env, result->model, &rows, &result->part[p],
 						p == (int) scored ? &result->roc : NULL, p == (int) scored ? &result->n_roc : NULL));
 	}
-	if (scored == ML_PART_TRAIN && run->spec->part == NULL)
+	if (scored == ML_PART_TRAIN && run->spec->part == NULL && ml_task_has_target(run->schema->task))
 		ml_warn(env, "there is no test part: the score is that of the rows the model was trained on");
 	result->metric = ml_primary_metric(run->schema->task, run->schema->n_classes);
 	result->score = ml_judge_score(result->model, &result->part[scored]);
@@ -389,7 +399,7 @@ judge_rival(Run *run)
 	const MlModel *rival = run->spec->rival;
 	MlPart		part = run->n_part[ML_PART_TEST] > 0 ? ML_PART_TEST : ML_PART_TRAIN;
 	size_t		first = part_start(run, part);
-	MlJudgeRows rows = {.row = run->order + first, .n = run->n_part[part], .y = run->y + first};
+	MlJudgeRows rows = {.row = run->order + first, .n = run->n_part[part], .y = part_of(run->y, first)};
 	MlPartMetrics metrics;
 	MlJudgeColumn *columns;
 	bool		fits;
@@ -401,7 +411,7 @@ judge_rival(Run *run)
 	if (!fits)
 		return ML_OK;
 	rows.columns = columns;
-	rows.weight = run->weight != NULL ? run->weight + first : NULL;
+	rows.weight = part_of(run->weight, first);
 	ML_TRY(ml_judge(run->env, rival, &rows, &metrics, NULL, NULL));
 	run->result->rival_judged = true;
 	run->result->rival_score = ml_judge_score(rival, &metrics);
@@ -413,9 +423,13 @@ split(Run *run)
 {
 	const MlTrainSpec *spec = run->spec;
 	const MlFrame *frame = run->frame;
+	MlSplitSpec how = spec->split;
 
+	/* Without a target there is nothing that a hold-out could prove. */
+	if (how.kind == ML_SPLIT_AUTO && run->target == NULL)
+		how.kind = ML_SPLIT_NONE;
 	if (spec->part == NULL)
-		return ml_split(run->env, &spec->split, frame->rows, frame->row_hash, run->class_of, run->schema->n_classes,
+		return ml_split(run->env, &how, frame->rows, frame->row_hash, run->class_of, run->schema->n_classes,
 						ml_frame_column(frame, ML_ROLE_SPLIT), run->part);
 	for (size_t i = 0; i < frame->rows; i++)
 	{
@@ -443,23 +457,57 @@ train_segments(Run *run)
 	return ml_segments_train(run->env, &segments, &run->result->segments);
 }
 
+/* The task of a method that learns from the features alone: every row counts. */
+static MlStatus
+prepare_without_target(Run *run)
+{
+	MlEnv	   *env = run->env;
+	const MlMethod *method = run->spec->method;
+	MlTask		task = run->spec->task;
+
+	if (run->target != NULL)
+	{
+		ml_fail(env, ML_BAD_PARAM, "algorithm \"%s\" has no target", method->name);
+		return ml_hint(env, "Leave the target out; to keep column \"%s\" out of the features, name it in \"exclude\".", run->target->spec.name);
+	}
+	for (uint32_t t = 1; task == 0; t <<= 1)
+		task = (MlTask) (method->tasks & t);
+	if ((method->tasks & (uint32_t) task) == 0)
+		return ml_fail(env, ML_UNSUPPORTED, "algorithm \"%s\" does not do %s", method->name, ml_task_name(task));
+	run->schema->task = task;
+	if (run->frame->rows > 0)
+		return ML_OK;
+	ml_fail(env, ML_BAD_DATA, "no usable rows");
+	return ml_detail(env, "The source has no rows.");
+}
+
+static MlStatus
+prepare_target(Run *run)
+{
+	MlEnv	   *env = run->env;
+	const MlTrainSpec *spec = run->spec;
+	MlTargetSpec target_spec = {spec->task, spec->method->tasks, spec->method->name};
+
+	run->target = ml_frame_column(run->frame, ML_ROLE_TARGET);
+	if (!ml_task_has_target(spec->method->tasks))
+		return prepare_without_target(run);
+	if (run->target == NULL)
+		return ml_fail(env, ML_BAD_PARAM, "algorithm \"%s\" needs a target column", spec->method->name);
+	return ml_target_prepare(env, run->target, run->frame->rows, &target_spec, run->schema, run->part, &run->class_of);
+}
+
 /* Which rows are for what, with target and weights. */
 static MlStatus
 prepare(Run *run)
 {
 	MlEnv	   *env = run->env;
-	const MlTrainSpec *spec = run->spec;
 	MlFrame    *frame = run->frame;
-	MlTargetSpec target_spec = {spec->task, spec->method->tasks, spec->method->name};
 
-	run->target = ml_frame_column(frame, ML_ROLE_TARGET);
-	if (run->target == NULL)
-		return ml_fail(env, ML_BAD_PARAM, "algorithm \"%s\" needs a target column", spec->method->name);
 	run->schema = ml_alloc0(env, 1, sizeof(MlSchema));
 	run->part = ml_alloc0(env, frame->rows, 1);
 	if (run->schema == NULL || run->part == NULL)
 		return env->error.status;
-	ML_TRY(ml_target_prepare(env, run->target, frame->rows, &target_spec, run->schema, run->part, &run->class_of));
+	ML_TRY(prepare_target(run));
 	ML_TRY(split(run));
 	ML_TRY(arrange(run));
 	ML_TRY(check_parts(run));
@@ -547,6 +595,24 @@ rows_with_target(MlEnv *env, const MlModel *model, const MlFrame *frame, const M
 	return ML_OK;
 }
 
+/* All of them, for a model without target. */
+static MlStatus
+all_rows(MlEnv *env, const MlFrame *frame, MlJudgeRows *rows)
+{
+	size_t	   *row = ml_alloc(env, frame->rows, sizeof(size_t));
+
+	if (row == NULL)
+		return env->error.status;
+	for (size_t i = 0; i < frame->rows; i++)
+		row[i] = i;
+	rows->row = row;
+	rows->n = frame->rows;
+	if (rows->n > 0)
+		return ML_OK;
+	ml_fail(env, ML_BAD_DATA, "no usable rows");
+	return ml_detail(env, "The source has no rows.");
+}
+
 MlStatus
 ml_pipeline_evaluate(MlEnv *env, const MlModel *model, MlFrame *frame, MlPartMetrics *metrics, MlRocPoint **roc, size_t *n_roc)
 {
@@ -554,11 +620,15 @@ ml_pipeline_evaluate(MlEnv *env, const MlModel *model, MlFrame *frame, MlPartMet
 	MlJudgeRows rows = {0};
 	MlJudgeColumn *columns;
 	double	   *weight;
+	bool		has_target = ml_task_has_target(model->schema->task);
 
-	if (target == NULL)
+	if (target == NULL && has_target)
 		return ml_fail(env, ML_NO_COLUMN, "the target column \"%s\" of the model does not exist", model->schema->target);
 	ML_TRY(ml_judge_match(env, model, frame, &columns, NULL));
-	ML_TRY(rows_with_target(env, model, frame, target, &rows));
+	if (has_target)
+		ML_TRY(rows_with_target(env, model, frame, target, &rows));
+	else
+		ML_TRY(all_rows(env, frame, &rows));
 	ML_TRY(gather_weights(env, frame, rows.row, rows.n, &weight));
 	rows.columns = columns;
 	rows.weight = weight;
@@ -582,6 +652,8 @@ guess_task(const MlTrainSpec *spec, const MlColumnSpec *target)
 
 	if (spec->task != 0)
 		return spec->task;
+	if (!ml_task_has_target(spec->method->tasks))
+		return (MlTask) (spec->method->tasks & -spec->method->tasks);
 	if ((spec->method->tasks & (uint32_t) task) != 0)
 		return task;
 	return task == ML_TASK_REGRESSION ? ML_TASK_CLASSIFICATION : ML_TASK_REGRESSION;
@@ -605,7 +677,7 @@ guess_fit_memory(const MlTrainSpec *spec, const MlColumnSpec *columns, int n_col
 		features[schema.n_features++].levels = columns[c].kind == ML_CATEGORY ? GUESSED_LEVELS : 0;
 	}
 	schema.task = guess_task(spec, target);
-	schema.n_classes = schema.task == ML_TASK_REGRESSION ? 0 :
+	schema.n_classes = schema.task != ML_TASK_CLASSIFICATION ? 0 :
 		target != NULL && target->logical == ML_LOGICAL_BOOLEAN ? 2 : GUESSED_CLASSES;
 	*n_classes = schema.n_classes;
 	return spec->method->memory == NULL ? 0 : spec->method->memory(&schema, spec->params, rows, threads);
@@ -636,6 +708,9 @@ ml_pipeline_memory(const MlTrainSpec *spec, const MlColumnSpec *columns, int n_c
 	if (spec->segment_min_rows > 0)
 		per_row += ML_SEGMENT_ROW_BYTES(n_classes);
 	if (!ml_mul_size(rows, per_row, &data) || !ml_add_size(data, fit, &total))
+		return SIZE_MAX;
+	/* Of the silhouette: coordinates of a sample twice, as rows and packed. */
+	if ((spec->method->tasks & ML_TASK_CLUSTERING) != 0 && !ml_add_size(total, 3 * ML_SILHOUETTE_VALUES * sizeof(double), &total))
 		return SIZE_MAX;
 	return total;
 }

@@ -63,7 +63,7 @@ extern size_t ml_pipeline_memory(const MlTrainSpec *spec, const MlColumnSpec *co
 
 /*
  * Judges a model on other rows: columns of the frame are matched to the model's
- * features by name, the target by role.  Rows without a target are left out.
+ * features by name, the target by role.  Rows without a target are left out (a model that has none counts all).
  */
 extern MlStatus ml_pipeline_evaluate(MlEnv *env, const MlModel *model, MlFrame *frame, MlPartMetrics *metrics, MlRocPoint **roc, size_t *n_roc);
 

@@ -1,0 +1,37 @@
+/*-------------------------------------------------------------------------
+ * kmeans_fit.h
+ *	  k centres of n points: seeding and Lloyd's iteration.
+ *-------------------------------------------------------------------------
+ */
+#ifndef ML_ALGO_CLUSTER_KMEANS_FIT_H
+#define ML_ALGO_CLUSTER_KMEANS_FIT_H
+
+#include "ml/algo/cluster/space.h"
+
+typedef struct MlKmeansSpec
+{
+	int32_t		k;
+	int			n_init;
+	int			max_iter;
+	double		tol;			/* of the squared distance that the centres move in one iteration */
+	bool		plus_plus;		/* greedy k-means++, else rows at random */
+	bool		show;			/* progress and history */
+} MlKmeansSpec;
+
+typedef struct MlKmeansResult
+{
+	double	   *center;			/* k x p, the heaviest cluster first */
+	double	   *weight;			/* k */
+	int32_t    *label;			/* groups x ML_LANES */
+	double		inertia;
+	int			iterations;		/* of the best run */
+	bool		converged;
+} MlKmeansResult;
+
+/* ML_BAD_DATA when there are fewer rows than centres. */
+extern MlStatus ml_kmeans_fit(MlEnv *env, const MlPoints *points, const MlKmeansSpec *spec, MlKmeansResult *result);
+
+/* Bytes that it allocates; SIZE_MAX when it overflows. */
+extern size_t ml_kmeans_memory(size_t n, size_t p, size_t k, int max_iter);
+
+#endif							/* ML_ALGO_CLUSTER_KMEANS_FIT_H */
