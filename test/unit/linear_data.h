@@ -26,6 +26,7 @@ relative_error(double a, double b)
 	return b == 0 ? fabs(a) : fabs(a / b - 1);
 }
 
+__attribute__((unused))
 static double
 worst_error(const double *a, const double *b, size_t n)
 {
@@ -223,6 +224,7 @@ fit_with(MlEnv *env, const MlMethod *method, const MlDataset *data, const char *
 }
 
 /* Estimates and errors as plain arrays. */
+__attribute__((unused))
 static size_t
 coefficients_of(MlEnv *env, const MlMethod *method, const MlSchema *schema, const void *model,
 				MlCoefficient **rows, double *estimate, double *error)
