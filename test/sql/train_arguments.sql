@@ -18,7 +18,7 @@ BEGIN
 	RETURN 'no error';
 EXCEPTION WHEN OTHERS THEN
 	GET STACKED DIAGNOSTICS code = RETURNED_SQLSTATE, said = MESSAGE_TEXT, hint = PG_EXCEPTION_HINT;
-	RETURN code || ': ' || said || CASE WHEN hint <> '' THEN ' / ' || hint ELSE '' END;
+	RETURN code || ': ' || said || CASE WHEN hint <> '' THEN ' / ' || regexp_replace(hint, 'Available are: [^.]*', 'Available are: ...') ELSE '' END;
 END $$;
 CREATE FUNCTION train_error(arguments text) RETURNS text LANGUAGE sql AS
 $$ SELECT train_arguments.error_of('SELECT * FROM ml_train(' || arguments || ')') $$;
