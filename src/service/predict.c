@@ -20,6 +20,7 @@
 #include "utils/typcache.h"
 
 #include "catalog/model.h"
+#include "service/planned_map.h"
 #include "service/predict.h"
 
 struct MlCallSite
@@ -34,9 +35,10 @@ struct MlCallSite
 	MlMoment	moment;
 	bool		may_read;		/* at that moment; known once it was asked */
 
-	/* Of a call that the planner made: the version whose columns the arguments are, and the arguments. */
+	/* Of a call that the planner made: the version whose columns the arguments are, their names, and which is the first of them. */
 	int64		planned;
-	TupleDesc	arguments;
+	ArrayType  *names;
+	int			first;
 
 	MlServed	served;
 	MemoryContext context;		/* fn_mcxt */
@@ -100,6 +102,56 @@ remember_key(MlCallSite *site, MlKeyKind kind, int64 id, const char *text, Size 
 	site->id = id;
 }
 
+static List *
+names_of_array(ArrayType *names)
+{
+	List	   *result = NIL;
+	Datum	   *values;
+	int			n;
+
+	if (array_contains_nulls(names))
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("names of columns must not be null")));
+	deconstruct_array(names, TEXTOID, -1, false, TYPALIGN_INT, &values, NULL, &n);
+	for (int i = 0; i < n; i++)
+		result = lappend(result, TextDatumGetCString(values[i]));
+	return result;
+}
+
+/* The arguments look like a row whose columns have these names. In the current memory context. */
+static TupleDesc
+describe_arguments(FunctionCallInfo fcinfo, int first, List *names)
+{
+	TupleDesc	arguments = CreateTemplateTupleDesc(list_length(names));
+	ListCell   *cell;
+	int			i = 0;
+
+	foreach(cell, names)
+	{
+		Oid			type = get_fn_expr_argtype(fcinfo->flinfo, first + i);
+
+		if (!OidIsValid(type))
+			elog(ERROR, "could not determine type of argument %d", first + i + 1);
+		i++;
+		TupleDescInitEntry(arguments, i, lfirst(cell), type, -1, 0);
+	}
+	return arguments;
+}
+
+/* The same of a planned call, which must have a name for each. */
+static TupleDesc
+describe_planned(FunctionCallInfo fcinfo, int first, ArrayType *names)
+{
+	List	   *columns = names_of_array(names);
+
+	if (list_length(columns) != PG_NARGS() - first)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("planned prediction is given %d columns for %d names", PG_NARGS() - first, list_length(columns))));
+	return describe_arguments(fcinfo, first, columns);
+}
+
 /* Where the planned version is served, it is for this statement: the next one gets a new plan. */
 void
 ml_settle_planned(MlServed *served, int64 version_id, TupleDesc arguments)
@@ -130,17 +182,17 @@ forget_made(MlCallSite *site)
 
 /* Resolves again; keeps what was made as long as the version is the same. */
 static void
-resolve_site(MlCallSite *site, const MlMoment *moment)
+resolve_site(MlCallSite *site, FunctionCallInfo fcinfo, const MlMoment *moment)
 {
 	MlModelKey	key = {site->kind, site->id, site->text};
 	const MlModel *before = site->served.model;
 
 	site->resolved = false;		/* if this fails, the next call tries again */
 	ml_serve_key(&key, &site->served);
-	if (unlikely(site->planned != 0 && site->served.resolved.version_id != site->planned))
+	if (unlikely(site->names != NULL && site->served.resolved.version_id != site->planned))
 	{
 		forget_made(site);		/* two models may come and go: an address says nothing */
-		ml_settle_planned(&site->served, site->planned, site->arguments);
+		ml_settle_planned(&site->served, site->planned, describe_planned(fcinfo, site->first, site->names));
 	}
 	if (site->served.model != before || site->x == NULL)
 	{
@@ -176,7 +228,7 @@ find_site(FunctionCallInfo fcinfo, MlKeyKind kind, int64 id, const text *word)
 		site->resolved = false;
 		remember_key(site, kind, id, text, length);
 	}
-	resolve_site(site, &now);
+	resolve_site(site, fcinfo, &now);
 	return site;
 }
 
@@ -319,23 +371,6 @@ ml_site_array(MlCallSite *site, ArrayType *features)
 	predict(site);
 }
 
-static List *
-names_of_array(ArrayType *names)
-{
-	List	   *result = NIL;
-	Datum	   *values;
-	int			n;
-
-	if (array_contains_nulls(names))
-		ereport(ERROR,
-				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-				 errmsg("names of columns must not be null")));
-	deconstruct_array(names, TEXTOID, -1, false, TYPALIGN_INT, &values, NULL, &n);
-	for (int i = 0; i < n; i++)
-		result = lappend(result, TextDatumGetCString(values[i]));
-	return result;
-}
-
 /* Names of the columns given as arguments: char *, in the current memory context. */
 static List *
 argument_names(MlCallSite *site, ArrayType *names, int count)
@@ -358,37 +393,18 @@ argument_names(MlCallSite *site, ArrayType *names, int count)
 	return result;
 }
 
-/* The arguments look like a row whose columns have these names. In the current memory context. */
-static TupleDesc
-describe_arguments(FunctionCallInfo fcinfo, int first, List *names)
-{
-	TupleDesc	arguments = CreateTemplateTupleDesc(list_length(names));
-	ListCell   *cell;
-	int			i = 0;
-
-	foreach(cell, names)
-	{
-		Oid			type = get_fn_expr_argtype(fcinfo->flinfo, first + i);
-
-		if (!OidIsValid(type))
-			elog(ERROR, "could not determine type of argument %d", first + i + 1);
-		i++;
-		TupleDescInitEntry(arguments, i, lfirst(cell), type, -1, 0);
-	}
-	return arguments;
-}
-
 static void
 map_arguments(MlCallSite *site, FunctionCallInfo fcinfo, int first, ArrayType *names)
 {
 	MemoryContext old = MemoryContextSwitchTo(begin_map(site));
-	TupleDesc	arguments = site->arguments;
+	int			count = PG_NARGS() - first;
 
-	if (arguments == NULL)
-		arguments = describe_arguments(fcinfo, first, argument_names(site, names, PG_NARGS() - first));
-	site->values = palloc(sizeof(Datum) * Max(arguments->natts, 1));
-	site->nulls = palloc(sizeof(bool) * Max(arguments->natts, 1));
-	site->map = ml_rowmap_create(&site->served, arguments);
+	site->values = palloc(sizeof(Datum) * Max(count, 1));
+	site->nulls = palloc(sizeof(bool) * Max(count, 1));
+	if (site->names != NULL)
+		site->map = ml_planned_map(&site->served, fcinfo, first, site->names, describe_planned);
+	else
+		site->map = ml_rowmap_create(&site->served, describe_arguments(fcinfo, first, argument_names(site, names, count)));
 	MemoryContextSwitchTo(old);
 }
 
@@ -429,33 +445,23 @@ ml_site_require_read(MlCallSite *site)
 	site->may_read = true;
 }
 
-/* The site of a call that the planner made, told what it must know before it is resolved. */
-static void
-create_planned_site(FunctionCallInfo fcinfo, int first, int64 version_id, ArrayType *names)
-{
-	MemoryContext old = MemoryContextSwitchTo(fcinfo->flinfo->fn_mcxt);
-	List	   *columns = names_of_array(names);
-	TupleDesc	arguments;
-	MlCallSite *site;
-
-	if (list_length(columns) != PG_NARGS() - first)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("planned prediction is given %d columns for %d names", PG_NARGS() - first, list_length(columns))));
-	arguments = describe_arguments(fcinfo, first, columns);
-	site = create_site(fcinfo);
-	site->planned = version_id;
-	site->arguments = arguments;
-	MemoryContextSwitchTo(old);
-}
-
 MlCallSite *
 ml_site_planned(FunctionCallInfo fcinfo, int first, MlKeyKind kind, int64 id, const text *word, int64 version_id, Datum names)
 {
-	MlCallSite *site;
+	MlCallSite *site = fcinfo->flinfo->fn_extra;
 
-	if (unlikely(fcinfo->flinfo->fn_extra == NULL))
-		create_planned_site(fcinfo, first, version_id, DatumGetArrayTypeP(names));
+	/* It must know before it is resolved. */
+	if (unlikely(site == NULL))
+	{
+		MemoryContext old = MemoryContextSwitchTo(fcinfo->flinfo->fn_mcxt);
+		ArrayType  *columns = DatumGetArrayTypePCopy(names);
+
+		site = create_site(fcinfo);
+		site->planned = version_id;
+		site->names = columns;
+		site->first = first;
+		MemoryContextSwitchTo(old);
+	}
 	site = find_site(fcinfo, kind, id, word);
 	ml_site_columns(site, fcinfo, first, NULL);
 	return site;

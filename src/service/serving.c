@@ -58,6 +58,7 @@ struct MlCachedModel
 	MemoryContext context;		/* holds this struct and the model */
 	Size		bytes;
 	void	   *explainer;		/* of the method; NULL until it is asked for */
+	void	   *attachment;		/* see ml_serve_attachment() */
 	int			pins;
 	bool		listed;			/* in "models" */
 	bool		counted;		/* in "used", and in the list of use */
@@ -594,6 +595,30 @@ ml_forget_plans(void)
 	LocalExecuteInvalidationMessage(&message);
 }
 
+static void
+take_over(MlCachedModel *cached, MemoryContext context, Size bytes)
+{
+	MemoryContextSetParent(context, cached->context);
+	cached->bytes += bytes;
+	if (cached->counted)
+	{
+		used += bytes;
+		evict();
+	}
+}
+
+void **
+ml_serve_attachment(const MlServed *served)
+{
+	return &served->pin->attachment;
+}
+
+void
+ml_serve_attach(const MlServed *served, MemoryContext context)
+{
+	take_over(served->pin, context, MemoryContextMemAllocated(context, true));
+}
+
 void *
 ml_serve_explainer(const MlServed *served)
 {
@@ -616,14 +641,8 @@ ml_serve_explainer(const MlServed *served)
 	bytes = ml_arena_used(env->arena) + MemoryContextMemAllocated(context, true);
 
 	/* Nothing below fails: it belongs to the model now. */
-	MemoryContextSetParent(context, cached->context);
 	cached->explainer = explainer;
-	cached->bytes += bytes;
-	if (cached->counted)
-	{
-		used += bytes;
-		evict();
-	}
+	take_over(cached, context, bytes);
 	return explainer;
 }
 

@@ -100,6 +100,13 @@ extern void ml_forget_plans(void);
  */
 extern void *ml_serve_explainer(const MlServed *served);
 
+/*
+ * A place in the cached model for what somebody (planned_map.c) makes of it, NULL at first; and a memory context that the
+ * model takes over, to count it and to delete it with itself.  Taking over does not fail.
+ */
+extern void **ml_serve_attachment(const MlServed *served);
+extern void ml_serve_attach(const MlServed *served, MemoryContext context);
+
 /* Takes the pin away; harmless when there is none. */
 extern void ml_serve_release(MlServed *served);
 

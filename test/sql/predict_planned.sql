@@ -198,6 +198,18 @@ SELECT mlplat._predict_planned('returns', :second, '{age,NULL}', 50, 'a'::text);
 SELECT mlplat._predict_planned('returns', :second, '{age,city}', VARIADIC ARRAY[50]); \echo :SQLSTATE
 SELECT mlplat._predict_planned('returns', :second, NULL, 50), mlplat._predict_planned_model(NULL, NULL, NULL, NULL, 1);
 
+-- What a call has found out about its columns stays with the model, for those names and types, and by the name that the model has.
+PREPARE one(int, text) AS SELECT ml_predict('returns', r) FROM (SELECT $1 AS age, $2 AS city) r;
+PREPARE other(float8, text) AS SELECT ml_predict('returns', r) FROM (SELECT $2 AS city, $1 AS age) r;
+EXECUTE one(50, 'a'); EXECUTE one(1, 'b'); EXECUTE other(1, 'b'); EXECUTE other(50, 'a'); EXECUTE one(50, 'a');
+PREPARE short AS SELECT ml_predict('returns@1', r) FROM (SELECT 1 AS age, 2.5 AS paid, 'a' AS city, ARRAY[1] AS visits, 7 AS late) r;
+EXECUTE short;
+EXECUTE short;
+SELECT ml_rename('returns', 'renamed');
+SELECT ml_predict('renamed@1', r) FROM (SELECT 1 AS age, 2.5 AS paid, 'a' AS city, ARRAY[1] AS visits, 7 AS late) r;
+SELECT ml_rename('renamed', 'returns');
+EXECUTE short;
+
 SET client_min_messages = warning;
 DROP TABLE shop, whole, parted, letters, broad CASCADE;
 DROP FUNCTION calls, follow;
