@@ -547,9 +547,55 @@ test_refusals(void)
 	free_env(&env);
 }
 
+/* A fit of many rows begins with a part of them: in whatever order they come, and with any number of threads, it ends the same. */
+static void
+test_many_rows(void)
+{
+	enum {ROWS = 300000};
+	MlEnv		env[4];
+	MlWriter	image[4];
+	double		b[4][3],
+				error[4][3];
+
+	for (int k = 0; k < 4; k++)
+	{
+		MlDataset  *data;
+		MlCoefficient *rows;
+		void	   *model;
+		size_t		front = 0,
+					back = ROWS;
+
+		env[k] = new_env(k < 3 ? 1 << k : 1);
+		data = new_dataset(&env[k], ROWS, 2, 2);
+		for (size_t i = 0; i < ROWS; i++)
+		{
+			double		u = sin((double) i * 1.7),
+						v = cos((double) i * 0.37 + 1);
+			bool		yes = 2 * u - v + 3 * sin((double) i * 12.9) > 0.5;
+			/* k = 3: first all of one class, then all of the other */
+			size_t		at = k < 3 ? i : yes ? --back : front++;
+
+			column_of_data(data, 0)[at] = u;
+			column_of_data(data, 1)[at] = v * 1000 + 5e5;
+			target_of_data(data)[at] = yes;
+		}
+		if (fit_with(&env[k], logistic, data, "", &model) != ML_OK)
+			fail("many rows: %s", env[k].error.message);
+		image[k] = save_model(&env[k], logistic, model);
+		check(coefficients_of(&env[k], logistic, data->schema, model, &rows, b[k], error[k]) == 3 && env[k].warnings == NULL, "many rows: a fit without warnings");
+	}
+	check(image[0].length == image[1].length && memcmp(image[0].bytes, image[1].bytes, image[0].length) == 0
+		  && memcmp(image[0].bytes, image[2].bytes, image[0].length) == 0, "many rows: 1, 2 and 4 threads give the same bits");
+	check(worst_error(b[0], b[3], 3) < 1e-9 && worst_error(error[0], error[3], 3) < 1e-9,
+		  "many rows: sorted by class, the same model (%.1e, %.1e)", worst_error(b[0], b[3], 3), worst_error(error[0], error[3], 3));
+	for (int k = 0; k < 4; k++)
+		free_env(&env[k]);
+}
+
 int
 main(void)
 {
+	test_many_rows();
 	test_figures();
 	test_odds_ratio();
 	test_separable("separable", 0, "penalty=none", true);

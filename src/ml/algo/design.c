@@ -48,84 +48,6 @@ exponent_of(double x)
 	return e;
 }
 
-/*
- * sum of w * (x * scale - shift)^power over the observed rows, power 1 or 2; *weight gets
- * the sum of their weights.
- */
-static double
-moment(const MlDesign *design, const MlDataset *data, const double *x, int exponent, double shift, int power, double *weight)
-{
-	double		total = 0;
-	double		total_weight = 0;
-	/* 2^-exponent may be beyond a double; two factors are not, and multiplying by them is exact. */
-	double		half = times_power(1, -exponent / 2);
-	double		rest = times_power(1, -exponent - (-exponent / 2));
-
-	for (size_t start = 0; start < data->n_train; start += SUM_BLOCK)
-	{
-		size_t		end = start + SUM_BLOCK < data->n_train ? start + SUM_BLOCK : data->n_train;
-		double		sum = 0;
-		double		sum_weight = 0;
-
-		for (size_t i = start; i < end; i++)
-		{
-			double		w = ml_design_weight(design, data, i);
-			double		d;
-
-			if (isnan(x[i]) || w == 0)
-				continue;
-			d = x[i] * half * rest - shift;
-			sum += w * (power == 1 ? d : d * d);
-			sum_weight += w;
-		}
-		total += sum;
-		total_weight += sum_weight;
-	}
-	*weight = total_weight;
-	return total;
-}
-
-void
-ml_design_stats(const MlDesign *design, const MlDataset *data, const double *x, MlDesignStats *out)
-{
-	double		low = INFINITY,
-				high = -INFINITY;
-	double		mean,
-				squares,
-				weight;
-	int			e;
-
-	for (size_t i = 0; i < data->n_train; i++)
-	{
-		if (isnan(x[i]) || (data->weight != NULL && data->weight[i] == 0))
-			continue;
-		low = x[i] < low ? x[i] : low;
-		high = x[i] > high ? x[i] : high;
-	}
-	memset(out, 0, sizeof(*out));
-	if (!(low <= high))
-		return;					/* nothing observed: counts as 0 everywhere */
-
-	out->largest = fmax(fabs(low), fabs(high));
-	if (low == high)
-	{
-		out->mean = low;
-		return;
-	}
-
-	e = exponent_of(out->largest);
-	mean = moment(design, data, x, e, 0, 1, &weight);
-	if (!(weight > 0))
-		return;
-	mean /= weight;
-	mean += moment(design, data, x, e, mean, 1, &weight) / weight;	/* what the first pass lost to rounding */
-	squares = moment(design, data, x, e, mean, 2, &weight);
-
-	out->mean = times_power(mean, e);
-	/* Rows without a value stand at the mean: they add nothing to the squares but count. */
-	out->deviation = times_power(sqrt(squares / design->total_weight), e);
-}
-
 static void
 count_codes(const StatsTask *task, const int32_t *code, int32_t levels, double *count)
 {
@@ -387,13 +309,17 @@ ml_design_scale(MlEnv *env, const MlDesign *design, bool centered, MlDesignScale
 	return ML_OK;
 }
 
-static void
-read_number(const double *x, double impute, size_t rows, double shift, double factor, double *out)
+__attribute__((always_inline))
+static inline void
+read_number_body(const double *x, double impute, size_t rows, double shift, double factor, double *out)
 {
 	/* Multiplied first, so that x - center cannot overflow; both products are exact. */
 	for (size_t i = 0; i < rows; i++)
 		out[i] = (isnan(x[i]) ? impute : x[i]) * factor - shift;
 }
+
+ML_SIMD_TIERS(read_number, (const double *x, double impute, size_t rows, double shift, double factor, double *out),
+			  (x, impute, rows, shift, factor, out))
 
 void
 ml_design_read(const MlDesign *design, const MlDataset *data, int column, size_t first, size_t rows,
@@ -408,7 +334,7 @@ ml_design_read(const MlDesign *design, const MlDataset *data, int column, size_t
 
 	if (f->number)
 	{
-		read_number(data->columns[c->feature].number + first, f->impute, rows, center * factor, factor, out);
+		ML_SIMD_CALL(read_number, (data->columns[c->feature].number + first, f->impute, rows, center * factor, factor, out));
 		return;
 	}
 	switch (c->holds)

@@ -106,6 +106,18 @@ ml_linear_model_predict(const void *fitted, const double *x, double *out, void *
 	ml_design_dot(model->design, model->coef, 1, x, out);
 }
 
+bool
+ml_linear_model_predict_batch(const void *fitted, const double *x, size_t n, double *out, void *scratch)
+{
+	const MlLinearModel *model = fitted;
+
+	(void) scratch;
+	for (size_t i = 0; i < n; i++)
+		out[i] = model->intercept[0];
+	ml_design_dot_batch(model->design, model->coef, 1, x, n, out);
+	return true;
+}
+
 double
 ml_linear_model_cost(const void *fitted)
 {

@@ -39,6 +39,7 @@ extern MlStatus ml_linear_model_load(MlReader *r, const MlSchema *schema, int n,
  * equation and whose prediction is the score.
  */
 extern void ml_linear_model_predict(const void *fitted, const double *x, double *out, void *scratch);
+extern bool ml_linear_model_predict_batch(const void *fitted, const double *x, size_t n, double *out, void *scratch);
 extern double ml_linear_model_cost(const void *fitted);
 extern MlStatus ml_linear_model_importance(MlEnv *env, const void *fitted, const MlSchema *schema, const char *how, double *out);
 extern MlStatus ml_linear_model_coefficients(MlEnv *env, const void *fitted, const MlSchema *schema, MlCoefficient **rows, size_t *count);

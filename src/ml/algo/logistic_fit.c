@@ -26,6 +26,17 @@
 
 #define MAX_HALVINGS 40
 
+/* A tenth to a thirtieth of the rows gives the start, where there are so many blocks of them; in at most so many steps. */
+#define THIN_BLOCKS 16
+#define MAX_WARM_STEPS 12
+#define WARM_TOL 1e-4
+
+/* A last step, relative to the coefficients, that needs no look at the rows after it. */
+#define LAST_CHANGE 1e-10
+
+/* A triangle this far from singular on a part of the rows is regular on all of them. */
+#define SAFE_MARGIN 1e6
+
 typedef struct Newton
 {
 	MlSoftmaxLoss *loss;
@@ -94,9 +105,30 @@ surely_regular(const Newton *nt, double *a, size_t q, double cutoff)
 	return trace * cutoff < 1;
 }
 
+/* a = the Hessian of one score at u, scaled to a unit diagonal; fills nt->scale. */
+static MlStatus
+scaled_gram(MlEnv *env, Newton *nt, const double *u, double *a)
+{
+	MlSoftmaxLoss *loss = nt->loss;
+	size_t		q = loss->q;
+
+	ML_TRY(ml_softmax_loss_gram(env, loss, u, a));
+	for (size_t j = 0; j < q; j++)
+	{
+		double		diagonal = a[j * q + j] + loss->penalty[j];
+
+		nt->scale[j] = diagonal > 0 ? 1 / sqrt(diagonal) : 1;
+	}
+	for (size_t j = 0; j < q; j++)
+		for (size_t i = 0; i <= j; i++)
+			a[j * q + i] = (a[j * q + i] + (i == j ? loss->penalty[j] : 0)) * nt->scale[i] * nt->scale[j];
+	return ML_OK;
+}
+
 /*
  * Null directions: eigenvalues of the scaled Hessian at u = 0, where all classes are equally
- * likely, below what rounding leaves of them.  Fills scale and null.
+ * likely, below what rounding leaves of them.  Fills scale and null.  Where a part of the rows is
+ * far from any, all of them have none.
  */
 static MlStatus
 find_null(MlEnv *env, Newton *nt, const double *u)
@@ -107,20 +139,26 @@ find_null(MlEnv *env, Newton *nt, const double *u)
 	double	   *a = ml_alloc0(env, q * q, sizeof(double));
 	double	   *copy = ml_alloc0(env, q * q, sizeof(double));
 	double	   *w = ml_alloc0(env, q, sizeof(double));
+	size_t		thin = loss->thin;
+	bool		regular;
 	int			info;
 
 	if (a == NULL || copy == NULL || w == NULL)
 		return env->error.status;
 	nt->null.q = q;
 	nt->null.v = a;
-	ML_TRY(ml_softmax_loss_gram(env, loss, u, a));
-	for (size_t j = 0; j < q; j++)
-		nt->scale[j] = 1 / sqrt(a[j * q + j] + loss->penalty[j]);
-	for (size_t j = 0; j < q; j++)
-		for (size_t i = 0; i <= j; i++)
-			a[j * q + i] = (a[j * q + i] + (i == j ? loss->penalty[j] : 0)) * nt->scale[i] * nt->scale[j];
+	ML_TRY(scaled_gram(env, nt, u, a));
 	memcpy(copy, a, q * q * sizeof(double));
-	if (q == 0 || surely_regular(nt, copy, q, cutoff))
+	regular = q == 0 || surely_regular(nt, copy, q, thin > 1 ? cutoff * SAFE_MARGIN : cutoff);
+	if (!regular && thin > 1)
+	{
+		loss->thin = 1;
+		ML_TRY(scaled_gram(env, nt, u, a));
+		memcpy(copy, a, q * q * sizeof(double));
+		regular = surely_regular(nt, copy, q, cutoff);
+		loss->thin = thin;
+	}
+	if (regular)
 		return ML_OK;
 	info = nt->dense->eigen(q, a, w);
 	if (info <= -1000)
@@ -294,6 +332,47 @@ settle_null(MlEnv *env, const Newton *nt, MlLogisticFit *fit)
 	return ML_OK;
 }
 
+/*
+ * A start from a part of the rows: what is left to do on all of them is one or two steps.  The loss is convex, so it
+ * cannot mislead; where it is not better than 0, as may be with rows in some order, 0 is taken.
+ */
+static MlStatus
+warm_start(MlEnv *env, Newton *nt, MlLogisticFit *fit)
+{
+	double		change = INFINITY;
+	double		at_zero,
+				data_loss;
+
+	ML_TRY(ml_softmax_loss_eval(env, nt->loss, fit->u, &nt->value, &fit->data_loss, nt->gradient, nt->hessian));
+	at_zero = nt->value;
+	nt->first_gradient = fmax(largest(nt->gradient, nt->size), DBL_MIN);
+	for (int step = 0; step < MAX_WARM_STEPS && change > WARM_TOL; step++)
+	{
+		double		slope = 0,
+					moved = 0;
+
+		ML_TRY(newton_step(env, nt, fit, &slope));
+		ML_TRY(move(env, nt, fit, slope, &moved));
+		change = moved == 0 ? 0 : largest(nt->step, nt->size) / fmax(1, largest(fit->u, nt->size));
+	}
+	nt->loss->thin = 1;
+	ML_TRY(ml_softmax_loss_eval(env, nt->loss, fit->u, &nt->value, &data_loss, nt->gradient, nt->hessian));
+	/* The loss at 0 is the same on any rows: the logarithm of the number of classes. */
+	if (nt->value < at_zero)
+		return ML_OK;
+	memset(fit->u, 0, nt->size * sizeof(double));
+	return ml_softmax_loss_eval(env, nt->loss, fit->u, &nt->value, &fit->data_loss, nt->gradient, nt->hessian);
+}
+
+/* Every so many blocks; 1 where rows are few, or may be separable (without a penalty the part can lead astray). */
+static size_t
+thin_of(const MlSoftmaxLoss *loss)
+{
+	size_t		thin = loss->n_blocks / THIN_BLOCKS;
+
+	return thin < 4 ? 1 : thin > 32 ? 32 : thin;
+}
+
 MlStatus
 ml_logistic_fit(MlEnv *env, MlSoftmaxLoss *loss, bool penalized, double tol, int max_iter, MlLogisticFit *fit)
 {
@@ -302,9 +381,14 @@ ml_logistic_fit(MlEnv *env, MlSoftmaxLoss *loss, bool penalized, double tol, int
 
 	memset(fit, 0, sizeof(*fit));
 	ML_TRY(allocate(env, &nt, fit));
+	loss->thin = thin_of(loss);
 	ML_TRY(find_null(env, &nt, fit->u));
-	ML_TRY(ml_softmax_loss_eval(env, loss, fit->u, &nt.value, &fit->data_loss, nt.gradient, nt.hessian));
-	nt.first_gradient = fmax(largest(nt.gradient, nt.size), DBL_MIN);
+	if (loss->thin > 1)
+		ML_TRY(warm_start(env, &nt, fit));
+	else
+		ML_TRY(ml_softmax_loss_eval(env, loss, fit->u, &nt.value, &fit->data_loss, nt.gradient, nt.hessian));
+	loss->thin = 1;
+	nt.first_gradient = fmax(nt.first_gradient, fmax(largest(nt.gradient, nt.size), DBL_MIN));
 	while (fit->iterations < max_iter && !fit->converged && !fit->separated)
 	{
 		double		slope = 0,
@@ -313,12 +397,20 @@ ml_logistic_fit(MlEnv *env, MlSoftmaxLoss *loss, bool penalized, double tol, int
 
 		fit->iterations++;
 		ML_TRY(newton_step(env, &nt, fit, &slope));
-		ML_TRY(move(env, &nt, fit, slope, &moved));
 		change = largest(nt.step, nt.size) / fmax(1, largest(fit->u, nt.size));
-		report(env, fit, max_iter);
-
 		/* The last step was small, or what a step could still gain is rounding. */
 		fit->converged = change <= tol || -slope <= DBL_EPSILON * fabs(nt.value);
+		if (change <= LAST_CHANGE)
+		{
+			/* The Hessian changes by as little: no need to look at the rows again. */
+			fit->converged = true;
+			for (size_t i = 0; i < nt.size; i++)
+				fit->u[i] += nt.step[i];
+			report(env, fit, max_iter);
+			break;
+		}
+		ML_TRY(move(env, &nt, fit, slope, &moved));
+		report(env, fit, max_iter);
 		if (moved == 0)
 			break;
 		if (!penalized && !fit->converged)

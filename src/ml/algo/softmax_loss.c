@@ -15,7 +15,9 @@
 #include "ml/base/arena.h"
 #include "ml/base/dense.h"
 #include "ml/base/elementary.h"
+#include "ml/base/lanes.h"
 #include "ml/base/pool.h"
+#include "ml/base/simd.h"
 
 /* What a block of Z should take at most: half of a common second-level cache. */
 #define BLOCK_DOUBLES ((size_t) 1 << 17)
@@ -23,13 +25,14 @@
 struct MlSoftmaxSlot
 {
 	double		value;
+	double		total;			/* weight of the rows */
 	double	   *gradient;		/* size */
 	double	   *hessian;		/* size x size */
 	double	   *z;				/* block x q */
 	double	   *scaled;			/* block x q */
 	double	   *score;			/* block x m; then the residuals in the basis */
 	double	   *tangent;		/* block x m: scores of the direction of a product */
-	double	   *prob;			/* block x k, row-major */
+	double	   *prob;			/* block x k, row-major; two classes: the first column holds the labels */
 	double	   *weight;			/* block */
 	double	   *pair;			/* block: weights of one pair of scores */
 	double	   *eta;			/* k: scores of one row */
@@ -76,7 +79,7 @@ ml_softmax_loss_memory(size_t n, size_t q, size_t k, bool matrix_free)
 				n_slots;
 
 	cut_rows(n > 0 ? n : 1, q, width, &block, &n_blocks, &n_slots);
-	return n_slots * ((width * width + size + block * (2 * q + 3 * k + 2)) * sizeof(double) + 8192);
+	return n_slots * ((width * width + size + block * (2 * q + 3 * k + 2)) * sizeof(double) + 8192 + 4 * ML_LANES * sizeof(double));
 }
 
 /* Helmert's contrasts: column c is (1, ..., 1, -(c+1), 0, ..., 0) / sqrt((c+1)(c+2)). */
@@ -103,6 +106,7 @@ ml_softmax_loss_init(MlEnv *env, MlSoftmaxLoss *loss, bool binary, double penalt
 {
 	size_t		width;
 
+	loss->thin = 1;
 	loss->q = loss->first + loss->scale->n;
 	loss->m = loss->k - 1;
 	loss->size = loss->m * loss->q;
@@ -133,11 +137,11 @@ ml_softmax_loss_init(MlEnv *env, MlSoftmaxLoss *loss, bool binary, double penalt
 		slot->hessian = ml_alloc0(env, width * width, sizeof(double));
 		slot->z = ml_alloc0(env, loss->block * loss->q, sizeof(double));
 		slot->scaled = ml_alloc0(env, loss->block * loss->q, sizeof(double));
-		slot->score = ml_alloc0(env, loss->block * loss->m, sizeof(double));
+		slot->score = ml_alloc0(env, loss->block * loss->m + ML_LANES, sizeof(double));
 		slot->tangent = ml_alloc0(env, loss->block * loss->m, sizeof(double));
-		slot->prob = ml_alloc0(env, loss->block * loss->k, sizeof(double));
-		slot->weight = ml_alloc0(env, loss->block, sizeof(double));
-		slot->pair = ml_alloc0(env, loss->block, sizeof(double));
+		slot->prob = ml_alloc0(env, loss->block * loss->k + ML_LANES, sizeof(double));
+		slot->weight = ml_alloc0(env, loss->block + ML_LANES, sizeof(double));
+		slot->pair = ml_alloc0(env, loss->block + ML_LANES, sizeof(double));
 		slot->eta = ml_alloc0(env, loss->k, sizeof(double));
 		if (slot->gradient == NULL || slot->hessian == NULL || slot->z == NULL || slot->scaled == NULL ||
 			slot->score == NULL || slot->tangent == NULL || slot->prob == NULL || slot->weight == NULL || slot->pair == NULL || slot->eta == NULL)
@@ -168,12 +172,63 @@ fill_block(const MlSoftmaxLoss *loss, MlSoftmaxSlot *slot, size_t block)
 	return rows;
 }
 
-/* log(1 + exp(-|x|)) + max(0, -x): the loss of a score x that should be large */
-static double
-log_loss(double x)
+/*
+ * Two classes, eight rows at a time: scores s become residuals w (p - y), pair gets w p (1 - p);
+ * returns the sum of w * loss.  All have room for a multiple of eight rows.
+ */
+__attribute__((always_inline))
+static inline void
+two_classes_body(size_t rows, const double *label, const double *weight, double *score, double *pair, double *loss)
 {
-	return ml_log1p(ml_exp(-fabs(x))) + (x < 0 ? -x : 0);
+	MlLanes		sum = {0};
+	MlLanes		zero = {0};
+
+	for (size_t i = 0; i < rows; i += ML_LANES)
+	{
+		MlLanes		s,
+					y,
+					w,
+					e,
+					minus,
+					value,
+					small,
+					large;
+		MlLanes		least = zero - 746;
+		MlLanesInt	counts,
+					one,
+					right,
+					inside;
+
+		ml_lanes_load(&s, score + i);
+		ml_lanes_load(&y, label + i);
+		ml_lanes_load(&w, weight + i);
+		counts = w > 0;			/* the score of a row that does not count may be anything */
+		one = y > 0;
+		ml_lanes_choose(&s, &counts, &zero);
+		minus = (MlLanes) ((MlLanesInt) s | INT64_MIN);	/* -|s| */
+		right = (s >= 0) == one;
+		inside = minus > least;
+		value = (MlLanes) (~right & (MlLanesInt) -minus);	/* a wrong score costs |s| more */
+		ml_lanes_choose(&minus, &inside, &least);
+		ml_lanes_exp(&e, &minus);
+		large = 1 / (1 + e);
+		small = e / (1 + e);
+		ml_lanes_log1p_unit(&minus, &e);
+		sum += w * (value + minus);
+		minus = w * small * large;
+		ml_lanes_store(pair + i, &minus);
+		/* The probability of the other class: small where the score is right. */
+		ml_lanes_choose(&small, &right, &large);
+		small = w * small;
+		minus = -small;
+		ml_lanes_choose(&minus, &one, &small);
+		ml_lanes_store(score + i, &minus);
+	}
+	*loss = ((sum[0] + sum[1]) + (sum[2] + sum[3])) + ((sum[4] + sum[5]) + (sum[6] + sum[7]));
 }
+
+ML_SIMD_TIERS(two_classes, (size_t rows, const double *label, const double *weight, double *score, double *pair, double *loss),
+			  (rows, label, weight, score, pair, loss))
 
 /* Scores of one row -> probabilities; returns the loss of class y. */
 static double
@@ -203,6 +258,12 @@ row_softmax(const MlSoftmaxLoss *loss, const double *score, size_t stride, size_
 	return ml_log(sum) - of_y;
 }
 
+static bool
+is_binary(const MlSoftmaxLoss *loss)
+{
+	return loss->m == 1 && loss->basis[0] == 0;
+}
+
 static size_t
 class_index(const MlSoftmaxLoss *loss, size_t row)
 {
@@ -217,6 +278,17 @@ block_loss(const MlSoftmaxLoss *loss, MlSoftmaxSlot *slot, size_t block, size_t 
 {
 	double		sum = 0;
 
+	if (is_binary(loss))
+	{
+		size_t		end = (rows + ML_LANES - 1) / ML_LANES * ML_LANES;
+
+		for (size_t i = 0; i < rows; i++)
+			slot->prob[i] = (double) class_index(loss, block * loss->block + i);
+		for (size_t i = rows; i < end; i++)
+			slot->prob[i] = slot->weight[i] = slot->score[i] = 0;
+		ML_SIMD_CALL(two_classes, (end, slot->prob, slot->weight, slot->score, slot->pair, &sum));
+		return sum;
+	}
 	for (size_t i = 0; i < rows; i++)
 	{
 		double	   *prob = slot->prob + i * loss->k;
@@ -229,16 +301,6 @@ block_loss(const MlSoftmaxLoss *loss, MlSoftmaxSlot *slot, size_t block, size_t 
 			continue;
 		}
 		y = class_index(loss, block * loss->block + i);
-		if (loss->m == 1 && loss->basis[0] == 0)
-		{
-			double		s = slot->score[i];
-
-			sum += slot->weight[i] * log_loss(y == 1 ? s : -s);
-			prob[1] = ml_sigmoid(s);
-			prob[0] = ml_sigmoid(-s);
-			slot->score[i] = slot->weight[i] * (y == 1 ? -prob[0] : prob[1]);
-			continue;
-		}
 		sum += slot->weight[i] * row_softmax(loss, slot->score + i, loss->block, y, prob);
 		for (size_t c = 0; c < loss->m; c++)
 		{
@@ -268,11 +330,6 @@ pair_weights(const MlSoftmaxLoss *loss, MlSoftmaxSlot *slot, size_t c, size_t d,
 			slot->pair[i] = 0;
 			continue;
 		}
-		if (loss->m == 1 && loss->basis[0] == 0)
-		{
-			slot->pair[i] = slot->weight[i] * prob[0] * prob[1];
-			continue;
-		}
 		for (size_t k = 0; k < loss->k; k++)
 		{
 			double		bc = loss->basis[k * loss->m + c];
@@ -286,11 +343,30 @@ pair_weights(const MlSoftmaxLoss *loss, MlSoftmaxSlot *slot, size_t c, size_t d,
 	}
 }
 
+/* slot->hessian (q x q) += Z' diag(pair) Z, the upper triangle: by roots, for half the work */
+static void
+add_products(const Visit *visit, MlSoftmaxSlot *slot, size_t rows)
+{
+	const MlSoftmaxLoss *loss = visit->loss;
+
+	for (size_t i = 0; i < rows; i++)
+		slot->pair[i] = sqrt(slot->pair[i]);
+	for (size_t j = 0; j < loss->q; j++)
+		for (size_t i = 0; i < rows; i++)
+			slot->scaled[j * rows + i] = slot->pair[i] * slot->z[j * loss->block + i];
+	visit->dense->syrk(rows, loss->q, slot->scaled, slot->hessian);
+}
+
 static void
 add_hessian(const Visit *visit, MlSoftmaxSlot *slot, size_t rows)
 {
 	const MlSoftmaxLoss *loss = visit->loss;
 
+	if (is_binary(loss))
+	{
+		add_products(visit, slot, rows);
+		return;
+	}
 	for (size_t c = 0; c < loss->m; c++)
 		for (size_t d = 0; d <= c; d++)
 		{
@@ -303,13 +379,13 @@ add_hessian(const Visit *visit, MlSoftmaxSlot *slot, size_t rows)
 		}
 }
 
-/* slot->hessian (q x q) += Z' diag(pair) Z */
+/* The weights of the rows in ml_softmax_loss_gram(). */
 static void
 add_gram(const Visit *visit, MlSoftmaxSlot *slot, size_t rows)
 {
 	const MlSoftmaxLoss *loss = visit->loss;
 
-	for (size_t i = 0; i < rows; i++)
+	for (size_t i = 0; !is_binary(loss) && i < rows; i++)
 	{
 		const double *prob = slot->prob + i * loss->k;
 		double		squares = 0;
@@ -321,14 +397,9 @@ add_gram(const Visit *visit, MlSoftmaxSlot *slot, size_t rows)
 		}
 		for (size_t k = 0; k < loss->k; k++)
 			squares += prob[k] * prob[k];
-		/* p (1 - p) is half of 1 - p^2 - (1-p)^2 */
-		slot->pair[i] = slot->weight[i] * (1 - squares) / (loss->basis[0] == 0 ? 2 : loss->m);
+		slot->pair[i] = slot->weight[i] * fmax(1 - squares, 0) / loss->m;
 	}
-	for (size_t j = 0; j < loss->q; j++)
-		for (size_t i = 0; i < rows; i++)
-			slot->scaled[j * loss->block + i] = slot->pair[i] * slot->z[j * loss->block + i];
-	visit->dense->gemm(true, false, loss->q, loss->q, rows, 1, slot->z, loss->block, slot->scaled, loss->block,
-					   1, slot->hessian, loss->q);
+	add_products(visit, slot, rows);
 }
 
 /* Tangent scores t = Z v -> w B' (diag p - p p') B t */
@@ -347,9 +418,9 @@ curve(const MlSoftmaxLoss *loss, MlSoftmaxSlot *slot, size_t rows)
 				t[c * loss->block] = 0;
 			continue;
 		}
-		if (loss->basis[0] == 0)
+		if (is_binary(loss))
 		{
-			t[0] *= slot->weight[i] * prob[0] * prob[1];
+			t[0] *= slot->pair[i];
 			continue;
 		}
 		for (size_t k = 0; k < loss->k; k++)
@@ -378,13 +449,15 @@ visit_task(void *arg, size_t task, int thread)
 	const Visit *visit = arg;
 	const MlSoftmaxLoss *loss = visit->loss;
 	MlSoftmaxSlot *slot = &loss->slots[task];
-	size_t		block = visit->first + task;
+	size_t		block = (visit->first + task) * loss->thin;
 	size_t		rows;
 
 	(void) thread;
 	if (block >= loss->n_blocks)
 		return;
 	rows = fill_block(loss, slot, block);
+	for (size_t i = 0; loss->thin > 1 && i < rows; i++)
+		slot->total += slot->weight[i];
 	visit->dense->gemm(false, false, rows, loss->m, loss->q, 1, slot->z, loss->block, visit->u, loss->q, 0, slot->score, loss->block);
 	slot->value += block_loss(loss, slot, block, rows);
 	if (visit->want == WANT_GRADIENT || visit->want == WANT_HESSIAN)
@@ -410,14 +483,27 @@ visit_rows(MlEnv *env, MlSoftmaxLoss *loss, Visit *visit)
 	{
 		MlSoftmaxSlot *slot = &loss->slots[s];
 
-		slot->value = 0;
+		slot->value = slot->total = 0;
 		memset(slot->gradient, 0, loss->size * sizeof(double));
 		if (visit->want == WANT_HESSIAN || visit->want == WANT_GRAM)
 			memset(slot->hessian, 0, width * width * sizeof(double));
 	}
-	for (visit->first = 0; visit->first < loss->n_blocks; visit->first += loss->n_slots)
+	for (visit->first = 0; visit->first * loss->thin < loss->n_blocks; visit->first += loss->n_slots)
 		ML_TRY(ml_pool_run(env, loss->n_slots, visit_task, visit));
 	return ML_OK;
+}
+
+/* One over the weight of the rows that were visited. */
+static double
+share_of_visit(const MlSoftmaxLoss *loss)
+{
+	double		total = 0;
+
+	if (loss->thin == 1)
+		return 1 / loss->design->total_weight;
+	for (size_t s = 0; s < loss->n_slots; s++)
+		total += loss->slots[s].total;
+	return total > 0 ? 1 / total : 0;
 }
 
 static void
@@ -433,11 +519,12 @@ ml_softmax_loss_eval(MlEnv *env, MlSoftmaxLoss *loss, const double *u,
 {
 	Visit		visit = {.loss = loss, .dense = env->dense, .u = u,
 	.want = hessian != NULL ? WANT_HESSIAN : gradient != NULL ? WANT_GRADIENT : WANT_VALUE};
-	double		share = 1 / loss->design->total_weight;
+	double		share;
 	double		sum = 0,
 				penalty = 0;
 
 	ML_TRY(visit_rows(env, loss, &visit));
+	share = share_of_visit(loss);
 	if (gradient != NULL)
 		memset(gradient, 0, loss->size * sizeof(double));
 	if (hessian != NULL)
@@ -475,7 +562,7 @@ ml_softmax_loss_product(MlEnv *env, MlSoftmaxLoss *loss, const double *u, const 
 	for (size_t i = 0; i < loss->size; i++)
 		out[i] = loss->penalty[i % loss->q] * v[i];
 	for (size_t s = 0; s < loss->n_slots; s++)
-		add_scaled(out, loss->slots[s].gradient, loss->size, 1 / loss->design->total_weight);
+		add_scaled(out, loss->slots[s].gradient, loss->size, share_of_visit(loss));
 	return ML_OK;
 }
 
@@ -487,6 +574,6 @@ ml_softmax_loss_gram(MlEnv *env, MlSoftmaxLoss *loss, const double *u, double *g
 	ML_TRY(visit_rows(env, loss, &visit));
 	memset(gram, 0, loss->q * loss->q * sizeof(double));
 	for (size_t s = 0; s < loss->n_slots; s++)
-		add_scaled(gram, loss->slots[s].hessian, loss->q * loss->q, 1 / loss->design->total_weight);
+		add_scaled(gram, loss->slots[s].hessian, loss->q * loss->q, share_of_visit(loss));
 	return ML_OK;
 }

@@ -32,6 +32,7 @@ typedef struct MlSoftmaxLoss
 	double	   *basis;			/* k x m, row-major */
 	double	   *penalty;		/* q */
 
+	size_t		thin;			/* only every thin-th block of rows is looked at; 1: all */
 	bool		matrix_free;	/* the Hessian is never formed: eval must not be asked for it */
 
 	/* how rows are cut; follows from the shape alone */

@@ -92,4 +92,34 @@ ml_lanes_sigmoid(MlLanes *result, const MlLanes *argument)
 	*result = above / (1 + e);
 }
 
+/* log(1 + x) for 0 <= x <= 1, by the steps of ml_log1p(). */
+ML_LANES_INLINE void
+ml_lanes_log1p_unit(MlLanes *result, const MlLanes *argument)
+{
+	MlLanes		x = *argument;
+	MlLanes		zero = {0};
+	MlLanes		u = 1 + x;
+	MlLanesInt	upper = x > 0.41421356237309503;
+	MlLanes		f = 0.5 * u - 1;
+	MlLanes		c = (x - (u - 1)) / u;	/* what 1 + x has lost, relative to it */
+	MlLanes		dk = zero + 1;
+	MlLanes		half_square,
+				s,
+				z,
+				w,
+				tail;
+
+	ml_lanes_choose(&f, &upper, &x);
+	ml_lanes_choose(&c, &upper, &zero);
+	ml_lanes_choose(&dk, &upper, &zero);
+	half_square = 0.5 * f * f;
+	s = f / (2 + f);
+	z = s * s;
+	w = z * z;
+	tail = w * (3.999999999940941908e-01 + w * (2.222219843214978396e-01 + w * 1.531383769920937332e-01)) +
+		z * (6.666666666666735130e-01 + w * (2.857142874366239149e-01 + w * (1.818357216161805012e-01 + w * 1.479819860511658591e-01)));
+	tail = s * (half_square + tail);
+	*result = tail + (dk * 1.90821492927058770002e-10 + c) - half_square + f + dk * 6.93147180369123816490e-01;
+}
+
 #endif							/* ML_BASE_LANES_H */
