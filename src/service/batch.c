@@ -29,6 +29,7 @@ typedef struct BatchState
 	int			id_column;		/* -1: none */
 	FmgrInfo	id_output;
 	MemoryContext block_context;	/* what the rows of a block allocate */
+	bool		vectors;
 	MlBatchSink sink;
 	void	   *sink_state;
 } BatchState;
@@ -59,7 +60,16 @@ flush_block(BatchState *batch)
 	ml_model_predict_batch(model, batch->x, batch->n, batch->out);
 	for (int i = 0; i < batch->n; i++)
 	{
-		ml_batch_answer(batch->served, batch->out + (size_t) i * model->n_out, &row);
+		const double *out = batch->out + (size_t) i * model->n_out;
+
+		if (batch->vectors)
+		{
+			row.vector = out;
+			row.length = model->n_answer;
+			row.version = batch->served->resolved.version;
+		}
+		else
+			ml_batch_answer(batch->served, out, &row);
 		row.id = batch->id[i];
 		batch->sink(batch->sink_state, &row);
 	}
@@ -129,8 +139,8 @@ prepare_block(BatchState *batch, MemoryContext owner)
 	batch->block_context = AllocSetContextCreate(owner, "mlplat batch block", ALLOCSET_DEFAULT_SIZES);
 }
 
-void
-ml_batch_run(const char *reference, const char *source_text, const char *id, MlBatchSink sink, void *sink_state)
+static void
+run(const char *reference, const char *source_text, const char *id, bool vectors, MlBatchSink sink, void *sink_state)
 {
 	MemoryContext owner = AllocSetContextCreate(CurrentMemoryContext, "mlplat batch", ALLOCSET_DEFAULT_SIZES);
 	MemoryContext old = MemoryContextSwitchTo(owner);
@@ -139,7 +149,11 @@ ml_batch_run(const char *reference, const char *source_text, const char *id, MlB
 	bool	   *needed;
 
 	batch.served = ml_serve(reference, owner);
-	ml_require_scalar(batch.served);
+	if (vectors)
+		ml_require_vector(batch.served);
+	else
+		ml_require_scalar(batch.served);
+	batch.vectors = vectors;
 	source = ml_source_open(source_text);
 	batch.map = ml_rowmap_create(batch.served, source->columns);
 	prepare_id(&batch, source, id);
@@ -157,4 +171,16 @@ ml_batch_run(const char *reference, const char *source_text, const char *id, MlB
 		flush_block(&batch);
 	MemoryContextSwitchTo(old);
 	MemoryContextDelete(owner);
+}
+
+void
+ml_batch_run(const char *reference, const char *source, const char *id, MlBatchSink sink, void *state)
+{
+	run(reference, source, id, false, sink, state);
+}
+
+void
+ml_batch_vectors(const char *reference, const char *source, const char *id, MlBatchSink sink, void *state)
+{
+	run(reference, source, id, true, sink, state);
 }

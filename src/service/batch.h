@@ -18,6 +18,8 @@ typedef struct MlBatchRow
 	const char *label;			/* of the model, or in the current memory context; NULL for regression */
 	bool		has_probability;
 	double		probability;	/* as ml_predict_proba() */
+	const double *vector;		/* of ml_batch_vectors(): the only answer there */
+	int			length;
 	int32		version;
 } MlBatchRow;
 
@@ -26,6 +28,9 @@ extern void ml_batch_answer(const MlServed *served, const double *out, MlBatchRo
 
 /* Called for each row; what it points to lives until the next one. */
 typedef void (*MlBatchSink) (void *state, const MlBatchRow *row);
+
+/* The vectors of a dimension reduction; arguments as below. */
+extern void ml_batch_vectors(const char *reference, const char *source, const char *id, MlBatchSink sink, void *state);
 
 /* id NULL: none.  42703 for an id that is no column of the source. */
 extern void ml_batch_run(const char *reference, const char *source, const char *id, MlBatchSink sink, void *state);

@@ -657,21 +657,25 @@ ml_site_probability(MlCallSite *site, const text *class_label)
 }
 
 ArrayType *
+ml_float8_array(const double *values, int n)
+{
+	Size		bytes = ARR_OVERHEAD_NONULLS(1) + sizeof(float8) * n;
+	ArrayType  *array = palloc0(bytes);
+
+	SET_VARSIZE(array, bytes);
+	array->ndim = 1;
+	array->elemtype = FLOAT8OID;
+	ARR_DIMS(array)[0] = n;
+	ARR_LBOUND(array)[0] = 1;
+	memcpy(ARR_DATA_PTR(array), values, sizeof(float8) * n);
+	return array;
+}
+
+ArrayType *
 ml_site_vector(MlCallSite *site)
 {
-	int			n = site->served.model->n_answer;
-	Size		bytes = ARR_OVERHEAD_NONULLS(1) + sizeof(float8) * n;
-	ArrayType  *vector;
-
 	ml_require_vector(&site->served);
-	vector = palloc0(bytes);
-	SET_VARSIZE(vector, bytes);
-	vector->ndim = 1;
-	vector->elemtype = FLOAT8OID;
-	ARR_DIMS(vector)[0] = n;
-	ARR_LBOUND(vector)[0] = 1;
-	memcpy(ARR_DATA_PTR(vector), site->out, sizeof(float8) * n);
-	return vector;
+	return ml_float8_array(site->out, site->served.model->n_answer);
 }
 
 /* The shortest digits that read back as the same double, whatever extra_float_digits says. */

@@ -58,6 +58,9 @@ extern double ml_site_probability(MlCallSite *site, const text *class_label);	/*
 extern Jsonb *ml_site_probabilities(MlCallSite *site);
 extern ArrayType *ml_site_vector(MlCallSite *site);
 
+/* Numbers as an array, in the current memory context. */
+extern ArrayType *ml_float8_array(const double *values, int n);
+
 /* The row that the site has just predicted (ml_site_row), for who explains it; valid until the next one. */
 typedef struct MlSiteRow
 {

@@ -54,6 +54,7 @@ static const RowFunction row_functions[] = {
 	{"ml_predict_class", ML_KEY_REFERENCE, false, "_predict_planned_class"},
 	{"ml_predict_proba", ML_KEY_REFERENCE, true, "_predict_planned_proba"},
 	{"ml_predict_probs", ML_KEY_REFERENCE, false, "_predict_planned_probs"},
+	{"ml_reduce", ML_KEY_REFERENCE, false, "_reduce_planned"},
 	{"_predict", ML_KEY_MODEL, false, "_predict_planned_model"},
 	{"_predict_class", ML_KEY_MODEL, false, "_predict_planned_model_class"},
 	{"_predict_proba", ML_KEY_MODEL, false, "_predict_planned_model_proba"},

@@ -37,7 +37,7 @@ SELECT is_empty($$SELECT signature FROM fn WHERE (provolatile <> 'v' OR proparal
 								  'ml_drop_alias', 'ml_grant', 'ml_revoke', 'ml_cancel', 'ml_wait', 'ml_create_function')$$,
 				'what writes is VOLATILE and PARALLEL UNSAFE');
 SELECT is_empty($$SELECT signature FROM fn WHERE (provolatile <> 's' OR proparallel <> 's')
-				  AND proname ~ '^ml_(predict|explain)' AND proname <> 'ml_predict_batch'$$,
+				  AND proname ~ '^ml_(predict|explain|reduce)' AND proname NOT IN ('ml_predict_batch', 'ml_reduce_batch')$$,
 				'predicting by name is STABLE and PARALLEL SAFE');
 
 -- Views.
