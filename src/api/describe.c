@@ -99,6 +99,7 @@ put_task(FunctionCallInfo fcinfo, const MlMethod *method)
 	foreach(cell, task_names(method->tasks))
 		appendStringInfo(&type, "|%s", (const char *) lfirst(cell));
 	put_texts(fcinfo, 6, (const char *const[]) {"task", type.data, "auto", NULL, NULL,
+			!ml_task_has_target(method->tasks) ? "What is to be learnt: there is one answer." :
 			"What is to be learnt; \"auto\" takes classification for boolean, text and enum targets and for integers of at most 20 distinct values, else regression."});
 }
 

@@ -480,7 +480,7 @@ ml_require_scalar(const MlServed *served)
 		return;
 	ereport(ERROR,
 			(errcode(ERRCODE_WRONG_OBJECT_TYPE),
-			 errmsg("model \"%s\" reduces a row to %d numbers, not to one", served->name, served->model->n_answer),
+			 errmsg("model \"%s\" makes a vector of a row, no number and no label", served->name),
 			 errhint("Use ml_reduce() for the vector, or ml_reduce_batch() for the vectors of a table.")));
 }
 

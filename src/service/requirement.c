@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  * requirement.c
  *	  The "require" argument of ml_deploy: {"auc": ">= 0.8", "logloss": "< 0.4"}
- *	  against what was measured on a version's test part.
+ *	  against what was measured on a version's test part (of a model without target: where there is none, on all its rows).
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
@@ -103,7 +103,7 @@ report_no_metric(const char *metric, const char *model, int32 version, const MlM
 	ereport(ERROR,
 			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 			 errmsg("version %d of model \"%s\" has no metric \"%s\"", version, model, metric),
-			 errhint("Its metrics on the test part are: %s.", names.data)));
+			 errhint("Its metrics are: %s.", names.data)));
 }
 
 /* Adds to "unmet" what is wrong, nothing when the requirement holds. */
@@ -115,11 +115,25 @@ check_one(const Requirement *requirement, const MlMetric *metric, StringInfo unm
 	if (unmet->len > 0)
 		appendStringInfoChar(unmet, ' ');
 	if (isnan(metric->value))
-		appendStringInfo(unmet, "Its %s on the test part is undefined, required is %s %s.", requirement->metric,
+		appendStringInfo(unmet, "Its %s is undefined, required is %s %s.", requirement->metric,
 						 requirement->operator, float8out_internal(requirement->bound));
 	else
-		appendStringInfo(unmet, "Its %s on the test part is %s, required is %s %s.", requirement->metric,
+		appendStringInfo(unmet, "Its %s is %s, required is %s %s.", requirement->metric,
 						 float8out_internal(metric->value), requirement->operator, float8out_internal(requirement->bound));
+}
+
+/* On the test part; a model without target keeps no rows aside, so what it was trained on is what there is. */
+static int
+judged_metrics(int64 version_id, MlMetric **metrics)
+{
+	int			count = ml_version_metrics(version_id, "test", metrics);
+	const MlMetricInfo *info;
+
+	if (count > 0)
+		return count;
+	count = ml_version_metrics(version_id, "train", metrics);
+	info = count > 0 ? ml_metric_find((*metrics)[0].name) : NULL;
+	return info != NULL && (info->tasks & ML_TASKS_WITHOUT_TARGET) != 0 ? count : 0;
 }
 
 void
@@ -129,7 +143,7 @@ ml_requirement_check(Jsonb *require, const char *model, int64 version_id, int32 
 	JsonbIteratorToken token;
 	JsonbValue	value;
 	MlMetric   *metrics;
-	int			count = ml_version_metrics(version_id, "test", &metrics);
+	int			count = judged_metrics(version_id, &metrics);
 	Requirement requirement = {0};
 	StringInfoData unmet;
 

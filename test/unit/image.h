@@ -72,6 +72,20 @@ image_explain(MlEnv *env, const MlModel *model, const double *x, double *contrib
 	model->method->explain(*explainer, x, model->n_out - 1, contribution, &baseline);
 }
 
+/* Where a row lies, for models that say so. */
+static inline void
+image_coordinates(MlEnv *env, const MlModel *model, const double *x)
+{
+	double	   *place;
+
+	if (model->method->n_coordinates == NULL)
+		return;
+	place = ml_alloc(env, (size_t) model->method->n_coordinates(model->fitted), sizeof(double));
+	if (place != NULL)
+		model->method->coordinates(model->fitted, x, place);
+	env->error.status = ML_OK;
+}
+
 /* Predicts rows that are odd in every way a server may be odd: missing, extreme, and every code up to "other". */
 static inline void
 image_predict(MlEnv *env, const MlModel *model)
@@ -103,6 +117,7 @@ image_predict(MlEnv *env, const MlModel *model)
 			abort();
 		image_explain(env, model, x, contribution, &explainer);
 	}
+	image_coordinates(env, model, x);
 }
 
 /*

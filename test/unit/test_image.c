@@ -8,6 +8,34 @@
 
 #include "image.h"
 
+/* Rows together, whole blocks or not, give the bits of rows one by one. */
+static void
+test_batch(const MlModel *model)
+{
+	static double x[6 * ML_BATCH_ROWS];
+	static double together[64 * ML_BATCH_ROWS];
+	double		alone[64];
+	bool		same = true;
+
+	for (int f = 0; f < 6; f++)
+		for (int i = 0; i < ML_BATCH_ROWS; i++)
+			x[f * ML_BATCH_ROWS + i] = i % 11 == f ? NAN : f == 3 ? i % 6 : f == 2 ? i % 2 : tiny_random((size_t) i, 20 + f);
+	for (int n = 1; n <= ML_BATCH_ROWS; n += n == 1 ? 6 : n == 7 ? 33 : 24)
+	{
+		ml_model_predict_batch(model, x, (size_t) n, together);
+		for (int i = 0; i < n; i++)
+		{
+			double		row[6];
+
+			for (int f = 0; f < 6; f++)
+				row[f] = x[f * ML_BATCH_ROWS + i];
+			ml_model_predict(model, row, alone);
+			same &= memcmp(alone, together + i * model->n_out, (size_t) model->n_out * sizeof(double)) == 0;
+		}
+	}
+	CHECK(same);
+}
+
 /* Every prediction is the same to the bit after saving and loading, and so is the image. */
 static void
 test_round_trip(const MlMethod *method, TinyTarget target)
@@ -18,8 +46,8 @@ test_round_trip(const MlMethod *method, TinyTarget target)
 	MlModel    *again;
 	uint8_t    *bytes;
 	size_t		length;
-	double		a[8],
-				b[8];
+	double		a[64],
+				b[64];
 	bool		same = true;
 
 	CHECK_STATUS(env, tiny_train(env, method, &t, &r), ML_OK);
@@ -35,6 +63,7 @@ test_round_trip(const MlMethod *method, TinyTarget target)
 		same &= memcmp(a, b, (size_t) r->model->n_out * sizeof(double)) == 0;
 	}
 	CHECK(same);
+	test_batch(r->model);
 	unit_env_free(env);
 }
 

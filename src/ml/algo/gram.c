@@ -225,7 +225,7 @@ finish(MlEnv *env, MlGram *g, Scan *s)
 		for (size_t i = 0; i <= j; i++)
 		{
 			if (!isfinite(g->total[j * q + i]))
-				return ml_fail(env, ML_OUT_OF_RANGE, "the features or the target hold values too large for a linear model");
+				return ml_fail(env, ML_OUT_OF_RANGE, "the columns hold values too large for a sum of their products");
 			g->total[i * q + j] = g->total[j * q + i];
 		}
 	ml_release(env, s->z);
@@ -239,7 +239,7 @@ ml_gram_scan(MlEnv *env, MlGram *gram)
 {
 	Scan		s = {.gram = gram, .dense = env->dense};
 
-	gram->q = (size_t) gram->scale->n + 2;
+	gram->q = (size_t) gram->scale->n + (gram->data->y != NULL ? 2 : 1);
 	if (gram->folds > ML_GRAM_MAX_FOLDS)
 		return ml_fail(env, ML_BAD_PARAM, "at most %d folds are possible, not %d", ML_GRAM_MAX_FOLDS, gram->folds);
 	ML_TRY(allocate(env, gram, &s));

@@ -2,7 +2,7 @@
  * gram.h
  *	  Gram matrices of the columns and the target from one pass over the rows.
  *
- * Of the columns [1, z, z_y], z as an MlDesignScale sees them: centred and of deviation 1 to 2, so that
+ * Of the columns [1, z, z_y] (without z_y where there is no target), z as an MlDesignScale sees them: centred and of deviation 1 to 2, so that
  * little is lost by forming products.  Rows fall into parts with a matrix each;
  * as folds of a cross-validation these give every training matrix by
  * subtraction, so that ten folds cost one pass (and (folds + 1) q^2 doubles).
@@ -27,7 +27,7 @@ typedef struct MlGram
 	int			folds;			/* 2 or more: random folds of equal size, from env->seed; 0: none */
 
 	/* results; matrices are q x q, symmetric, both triangles filled */
-	size_t		q;				/* 1 + scale->n + 1 */
+	size_t		q;				/* 1 + scale->n, and 1 more for the target */
 	double	   *total;			/* sum over all rows of w [1 z y]' [1 z y] */
 	double	  **fold;			/* the same of the rows of each fold; NULL without folds */
 } MlGram;
