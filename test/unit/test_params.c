@@ -21,6 +21,11 @@ static const MlParam table[] = {
 	{NULL}
 };
 
+static const MlParam text_table[] = {
+	{.name = "offset", .type = ML_PARAM_TEXT, .aliases = "base"},
+	{NULL}
+};
+
 static MlParams *
 fresh(MlEnv *env)
 {
@@ -171,6 +176,23 @@ test_methods(MlEnv *env)
 	CHECK_MESSAGE(env, "unknown algorithm \"%s%n\"");
 }
 
+/* Any text is taken; what is shown as the default reads back as none. */
+static void
+test_text(MlEnv *env)
+{
+	MlParams   *p = NULL;
+
+	CHECK_STATUS(env, ml_params_init(env, text_table, &p), ML_OK);
+	unit_check(strcmp(ml_param_text(p, 0), "") == 0, __FILE__, __LINE__, "a text is empty by default");
+	CHECK_STATUS(env, ml_params_set_text(env, p, "base", "a|b c"), ML_OK);
+	unit_check(strcmp(ml_param_text(p, 0), "a|b c") == 0 && p->given[0], __FILE__, __LINE__, "a text is what was given");
+	CHECK_STATUS(env, ml_params_init(env, text_table, &p), ML_OK);
+	CHECK_STATUS(env, ml_params_set_text(env, p, "offset", ml_param_default(env, &text_table[0])), ML_OK);
+	unit_check(strcmp(ml_param_text(p, 0), "") == 0, __FILE__, __LINE__, "the default as shown is none");
+	CHECK_STATUS(env, ml_params_set_number(env, p, "offset", 1), ML_BAD_PARAM);
+	unit_check(strcmp(ml_param_type_name(&text_table[0]), "text") == 0, __FILE__, __LINE__, "its type is text");
+}
+
 int
 main(void)
 {
@@ -181,6 +203,7 @@ main(void)
 	test_unknown(env);
 	test_unknown_of_many(env);
 	test_shown(env);
+	test_text(env);
 	test_nearest();
 	test_methods(env);
 	unit_env_free(env);

@@ -48,6 +48,9 @@ word_position(const char *list, const char *word)
 	}
 }
 
+/* How the absence of a text is written. */
+#define ML_NO_TEXT "(none)"
+
 MlStatus
 ml_params_init(MlEnv *env, const MlParam *table, MlParams **params)
 {
@@ -59,14 +62,16 @@ ml_params_init(MlEnv *env, const MlParam *table, MlParams **params)
 	while (table != NULL && table[p->count].name != NULL)
 		p->count++;
 	p->number = ml_alloc0(env, (size_t) p->count, sizeof(double));
+	p->text = ml_alloc0(env, (size_t) p->count, sizeof(char *));
 	p->given = ml_alloc0(env, (size_t) p->count, sizeof(bool));
-	if (p->number == NULL || p->given == NULL)
+	if (p->number == NULL || p->text == NULL || p->given == NULL)
 		return env->error.status;
 	for (int i = 0; i < p->count; i++)
 	{
 		int			choice;
 
 		p->number[i] = table[i].default_number;
+		p->text[i] = "";
 		if (table[i].type != ML_PARAM_CHOICE)
 			continue;
 		choice = table[i].default_choice == NULL ? -1 : word_position(table[i].choices, table[i].default_choice);
@@ -151,6 +156,8 @@ wanted(const MlParam *param, char *text, size_t size)
 		snprintf(text, size, "true or false");
 	else if (param->type == ML_PARAM_CHOICE)
 		snprintf(text, size, "one of %s", param->choices);
+	else if (param->type == ML_PARAM_TEXT)
+		snprintf(text, size, "a text");
 	else if (has_minimum(param) && has_maximum(param))
 		snprintf(text, size, "%s %s %s and %s %s", noun, param->open_minimum ? "above" : "of at least", low,
 				 param->open_maximum ? "below" : "at most", high);
@@ -190,7 +197,7 @@ ml_params_set_number(MlEnv *env, MlParams *params, const char *name, double valu
 
 	ML_TRY(find_to_set(env, params, name, &which));
 	param = &params->table[which];
-	if (param->type == ML_PARAM_BOOL || param->type == ML_PARAM_CHOICE)
+	if (param->type != ML_PARAM_INT && param->type != ML_PARAM_DOUBLE)
 		return refuse(env, param, ml_double_text(text, value));
 	if (!in_range(param, value) || (param->type == ML_PARAM_INT && (value != trunc(value) || fabs(value) > 0x1p53)))
 		return refuse(env, param, ml_double_text(text, value));
@@ -220,6 +227,12 @@ ml_params_set_text(MlEnv *env, MlParams *params, const char *name, const char *v
 	int			choice;
 
 	ML_TRY(find_to_set(env, params, name, &which));
+	if (params->table[which].type == ML_PARAM_TEXT)
+	{
+		params->text[which] = strcmp(value, ML_NO_TEXT) == 0 ? "" : ml_strdup(env, value);
+		params->given[which] = true;
+		return params->text[which] == NULL ? env->error.status : ML_OK;
+	}
 	choice = params->table[which].type == ML_PARAM_CHOICE ? word_position(params->table[which].choices, value) : -1;
 	if (choice < 0 || strchr(value, '|') != NULL)
 	{
@@ -244,6 +257,8 @@ ml_param_default(MlEnv *env, const MlParam *param)
 {
 	if (param->type == ML_PARAM_CHOICE)
 		return param->default_choice;
+	if (param->type == ML_PARAM_TEXT)
+		return ML_NO_TEXT;
 	if (param->type == ML_PARAM_BOOL)
 		return param->default_number != 0 ? "true" : "false";
 	return number_text(env, param->default_number);
@@ -278,6 +293,8 @@ ml_param_type_name(const MlParam *param)
 			return "number";
 		case ML_PARAM_BOOL:
 			return "boolean";
+		case ML_PARAM_TEXT:
+			return "text";
 		case ML_PARAM_CHOICE:
 			break;
 	}

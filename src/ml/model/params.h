@@ -16,7 +16,8 @@ typedef enum MlParamType
 	ML_PARAM_INT,
 	ML_PARAM_DOUBLE,
 	ML_PARAM_BOOL,
-	ML_PARAM_CHOICE				/* one of a list of words */
+	ML_PARAM_CHOICE,			/* one of a list of words */
+	ML_PARAM_TEXT				/* any words, such as the name of a column; the default "(none)" reads back as "" */
 } MlParamType;
 
 typedef struct MlParam
@@ -39,6 +40,7 @@ typedef struct MlParams
 	const MlParam *table;
 	int			count;
 	double	   *number;			/* by position in the table: int, double, bool, or the number of the choice */
+	const char **text;			/* of an ML_PARAM_TEXT: never NULL */
 	bool	   *given;			/* by the user */
 	const char *algorithm;		/* whose they are, for hints; or NULL */
 } MlParams;
@@ -58,7 +60,7 @@ extern MlStatus ml_params_set_text(MlEnv *env, MlParams *params, const char *nam
 extern const char *ml_param_default(MlEnv *env, const MlParam *param);
 extern const char *ml_param_minimum(MlEnv *env, const MlParam *param);
 extern const char *ml_param_maximum(MlEnv *env, const MlParam *param);
-extern const char *ml_param_type_name(const MlParam *param);	/* "integer", "number", "boolean", or the choices */
+extern const char *ml_param_type_name(const MlParam *param);	/* "integer", "number", "boolean", "text", or the choices */
 
 static inline double
 ml_param_double(const MlParams *params, int which)
@@ -76,6 +78,12 @@ static inline bool
 ml_param_bool(const MlParams *params, int which)
 {
 	return params->number[which] != 0;
+}
+
+static inline const char *
+ml_param_text(const MlParams *params, int which)
+{
+	return params->text[which];
 }
 
 /* The candidate nearest to a misspelt word by edit distance, NULL when none is near. */
