@@ -118,8 +118,8 @@ feed_text(MlFrameReceiver *r, const MlFeed *feed, Datum value)
 		ml_check(r->env, ml_frame_text(r->builder, feed->first_spec, text, length));
 }
 
-static void
-refuse_null_id(const MlFrameReceiver *r, const MlFeed *feed)
+void
+ml_scan_refuse_null_id(const MlFrameReceiver *r, const MlFeed *feed)
 {
 	ereport(ERROR,
 			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
@@ -141,7 +141,7 @@ feed_row(MlFrameReceiver *r, TupleTableSlot *slot)
 		if (slot->tts_isnull[feed->place])
 		{
 			if (feed->spec.roles & ML_ROLE_ID)
-				refuse_null_id(r, feed);
+				ml_scan_refuse_null_id(r, feed);
 			continue;
 		}
 		switch (feed->kind)

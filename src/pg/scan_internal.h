@@ -66,6 +66,9 @@ extern bool ml_scan_row(MlFrameReceiver *r, TupleTableSlot *slot);
 /* So many rows more are in the frame: counts, and now and then tells the progress. */
 extern void ml_scan_count(MlFrameReceiver *r, int rows);
 
+/* ERROR: the next row has no id. */
+extern void ml_scan_refuse_null_id(const MlFrameReceiver *r, const MlFeed *feed) pg_attribute_noreturn();
+
 /* A value of a text feed, NULL when it is missing.  Points into the value or the current memory context. */
 extern const char *ml_scan_text(const MlFeed *feed, Datum value, size_t *length);
 

@@ -325,63 +325,77 @@ wide_single(MlFrameBuilder *b, size_t row)
 
 /* At most n rows from one on; n is set to how many there were. */
 static MlStatus
-wide_together(MlFrameBuilder *b, size_t first, size_t *n)
+wide_texts(MlFrameChunk *chunk)
+{
+	char		text[40];
+
+	for (int c = 0; c < WIDE; c++)
+	{
+		for (size_t i = 0; i < chunk->n && wide[c].kind == ML_CATEGORY; i++)
+			ML_TRY(ml_frame_text_of(chunk, c, i, wide_null(chunk->first + i, c) ? NULL : text, text_at(chunk->first + i, text)));
+	}
+	return ML_OK;
+}
+
+static void
+wide_numbers_together(MlFrameChunk *chunk)
 {
 	double		number[ML_FRAME_TOGETHER];
 	int64_t		integer[ML_FRAME_TOGETHER];
 	bool		null[ML_FRAME_TOGETHER];
-	char		text[40];
 
-	*n = ml_frame_begin_rows(b, *n);
 	for (int c = 0; c < WIDE; c++)
 	{
 		size_t		nulls = 0;
 
-		for (size_t i = 0; i < *n; i++)
+		for (size_t i = 0; i < chunk->n; i++)
 		{
-			null[i] = wide_null(first + i, c);
+			null[i] = wide_null(chunk->first + i, c);
 			nulls += null[i];
-			number[i] = null[i] ? NAN : wide_number(first + i, c);
-			integer[i] = wide_integer(first + i, c);
-			if (wide[c].kind == ML_CATEGORY)
-				ML_TRY(ml_frame_text_of(b, c, i, null[i] ? NULL : text, text_at(first + i, text)));
+			number[i] = null[i] ? NAN : wide_number(chunk->first + i, c);
+			integer[i] = wide_integer(chunk->first + i, c);
 		}
 		if (wide[c].kind != ML_CATEGORY && wide[c].logical == ML_LOGICAL_INTEGER)
-			ml_frame_integers(b, c, integer, nulls > 0 ? null : NULL);
+			ml_frame_integers(chunk, c, integer, nulls > 0 ? null : NULL);
 		else if (wide[c].kind != ML_CATEGORY)
-			ml_frame_numbers(b, c, number, nulls);
+			ml_frame_numbers(chunk, c, number, nulls);
 	}
-	return ml_frame_end_rows(b);
+	ml_frame_chunk_hash(chunk);
 }
 
-/* step 0: every row for itself; else so many at once, and between them single rows, and some that are begun only. */
+/* step 0: every row for itself; else so many at once, two chunks open where that may be, the later one filled first. */
 static MlStatus
 wide_build(MlEnv *env, const MlColumnSpec *spec, int n_specs, size_t rows, size_t step, double expected, MlFrame **frame)
 {
 	MlFrameBuilder *b;
-	size_t		row = 0;
+	MlFrameChunk *chunk[2];
 
 	ML_TRY(ml_frame_begin(env, spec, n_specs, 5, &b));
 	ML_TRY(ml_frame_expect(b, expected));
-	while (row < rows)
+	ML_TRY(ml_frame_chunk_make(b, &chunk[0]));
+	ML_TRY(ml_frame_chunk_make(b, &chunk[1]));
+	while (ml_frame_rows(b) < rows)
 	{
-		size_t		n = step < rows - row ? step : rows - row;
+		size_t		row = ml_frame_rows(b);
+		int			open = 0;
 
-		if (step == 0 || row % 7 == 3)
+		if (step == 0)
 		{
-			if (step != 0)
-			{
-				double		forgotten[ML_FRAME_TOGETHER] = {1};
-
-				(void) ml_frame_begin_rows(b, n);
-				ml_frame_numbers(b, 0, forgotten, 0);
-				ml_frame_single_rows(b);
-			}
-			ML_TRY(wide_single(b, row++));
+			ML_TRY(wide_single(b, row));
 			continue;
 		}
-		ML_TRY(wide_together(b, row, &n));
-		row += n;
+		while (open < 2 && row < rows && (open == 0 || !ml_frame_full(b)))
+		{
+			ML_TRY(ml_frame_chunk_begin(chunk[open], step < rows - row ? step : rows - row));
+			if (chunk[open]->n == 0 || chunk[open]->first != row)
+				return ml_fail(env, ML_BAD_DATA, "rows are miscounted");
+			ML_TRY(wide_texts(chunk[open]));
+			row += chunk[open++]->n;
+		}
+		for (int i = open - 1; i >= 0; i--)
+			wide_numbers_together(chunk[i]);
+		for (int i = 0; i < open; i++)
+			ml_frame_chunk_end(chunk[i]);
 		if (ml_frame_rows(b) != row)
 			return ml_fail(env, ML_BAD_DATA, "rows are miscounted");
 	}

@@ -38,7 +38,7 @@
 #define MAPPED SIZE_MAX
 #else
 #define STANDS_ALONE(bytes) ((bytes) >= (size_t) 64 * 1024)
-#define MAPPED ((size_t) 1024 * 1024)
+#define MAPPED ((size_t) 256 * 1024)	/* what malloc keeps when it is freed may never go back to the system */
 #endif
 #define ALIGNMENT 64
 #define FIRST_BLOCK ((size_t) 8 * 1024)
@@ -47,6 +47,7 @@
 #define HUGE ((size_t) 8 * 1024 * 1024)	/* of huge pages at most a quarter stays unused from here on */
 
 #define SPARES 2				/* mappings kept for reuse */
+#define SMALLEST_SPARE ((size_t) 1024 * 1024)
 #define LARGEST_SPARE ((size_t) 32 * 1024 * 1024)
 
 typedef struct Block
@@ -263,7 +264,7 @@ ml_release(MlEnv *env, void *pointer)
 	}
 	piece = arena->pieces[i];
 	pieces_remove(arena, i);
-	if (piece.size >= MAPPED && piece.size <= LARGEST_SPARE)
+	if (piece.size >= MAPPED && piece.size >= SMALLEST_SPARE && piece.size <= LARGEST_SPARE)
 	{
 		keep_spare(arena, piece);
 		return;

@@ -46,6 +46,7 @@ typedef struct BuilderColumn
 	Cells		cells;
 	uint64_t	key;			/* of the column's name */
 	MlDictionaryBuilder dictionary;
+	size_t		missing;		/* in rows that came together */
 	bool		nan;
 	bool		inexact;
 } BuilderColumn;
@@ -72,11 +73,7 @@ struct MlFrameBuilder
 	uint64_t   *hash_mask;		/* all ones, or 0 for a column that is not hashed */
 	const uint64_t *missing_hash;	/* cell_hash of a row without values */
 	uint64_t	content_hash[2];
-
-	/* Rows that come together. */
-	size_t		together;		/* how many */
-	uint64_t   *row_sum;		/* of each: the sum over its cells so far */
-	uint64_t   *id_hash;		/* and that of its id */
+	bool		singly;			/* rows have come one by one */
 };
 
 /* A folded product: the two halves of a 128-bit result, xored. */
@@ -262,9 +259,7 @@ ml_frame_begin(MlEnv *env, const MlColumnSpec *specs, int n_specs, uint64_t seed
 	b->columns = ml_alloc0(env, (size_t) n_specs, sizeof(BuilderColumn));
 	b->cell_hash = ml_alloc(env, (size_t) n_specs, sizeof(uint64_t));
 	b->hash_mask = ml_alloc(env, (size_t) n_specs, sizeof(uint64_t));
-	b->row_sum = ml_alloc(env, ML_FRAME_TOGETHER, sizeof(uint64_t));
-	b->id_hash = ml_alloc(env, ML_FRAME_TOGETHER, sizeof(uint64_t));
-	if (b->columns == NULL || b->cell_hash == NULL || b->hash_mask == NULL || b->row_sum == NULL || b->id_hash == NULL)
+	if (b->columns == NULL || b->cell_hash == NULL || b->hash_mask == NULL)
 		return env->error.status;
 	b->block_rows = ML_FRAME_BLOCK;
 	while (b->block_rows > SMALLEST_BLOCK && b->block_rows * row_bytes > BLOCK_SET_BYTES)
@@ -382,6 +377,7 @@ ml_frame_end_row(MlFrameBuilder *b)
 	((uint64_t *) b->hashes.newest)[b->at] = ml_mix64(sum ^ b->seed_hash);
 	memcpy(b->cell_hash, b->missing_hash, (size_t) b->n_columns * sizeof(uint64_t));
 
+	b->singly = true;
 	b->rows++;
 	b->at++;
 	if (b->at == b->room)
@@ -396,34 +392,79 @@ ml_frame_end_row(MlFrameBuilder *b)
  * ------------------------------------------------------------------------
  */
 
-size_t
-ml_frame_begin_rows(MlFrameBuilder *b, size_t rows)
+#define ODD_NAN 1
+#define ODD_INTEGER 2
+
+MlStatus
+ml_frame_chunk_make(MlFrameBuilder *b, MlFrameChunk **chunk)
 {
-	if (rows > b->room - b->at)
-		rows = b->room - b->at;
-	if (rows > ML_FRAME_TOGETHER)
-		rows = ML_FRAME_TOGETHER;
-	memset(b->row_sum, 0, rows * sizeof(uint64_t));
-	b->together = rows;
-	return rows;
+	MlFrameChunk *c = ml_alloc0(b->env, 1, sizeof(MlFrameChunk));
+
+	if (c == NULL)
+		return b->env->error.status;
+	c->builder = b;
+	c->missing = ml_alloc(b->env, (size_t) b->n_columns, sizeof(size_t));
+	c->odd = ml_alloc(b->env, (size_t) b->n_columns, sizeof(uint8_t));
+	if (c->missing == NULL || c->odd == NULL)
+		return b->env->error.status;
+	*chunk = c;
+	return ML_OK;
+}
+
+bool
+ml_frame_full(const MlFrameBuilder *b)
+{
+	return b->at == b->room;
+}
+
+MlStatus
+ml_frame_room(MlFrameBuilder *b, size_t *rows)
+{
+	if (b->at == b->room)
+		ML_TRY(grow(b));
+	*rows = b->room - b->at < ML_FRAME_TOGETHER ? b->room - b->at : ML_FRAME_TOGETHER;
+	return ML_OK;
+}
+
+MlStatus
+ml_frame_chunk_begin(MlFrameChunk *chunk, size_t rows)
+{
+	MlFrameBuilder *b = chunk->builder;
+	size_t		room;
+
+	ML_TRY(ml_frame_room(b, &room));
+	rows = rows < room ? rows : room;
+	memset(chunk->row_sum, 0, rows * sizeof(uint64_t));
+	memset(chunk->missing, 0, (size_t) b->n_columns * sizeof(size_t));
+	memset(chunk->odd, 0, (size_t) b->n_columns);
+	chunk->content_hash[0] = chunk->content_hash[1] = 0;
+	chunk->first = b->rows;
+	chunk->at = b->at;
+	chunk->n = rows;
+	b->rows += rows;
+	b->at += rows;
+	if (b->filled < b->at)
+		b->filled = b->at;
+	return ML_OK;
 }
 
 /* Adds the hashes of a column's cells to those of their rows. */
 static inline void
-add_hash(MlFrameBuilder *b, int column, size_t row, uint64_t hash)
+add_hash(MlFrameChunk *chunk, int column, size_t row, uint64_t hash)
 {
-	b->row_sum[row] += hash & b->hash_mask[column];
-	if (column == b->id)
-		b->id_hash[row] = hash;
+	chunk->row_sum[row] += hash & chunk->builder->hash_mask[column];
+	if (column == chunk->builder->id)
+		chunk->id_hash[row] = hash;
 }
 
 void
-ml_frame_numbers(MlFrameBuilder *b, int column, const double *restrict values, size_t nulls)
+ml_frame_numbers(MlFrameChunk *chunk, int column, const double *restrict values, size_t nulls)
 {
-	BuilderColumn *c = &b->columns[column];
-	size_t		n = b->together;
-	double	   *restrict cells = c->cells.width != 0 ? (double *) c->cells.newest + b->at : NULL;
-	uint64_t   *restrict hashes = column == b->id ? b->id_hash : b->row_sum;
+	const MlFrameBuilder *b = chunk->builder;
+	const BuilderColumn *c = &b->columns[column];
+	size_t		n = chunk->n;
+	double	   *restrict cells = c->cells.width != 0 ? (double *) c->cells.newest + chunk->at : NULL;
+	uint64_t   *restrict hashes = column == b->id ? chunk->id_hash : chunk->row_sum;
 	uint64_t	key = c->key;
 	uint64_t	missing_hash = b->missing_hash[column];
 	size_t		missing = 0;
@@ -435,14 +476,13 @@ ml_frame_numbers(MlFrameBuilder *b, int column, const double *restrict values, s
 	}
 	for (size_t i = 0; i < n; i++)
 		missing += values[i] != values[i];
-	c->nan |= missing > nulls;
+	chunk->missing[column] = missing;
+	if (missing > nulls)
+		chunk->odd[column] = ODD_NAN;
 	if (b->hash_mask[column] == 0 && column != b->id)
 		return;
 	if (column == b->id)
-	{
-		b->ids_missing += missing;
 		memset(hashes, 0, n * sizeof(uint64_t));
-	}
 	for (size_t i = 0; i < n; i++)
 	{
 		double		value = values[i] + 0.0;
@@ -456,91 +496,103 @@ ml_frame_numbers(MlFrameBuilder *b, int column, const double *restrict values, s
 	if (column == b->id)
 	{
 		for (size_t i = 0; i < n; i++)
-			b->row_sum[i] += hashes[i] & b->hash_mask[column];
+			chunk->row_sum[i] += hashes[i] & b->hash_mask[column];
 	}
 }
 
 void
-ml_frame_integers(MlFrameBuilder *b, int column, const int64_t *restrict values, const bool *null)
+ml_frame_integers(MlFrameChunk *chunk, int column, const int64_t *restrict values, const bool *null)
 {
-	BuilderColumn *c = &b->columns[column];
-	size_t		n = b->together;
+	const MlFrameBuilder *b = chunk->builder;
+	const BuilderColumn *c = &b->columns[column];
+	size_t		n = chunk->n;
 	int64_t		inexact = INT64_C(1) << 53;
+	bool		odd = false;
 
 	for (size_t i = 0; i < n; i++)
 	{
 		bool		given = null == NULL || !null[i];
 
-		add_hash(b, column, i, given ? fold((uint64_t) values[i], c->key) : b->missing_hash[column]);
-		b->ids_missing += column == b->id && !given;
+		add_hash(chunk, column, i, given ? fold((uint64_t) values[i], c->key) : b->missing_hash[column]);
+		chunk->missing[column] += !given;
 	}
 	if (c->cells.width == 0)
 		return;
 	if (c->spec.kind == ML_INTEGER_KEY)
 	{
-		int64_t    *restrict cells = (int64_t *) c->cells.newest + b->at;
+		int64_t    *restrict cells = (int64_t *) c->cells.newest + chunk->at;
 
 		for (size_t i = 0; i < n; i++)
 			cells[i] = null == NULL || !null[i] ? values[i] : -1;
 	}
 	else
 	{
-		double	   *restrict cells = (double *) c->cells.newest + b->at;
+		double	   *restrict cells = (double *) c->cells.newest + chunk->at;
 
 		for (size_t i = 0; i < n; i++)
 		{
 			bool		given = null == NULL || !null[i];
 
 			cells[i] = given ? (double) values[i] : NAN;
-			c->inexact |= given && (values[i] > inexact || values[i] < -inexact);
+			odd |= given && (values[i] > inexact || values[i] < -inexact);
 		}
+		if (odd)
+			chunk->odd[column] = ODD_INTEGER;
 	}
 }
 
 MlStatus
-ml_frame_text_of(MlFrameBuilder *b, int column, size_t row, const char *text, size_t length)
+ml_frame_text_of(MlFrameChunk *chunk, int column, size_t row, const char *text, size_t length)
 {
+	MlFrameBuilder *b = chunk->builder;
 	BuilderColumn *c = &b->columns[column];
-	int32_t    *cell = c->cells.width != 0 ? (int32_t *) c->cells.newest + b->at + row : NULL;
+	int32_t    *cell = c->cells.width != 0 ? (int32_t *) c->cells.newest + chunk->at + row : NULL;
 	uint64_t	hash;
 
 	if (text == NULL)
 	{
-		add_hash(b, column, row, b->missing_hash[column]);
-		b->ids_missing += column == b->id;
+		add_hash(chunk, column, row, b->missing_hash[column]);
+		chunk->missing[column]++;
 		if (cell != NULL)
 			*cell = -1;
 		return ML_OK;
 	}
 	hash = ml_hash_bytes(0, text, length);
-	add_hash(b, column, row, fold(hash, c->key));
+	add_hash(chunk, column, row, fold(hash, c->key));
 	return cell == NULL ? ML_OK : ml_dictionary_code(b->env, &c->dictionary, hash, text, length, cell);
 }
 
-MlStatus
-ml_frame_end_rows(MlFrameBuilder *b)
+void
+ml_frame_chunk_hash(MlFrameChunk *chunk)
 {
-	const uint64_t *sum = b->id >= 0 ? b->id_hash : b->row_sum;
-	uint64_t   *hashes = (uint64_t *) b->hashes.newest + b->at;
+	const MlFrameBuilder *b = chunk->builder;
+	const uint64_t *sum = b->id >= 0 ? chunk->id_hash : chunk->row_sum;
+	uint64_t   *hashes = (uint64_t *) b->hashes.newest + chunk->at;
 
-	for (size_t i = 0; i < b->together; i++)
+	for (size_t i = 0; i < chunk->n; i++)
 	{
-		b->content_hash[0] += ml_mix64(b->row_sum[i] ^ UINT64_C(0x243F6A8885A308D3));
-		b->content_hash[1] += ml_mix64(b->row_sum[i] ^ UINT64_C(0x13198A2E03707344));
+		chunk->content_hash[0] += ml_mix64(chunk->row_sum[i] ^ UINT64_C(0x243F6A8885A308D3));
+		chunk->content_hash[1] += ml_mix64(chunk->row_sum[i] ^ UINT64_C(0x13198A2E03707344));
 		hashes[i] = ml_mix64(sum[i] ^ b->seed_hash);
 	}
-	b->rows += b->together;
-	b->at += b->together;
-	b->together = 0;
-	if (b->filled < b->at)
-		b->filled = b->at;
-	return b->at < b->room ? ML_OK : grow(b);
 }
 
 void
-ml_frame_single_rows(MlFrameBuilder *b)
+ml_frame_chunk_end(MlFrameChunk *chunk)
 {
-	fill_ahead(b);
+	MlFrameBuilder *b = chunk->builder;
+
+	b->content_hash[0] += chunk->content_hash[0];
+	b->content_hash[1] += chunk->content_hash[1];
+	for (int c = 0; c < b->n_columns; c++)
+	{
+		b->columns[c].missing += chunk->missing[c];
+		b->columns[c].nan |= (chunk->odd[c] & ODD_NAN) != 0;
+		b->columns[c].inexact |= (chunk->odd[c] & ODD_INTEGER) != 0;
+	}
+	if (b->id >= 0)
+		b->ids_missing += chunk->missing[b->id];
+	chunk->n = 0;
 }
 
 size_t
@@ -597,13 +649,15 @@ finish_column(MlFrameBuilder *b, BuilderColumn *from, MlColumn *to)
 	{
 		to->code = array;
 		ml_dictionary_finish(b->env, &from->dictionary, &to->dictionary);
-		for (size_t i = 0; i < b->rows; i++)
+		to->missing = from->missing;
+		for (size_t i = 0; i < b->rows && b->singly; i++)
 			to->missing += to->code[i] < 0;
 	}
 	else
 	{
 		to->number = array;
-		for (size_t i = 0; i < b->rows; i++)
+		to->missing = from->missing;
+		for (size_t i = 0; i < b->rows && b->singly; i++)
 			to->missing += to->number[i] != to->number[i];
 	}
 	return ML_OK;

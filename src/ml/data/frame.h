@@ -115,21 +115,42 @@ extern MlStatus ml_frame_end_row(MlFrameBuilder *b);
 extern MlStatus ml_frame_expect(MlFrameBuilder *b, double rows);
 
 /*
- * Rows together, column after column; the frame is the same as from single rows.
- * ml_frame_begin_rows says how many (of at least one) may come now; then EVERY column is given
- * exactly once, with that many values, and ml_frame_end_rows takes them over.
- * Begun anew without that, what was given is forgotten, but for texts in dictionaries.
+ * Rows together, column after column; the frame is the same as from single rows, which
+ * may not be mixed with them.
+ *
+ * A chunk takes the next rows: ml_frame_chunk_begin says how many (of at least one) in chunk->n.
+ * Then EVERY column is given exactly once, with that many values; ml_frame_chunk_hash takes them over, and
+ * ml_frame_chunk_end counts them in.  Several chunks may be open at a time, each in the hands of one thread
+ * between begin and end; begin, texts and end belong to the main thread.  While ml_frame_full() says so, a
+ * chunk may only be begun when no other one is open.
  * ml_frame_numbers: NaN is missing; "nulls" of them were NULL.  ml_frame_integers: null may be NULL.
- * ml_frame_text_of: row counts from 0 within these rows, and a text of NULL is missing.
- * ml_frame_single_rows: before single rows after rows together, or after rows that were begun only.
+ * ml_frame_text_of: row counts from 0 within the chunk, and a text of NULL is missing; texts get their
+ * codes in the order in which they are given.
  */
 #define ML_FRAME_TOGETHER 1024
-extern size_t ml_frame_begin_rows(MlFrameBuilder *b, size_t rows);
-extern void ml_frame_numbers(MlFrameBuilder *b, int column, const double *values, size_t nulls);
-extern void ml_frame_integers(MlFrameBuilder *b, int column, const int64_t *values, const bool *null);
-extern MlStatus ml_frame_text_of(MlFrameBuilder *b, int column, size_t row, const char *text, size_t length);
-extern MlStatus ml_frame_end_rows(MlFrameBuilder *b);
-extern void ml_frame_single_rows(MlFrameBuilder *b);
+
+typedef struct MlFrameChunk
+{
+	MlFrameBuilder *builder;
+	size_t		first;			/* row of the frame */
+	size_t		n;
+	size_t		at;				/* within the newest block */
+	uint64_t	content_hash[2];
+	size_t	   *missing;		/* by column */
+	uint8_t    *odd;			/* by column: NaN, and integers beyond doubles */
+	uint64_t	row_sum[ML_FRAME_TOGETHER]; /* of each row: the sum over its cells so far */
+	uint64_t	id_hash[ML_FRAME_TOGETHER]; /* and that of its id */
+} MlFrameChunk;
+
+extern MlStatus ml_frame_chunk_make(MlFrameBuilder *b, MlFrameChunk **chunk);
+extern bool ml_frame_full(const MlFrameBuilder *b);
+extern MlStatus ml_frame_room(MlFrameBuilder *b, size_t *rows); /* that a chunk can have now; makes room where it is full */
+extern MlStatus ml_frame_chunk_begin(MlFrameChunk *chunk, size_t rows);
+extern void ml_frame_numbers(MlFrameChunk *chunk, int column, const double *values, size_t nulls);
+extern void ml_frame_integers(MlFrameChunk *chunk, int column, const int64_t *values, const bool *null);
+extern MlStatus ml_frame_text_of(MlFrameChunk *chunk, int column, size_t row, const char *text, size_t length);
+extern void ml_frame_chunk_hash(MlFrameChunk *chunk);
+extern void ml_frame_chunk_end(MlFrameChunk *chunk);
 
 /* Rows so far, and the bytes that the rows of these columns take at the end. */
 extern size_t ml_frame_rows(const MlFrameBuilder *b);

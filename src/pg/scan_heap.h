@@ -1,0 +1,129 @@
+/*-------------------------------------------------------------------------
+ * scan_heap.h
+ *	  What the files that read the pages of a table share.
+ *
+ * scan_heap.c says which tables are read so and finds the pages; scan_page.c turns the
+ * rows of pages into slices of columns; scan_readers.c deals pages out to threads.
+ *-------------------------------------------------------------------------
+ */
+#ifndef ML_PG_SCAN_HEAP_H
+#define ML_PG_SCAN_HEAP_H
+
+#include "postgres.h"
+
+#include "access/heapam.h"
+#include "access/htup_details.h"
+#include "pg/scan_internal.h"
+
+/* Pages that are read together, at most. */
+#define ML_BATCH_PAGES 8
+
+typedef struct MlAttribute
+{
+	int16		length;
+	bool		by_value;
+	char		align;
+	int			lane;			/* of the needed ones, from 0; -1: not needed */
+	uint32		offset;			/* in every whole row, if it is before n_fixed */
+	bool		missing_null;	/* where it was added after the row was written */
+	Datum		missing;
+} MlAttribute;
+
+/* Which rows of which pages come together; filled by the main thread. */
+typedef struct MlPageRun
+{
+	Buffer		buffer;			/* pinned */
+	Page		page;
+	BlockNumber block;
+	int			first;			/* row of the batch */
+	int			rows;
+	bool		whole;			/* no NULL and no column missing in any of them */
+} MlPageRun;
+
+/* Some rows in the hands of one thread. */
+typedef struct MlRowBatch
+{
+	uint64		first_row;		/* of all */
+	int			n_pages;
+	MlPageRun	pages[ML_BATCH_PAGES];
+	int			n_rows;
+	OffsetNumber offset[ML_FRAME_TOGETHER];
+	MlFrameChunk *chunk;
+	bool		bad;			/* a value is an error */
+
+	/* Found by whoever looks at the rows first. */
+	bool		located;
+	bool		walked;			/* values and nulls hold what is at no fixed place */
+	HeapTupleHeader row[ML_FRAME_TOGETHER];
+	Datum	   *values;			/* per lane, ML_FRAME_TOGETHER each: what was found by walking */
+	bool	   *nulls;
+} MlRowBatch;
+
+typedef struct MlHeapReader
+{
+	MlFrameReceiver *r;
+	Relation	relation;
+	TableScanDesc scan;
+	BlockNumber n_blocks;
+	BlockNumber next_block;
+	int			next_row;		/* of the page of the scan, that has not been dealt out */
+	uint64		rows;			/* dealt out */
+	int			n_attributes;	/* up to the last one needed */
+	int			n_fixed;		/* those before the first of variable length */
+	uint32		fixed_end;		/* where that one begins, before alignment */
+	MlAttribute *attributes;
+	int			n_lanes;
+	int			n_places;
+	int		   *attribute_of;	/* per place */
+	bool		in_slices;		/* no feed needs whole rows */
+	bool		main_feeds;		/* some feeds may be read by the main thread only */
+	MlFeed	   *lenient;		/* the feeds, but infinity passes: it is looked for afterwards */
+	TupleTableSlot *slot;		/* for rows one by one */
+	int			most_rows;		/* of a batch */
+} MlHeapReader;
+
+/* One column of some rows. */
+typedef struct MlSlice
+{
+	int			count;
+	int			n_nulls;
+	Datum		value[ML_FRAME_TOGETHER];
+	bool		null[ML_FRAME_TOGETHER];
+} MlSlice;
+
+/* ---- scan_page.c ---- */
+
+extern void ml_batch_make(const MlHeapReader *h, MlRowBatch *batch);
+
+/* Where the rows are, and what is at no fixed place; all: also what is.  Each is done once. */
+extern void ml_batch_locate(const MlHeapReader *h, MlRowBatch *batch);
+extern void ml_batch_walk(const MlHeapReader *h, MlRowBatch *batch, bool all);
+
+/* May threads read this feed? */
+extern bool ml_feed_is_plain(const MlFeed *feed);
+
+/* The values of a plain number feed, infinities too; returns how many are NULL. */
+extern size_t ml_batch_numbers(const MlHeapReader *h, const MlRowBatch *batch, int feed, double *number);
+
+/* Into the frame: feeds that only the main thread may read, in the order of rows; then all others, by any thread. */
+extern void ml_batch_feed_main(MlHeapReader *h, MlRowBatch *batch);
+extern void ml_batch_feed_plain(const MlHeapReader *h, MlRowBatch *batch);
+
+/* ERROR about the first value from this row on that is one. */
+extern void ml_batch_complain(MlHeapReader *h, MlRowBatch *batch) pg_attribute_noreturn();
+
+/* ---- scan_readers.c ---- */
+
+/* What is done with a batch: by the main thread when it is complete, by any thread, and by the main thread in order. */
+typedef struct MlBatchWork
+{
+	void		(*begin) (MlHeapReader *h, MlRowBatch *batch);	/* may be NULL */
+	void		(*work) (const MlHeapReader *h, MlRowBatch *batch, void *state, int thread);
+	void		(*end) (MlHeapReader *h, MlRowBatch *batch);	/* may be NULL */
+	void	   *state;
+} MlBatchWork;
+
+/* All pages, in order. */
+extern void ml_readers_run(MlHeapReader *h, const MlBatchWork *work);
+
+#endif							/* ML_PG_SCAN_HEAP_H */

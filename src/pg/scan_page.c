@@ -1,0 +1,418 @@
+/*-------------------------------------------------------------------------
+ * scan_page.c
+ *	  Rows of pages into slices of columns.
+ *
+ * Where all rows of a page are whole (no NULL, no column missing), the attributes
+ * before the first of variable length are at the same place in each: those are
+ * gathered column after column.  The others are found by walking through each row.
+ *
+ * What is marked as such runs in threads: it looks at pinned pages and arrays
+ * made before, and calls nothing of the server.  Visible rows of a pinned page stay where
+ * they are; only bits that say who deleted them may change.
+ *
+ * A value that is an error (infinity, an id that is NULL) makes the rows be looked at
+ * one by one, which finds the first of them and says which row it is in.
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include <float.h>
+#include <math.h>
+
+#include "access/tupmacs.h"
+#include "catalog/pg_type.h"
+#include "pg/error.h"
+#include "pg/scan_heap.h"
+#include "utils/memutils.h"
+#include "utils/rel.h"
+
+void
+ml_batch_make(const MlHeapReader *h, MlRowBatch *batch)
+{
+	Size		cells = (Size) Max(h->n_lanes, 1) * h->most_rows;
+
+	memset(batch, 0, sizeof(MlRowBatch));
+	batch->values = palloc_extended(cells * sizeof(Datum), MCXT_ALLOC_HUGE);
+	batch->nulls = palloc_extended(cells * sizeof(bool), MCXT_ALLOC_HUGE);
+}
+
+/* ------------------------------------------------ where the values are */
+
+static inline const char *
+row_data(const MlRowBatch *batch, int row)
+{
+	return (const char *) batch->row[row] + batch->row[row]->t_hoff;
+}
+
+/* In threads. */
+void
+ml_batch_locate(const MlHeapReader *h, MlRowBatch *batch)
+{
+	if (batch->located)
+		return;
+	batch->located = true;
+	for (int p = 0; p < batch->n_pages; p++)
+	{
+		MlPageRun  *run = &batch->pages[p];
+
+		run->whole = true;
+		/* All of it is needed soon, but in strides that the processor would not foresee. */
+		for (int at = 0; at < BLCKSZ; at += 64)
+			__builtin_prefetch((const char *) run->page + at);
+		for (int i = run->first; i < run->first + run->rows; i++)
+		{
+			HeapTupleHeader row = (HeapTupleHeader) PageGetItem(run->page, PageGetItemId(run->page, batch->offset[i]));
+
+			batch->row[i] = row;
+			run->whole &= (row->t_infomask & HEAP_HASNULL) == 0 && HeapTupleHeaderGetNatts(row) >= h->n_attributes;
+		}
+	}
+}
+
+static inline void
+keep(const MlHeapReader *h, MlRowBatch *batch, int attribute, int row, Datum value, bool null)
+{
+	int			lane = h->attributes[attribute].lane;
+
+	if (lane < 0)
+		return;
+	batch->values[(Size) lane * h->most_rows + row] = value;
+	batch->nulls[(Size) lane * h->most_rows + row] = null;
+}
+
+/* The attributes of a row from one on that begins, before alignment, at offset.  In threads. */
+static void
+walk_row(const MlHeapReader *h, MlRowBatch *batch, int row, int from, uint32 offset)
+{
+	HeapTupleHeader header = batch->row[row];
+	const char *data = row_data(batch, row);
+	const bits8 *given = (header->t_infomask & HEAP_HASNULL) != 0 ? header->t_bits : NULL;
+	int			there = Min(HeapTupleHeaderGetNatts(header), h->n_attributes);
+
+	for (int a = from; a < there; a++)
+	{
+		const MlAttribute *attribute = &h->attributes[a];
+
+		if (given != NULL && att_isnull(a, given))
+		{
+			keep(h, batch, a, row, (Datum) 0, true);
+			continue;
+		}
+		if (attribute->length == -1)
+			offset = att_align_pointer(offset, attribute->align, -1, data + offset);
+		else
+			offset = att_align_nominal(offset, attribute->align);
+		if (attribute->lane >= 0)
+			keep(h, batch, a, row, fetch_att(data + offset, attribute->by_value, attribute->length), false);
+		offset = att_addlength_pointer(offset, attribute->length, data + offset);
+	}
+	/* Columns that were added after the row was written. */
+	for (int a = Max(from, there); a < h->n_attributes; a++)
+		keep(h, batch, a, row, h->attributes[a].missing, h->attributes[a].missing_null);
+}
+
+/* In threads. */
+void
+ml_batch_walk(const MlHeapReader *h, MlRowBatch *batch, bool all)
+{
+	if (batch->walked && !all)
+		return;
+	batch->walked = true;
+	for (int p = 0; p < batch->n_pages; p++)
+	{
+		const MlPageRun *run = &batch->pages[p];
+		int			from = all || !run->whole ? 0 : h->n_fixed;
+		uint32		offset = all || !run->whole ? 0 : h->fixed_end;
+
+		for (int i = run->first; i < run->first + run->rows && from < h->n_attributes; i++)
+			walk_row(h, batch, i, from, offset);
+	}
+}
+
+/* ------------------------------------------------------ slices of columns */
+
+/* In threads. */
+static void
+gather_fixed(const MlRowBatch *batch, const MlAttribute *attribute, const MlPageRun *run, MlSlice *slice)
+{
+	Datum	   *value = slice->value;
+	uint32		offset = attribute->offset;
+	int			end = run->first + run->rows;
+
+	if (attribute->by_value && attribute->length == 8)
+	{
+		for (int i = run->first; i < end; i++)
+			memcpy(&value[i], row_data(batch, i) + offset, 8);
+	}
+	else if (attribute->by_value && attribute->length == 4)
+	{
+		for (int i = run->first; i < end; i++)
+			value[i] = Int32GetDatum(*(const int32 *) (row_data(batch, i) + offset));
+	}
+	else
+	{
+		for (int i = run->first; i < end; i++)
+			value[i] = fetch_att(row_data(batch, i) + offset, attribute->by_value, attribute->length);
+	}
+	memset(slice->null + run->first, 0, run->rows * sizeof(bool));
+}
+
+/* The values of a place.  In threads. */
+static void
+gather(const MlHeapReader *h, const MlRowBatch *batch, int place, MlSlice *slice)
+{
+	int			a = h->attribute_of[place];
+	const MlAttribute *attribute = &h->attributes[a];
+	size_t		lane = (size_t) attribute->lane * h->most_rows;
+
+	slice->count = batch->n_rows;
+	slice->n_nulls = 0;
+	for (int p = 0; p < batch->n_pages; p++)
+	{
+		const MlPageRun *run = &batch->pages[p];
+
+		if (run->whole && a < h->n_fixed)
+		{
+			gather_fixed(batch, attribute, run, slice);
+			continue;
+		}
+		memcpy(slice->value + run->first, batch->values + lane + run->first, run->rows * sizeof(Datum));
+		memcpy(slice->null + run->first, batch->nulls + lane + run->first, run->rows * sizeof(bool));
+		for (int i = run->first; i < run->first + run->rows; i++)
+			slice->n_nulls += slice->null[i];
+	}
+}
+
+/* By value, or of a fixed length, and converted without memory of their own. */
+bool
+ml_feed_is_plain(const MlFeed *feed)
+{
+	if (feed->kind == ML_FEED_INTEGER)
+		return true;
+	return feed->kind == ML_FEED_NUMBER && feed->converter.type != NUMERICOID;
+}
+
+/* In threads: the feed is plain. */
+static void
+convert_numbers(const MlConverter *converter, const MlSlice *slice, double *number)
+{
+	if (converter->type == FLOAT4OID)
+	{
+		for (int i = 0; i < slice->count; i++)
+			number[i] = DatumGetFloat4(slice->value[i]);
+	}
+	else if (converter->type == FLOAT8OID)
+	{
+		for (int i = 0; i < slice->count; i++)
+			number[i] = DatumGetFloat8(slice->value[i]);
+	}
+	else
+	{
+		for (int i = 0; i < slice->count; i++)
+			number[i] = slice->null[i] ? 0 : ml_convert_number(converter, slice->value[i]);
+	}
+	for (int i = 0; i < slice->count && slice->n_nulls > 0; i++)
+		number[i] = slice->null[i] ? NAN : number[i];
+}
+
+/* In threads. */
+size_t
+ml_batch_numbers(const MlHeapReader *h, const MlRowBatch *batch, int feed, double *number)
+{
+	const MlConverter *converter = &h->lenient[feed].converter;
+	int			a = h->attribute_of[h->lenient[feed].place];
+	bool		direct = converter->type == FLOAT8OID && a < h->n_fixed;
+	MlSlice		slice;
+
+	for (int p = 0; p < batch->n_pages && direct; p++)
+		direct = batch->pages[p].whole;
+	if (direct)
+	{
+		uint32		offset = h->attributes[a].offset;
+
+		for (int i = 0; i < batch->n_rows; i++)
+			memcpy(&number[i], row_data(batch, i) + offset, sizeof(double));
+		return 0;
+	}
+	gather(h, batch, h->lenient[feed].place, &slice);
+	convert_numbers(converter, &slice, number);
+	return slice.n_nulls;
+}
+
+/* ---------------------------------------------------------- into the frame */
+
+static bool
+has_infinity(const double *number, int count)
+{
+	int			found = 0;
+
+	for (int i = 0; i < count; i++)
+		found |= fabs(number[i]) > DBL_MAX;
+	return found != 0;
+}
+
+/* In threads.  false when there is a value among them that is an error. */
+static bool
+feed_numbers(const MlHeapReader *h, MlRowBatch *batch, int feed_number)
+{
+	const MlFeed *feed = &h->r->private_plan->feeds[feed_number];
+	double		number[ML_FRAME_TOGETHER];
+	size_t		nulls = ml_batch_numbers(h, batch, feed_number, number);
+
+	if (!feed->converter.lenient && has_infinity(number, batch->n_rows))
+		return false;
+	if ((feed->spec.roles & ML_ROLE_ID) != 0 && nulls > 0)
+		return false;
+	ml_frame_numbers(batch->chunk, feed->first_spec, number, nulls);
+	return true;
+}
+
+/* In threads. */
+static bool
+feed_integers(const MlHeapReader *h, MlRowBatch *batch, const MlFeed *feed)
+{
+	int64_t		integer[ML_FRAME_TOGETHER];
+	MlSlice		slice;
+
+	gather(h, batch, feed->place, &slice);
+	if ((feed->spec.roles & ML_ROLE_ID) != 0 && slice.n_nulls > 0)
+		return false;
+	for (int i = 0; i < slice.count; i++)
+		integer[i] = slice.null[i] ? 0 : ml_convert_integer(&feed->converter, slice.value[i]);
+	ml_frame_integers(batch->chunk, feed->first_spec, integer, slice.n_nulls > 0 ? slice.null : NULL);
+	return true;
+}
+
+/* In threads. */
+void
+ml_batch_feed_plain(const MlHeapReader *h, MlRowBatch *batch)
+{
+	const MlPrivatePlan *plan = h->r->private_plan;
+	bool		good = !batch->bad;
+
+	ml_batch_locate(h, batch);
+	ml_batch_walk(h, batch, false);
+	for (int i = 0; i < plan->n_feeds && good; i++)
+	{
+		const MlFeed *feed = &plan->feeds[i];
+
+		if (ml_feed_is_plain(feed))
+			good = feed->kind == ML_FEED_NUMBER ? feed_numbers(h, batch, i) : feed_integers(h, batch, feed);
+	}
+	if (good)
+		ml_frame_chunk_hash(batch->chunk);
+	else
+		batch->bad = true;
+}
+
+/* The row whose value is converted next, for messages. */
+static void
+at_row(MlHeapReader *h, const MlRowBatch *batch, int row)
+{
+	h->r->ahead = (int) (batch->first_row - h->r->rows) + row;
+}
+
+static bool
+feed_numerics(MlHeapReader *h, MlRowBatch *batch, int feed_number)
+{
+	const MlFeed *feed = &h->r->private_plan->feeds[feed_number];
+	double		number[ML_FRAME_TOGETHER];
+	MlSlice		slice;
+
+	gather(h, batch, feed->place, &slice);
+	for (int i = 0; i < slice.count; i++)
+	{
+		at_row(h, batch, i);
+		number[i] = slice.null[i] ? NAN : ml_convert_number(&h->lenient[feed_number].converter, slice.value[i]);
+		MemoryContextReset(h->r->row_context);
+	}
+	if (!feed->converter.lenient && has_infinity(number, batch->n_rows))
+		return false;
+	if ((feed->spec.roles & ML_ROLE_ID) != 0 && slice.n_nulls > 0)
+		return false;
+	ml_frame_numbers(batch->chunk, feed->first_spec, number, slice.n_nulls);
+	return true;
+}
+
+static bool
+feed_texts(MlHeapReader *h, MlRowBatch *batch, const MlFeed *feed)
+{
+	MlSlice		slice;
+
+	gather(h, batch, feed->place, &slice);
+	if ((feed->spec.roles & ML_ROLE_ID) != 0 && slice.n_nulls > 0)
+		return false;
+	for (int i = 0; i < slice.count; i++)
+	{
+		size_t		length = 0;
+		const char *text;
+
+		at_row(h, batch, i);
+		text = slice.null[i] ? NULL : ml_scan_text(feed, slice.value[i], &length);
+		ml_check(h->r->env, ml_frame_text_of(batch->chunk, feed->first_spec, i, text, length));
+		MemoryContextReset(h->r->row_context);
+	}
+	return true;
+}
+
+void
+ml_batch_feed_main(MlHeapReader *h, MlRowBatch *batch)
+{
+	const MlPrivatePlan *plan = h->r->private_plan;
+	MemoryContext caller = MemoryContextSwitchTo(h->r->row_context);
+	bool		good = true;
+
+	ml_batch_locate(h, batch);
+	ml_batch_walk(h, batch, false);
+	h->r->in_row = true;
+	for (int i = 0; i < plan->n_feeds && good; i++)
+	{
+		const MlFeed *feed = &plan->feeds[i];
+
+		if (!ml_feed_is_plain(feed))
+			good = feed->kind == ML_FEED_NUMBER ? feed_numerics(h, batch, i) : feed_texts(h, batch, feed);
+	}
+	h->r->in_row = false;
+	h->r->ahead = 0;
+	if (!good)
+		batch->bad = true;
+	MemoryContextSwitchTo(caller);
+}
+
+/* ------------------------------------------------------------ errors */
+
+static void
+check_value(MlHeapReader *h, const MlRowBatch *batch, const MlFeed *feed, int row)
+{
+	size_t		at = (size_t) h->attributes[h->attribute_of[feed->place]].lane * h->most_rows + row;
+	size_t		length;
+
+	if (batch->nulls[at])
+	{
+		if (feed->spec.roles & ML_ROLE_ID)
+			ml_scan_refuse_null_id(h->r, feed);
+		return;
+	}
+	if (feed->kind == ML_FEED_NUMBER)
+		(void) ml_convert_number(&feed->converter, batch->values[at]);
+	else if (feed->kind == ML_FEED_TEXT)
+		(void) ml_scan_text(feed, batch->values[at], &length);
+}
+
+void
+ml_batch_complain(MlHeapReader *h, MlRowBatch *batch)
+{
+	const MlPrivatePlan *plan = h->r->private_plan;
+
+	MemoryContextSwitchTo(h->r->row_context);
+	ml_batch_locate(h, batch);
+	ml_batch_walk(h, batch, true);
+	h->r->in_row = true;
+	for (int row = 0; row < batch->n_rows; row++)
+	{
+		h->r->rows = batch->first_row + row;
+		for (int i = 0; i < plan->n_feeds; i++)
+			check_value(h, batch, &plan->feeds[i], row);
+	}
+	elog(ERROR, "a value that could not be read has changed");
+}

@@ -1,0 +1,97 @@
+-- Pages dealt out to threads: the same model, hash and complaint for any number of them, and as by the executor.
+SET client_min_messages = warning;
+CREATE EXTENSION IF NOT EXISTS mlplat;
+RESET client_min_messages;
+CREATE SCHEMA read_threads;
+SET search_path = read_threads, public;
+SET mlplat.execution = 'foreground';
+SELECT coalesce(array_agg(model), '{}') AS models_before FROM ml_models \gset
+\pset format unaligned
+\pset tuples_only on
+
+-- SQLSTATE, message and context of a training run, or the model and what it says of itself.
+CREATE FUNCTION outcome(algorithm text, source text, more text) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+	message text;
+	context text;
+	answer text;
+	params text = CASE algorithm WHEN 'gbdt' THEN '{"num_iterations": 3}' ELSE '{}' END;
+BEGIN
+	EXECUTE format('SELECT row(rows, features, score, warnings) FROM ml_train(%L, %L, ''y'', ''m'', params => %L %s)', algorithm, source, params, more) INTO answer;
+	SELECT concat_ws(' ', answer, checksum, data_hash) INTO answer FROM ml_versions WHERE model = 'm' ORDER BY version DESC LIMIT 1;
+	RETURN answer;
+EXCEPTION WHEN OTHERS THEN
+	GET STACKED DIAGNOSTICS message = MESSAGE_TEXT, context = PG_EXCEPTION_CONTEXT;
+	RETURN concat_ws(' | ', SQLSTATE, message, substring(context from 'row \d+ of the source'));
+END $$;
+
+-- The outcome with one thread, with several, with several that do not all read, and by the executor.
+CREATE FUNCTION compare(algorithm text, source text, more text DEFAULT '') RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+	all_of text[];
+BEGIN
+	SET LOCAL mlplat.threads = 1;
+	all_of = ARRAY[outcome(algorithm, source, more)];
+	SET LOCAL mlplat.threads = 2;
+	all_of = all_of || outcome(algorithm, source, more);
+	SET LOCAL mlplat.threads = 4;
+	SET LOCAL mlplat.parallel_workers = 3;
+	all_of = all_of || outcome(algorithm, source, more);
+	SET LOCAL mlplat.parallel_workers = 1;
+	all_of = all_of || outcome(algorithm, source, more);
+	SET LOCAL mlplat.parallel_workers = 0;
+	all_of = all_of || outcome(algorithm, source, more);
+	all_of = all_of || outcome(algorithm, format('SELECT * FROM %s LIMIT 1000000000', source), more);
+	IF (SELECT count(DISTINCT o) FROM unnest(all_of) o) > 1 THEN
+		RETURN array_to_string(all_of, E'\n');
+	ELSIF all_of[1] LIKE '(%' THEN
+		RETURN 'the same model from ' || substring(all_of[1] from '\d+') || ' rows';
+	END IF;
+	RETURN all_of[1];
+END $$;
+
+CREATE TABLE numbers AS
+	SELECT sin(i) AS a, (cos(i) * 100)::float4 AS b, i % 1000 AS c, (i * 7 % 50)::smallint AS d, i % 3 = 0 AS e, i::bigint * 10000000000 AS f,
+		'2020-01-01'::timestamp + i * interval '1 minute' AS g, sin(i) + cos(i * 3) AS y
+	FROM generate_series(1, 60000) i;
+SELECT compare('gbdt', 'numbers'), compare('linear_regression', 'numbers');
+SELECT compare('gbdt', 'numbers', $$, id => 'f'$$), compare('linear_regression', 'numbers', $$, id => 'f', weight => 'c'$$);
+
+-- Texts and long numbers, which the main thread reads; NULL and NaN; columns that came and went.
+CREATE TABLE mixed AS
+	SELECT CASE WHEN i % 11 <> 0 THEN 'word ' || i % 300 END AS t, sin(i) AS a, nullif(i % 13, 5)::numeric / 7 AS n,
+		CASE i % 17 WHEN 0 THEN NULL WHEN 1 THEN 'NaN' ELSE cos(i) END AS b, i AS gone, repeat('x', i % 5) AS s, i % 1000 AS c, i AS k, (i % 7)::float8 AS y
+	FROM generate_series(1, 40000) i;
+ALTER TABLE mixed DROP gone, ADD later float8 DEFAULT 3.5, ADD empty float8;
+INSERT INTO mixed SELECT t, a, n, b, s, c, k + 40000, y, a * 2, b FROM mixed WHERE k <= 20000;
+DELETE FROM mixed WHERE k % 10 = 3;
+UPDATE mixed SET b = -b WHERE k % 10 = 4;
+SELECT compare('gbdt', 'mixed'), compare('linear_regression', 'mixed'), compare('gbdt', 'mixed', $$, id => 'k'$$);
+ANALYZE mixed;
+SELECT compare('gbdt', 'mixed'), compare('linear_regression', 'mixed', $$, id => 'k', split => 'time', split_by => 'c'$$);
+
+-- The first error counts, whoever finds it.
+CREATE TABLE wrong AS SELECT i AS k, sin(i) AS a, cos(i) AS b, (i % 7)::numeric AS n, (i % 5)::float8 AS y FROM generate_series(1, 50000) i;
+UPDATE wrong SET b = 'infinity' WHERE k = 49999;
+CREATE TABLE wrong_order AS SELECT * FROM wrong ORDER BY k;
+SELECT compare('gbdt', 'wrong_order');
+UPDATE wrong SET a = '-infinity' WHERE k = 31234;
+CREATE TABLE wrong_twice AS SELECT * FROM wrong ORDER BY k;
+SELECT compare('gbdt', 'wrong_twice');
+UPDATE wrong SET n = 1e400 WHERE k = 31300;
+UPDATE wrong SET k = NULL WHERE k = 40000;
+CREATE TABLE wrong_often AS SELECT * FROM wrong ORDER BY coalesce(k, 40000);
+SELECT compare('gbdt', 'wrong_often', $$, id => 'k'$$);
+UPDATE wrong SET n = 1e400 WHERE k = 20000;
+CREATE TABLE wrong_number AS SELECT * FROM wrong ORDER BY coalesce(k, 40000);
+SELECT compare('gbdt', 'wrong_number', $$, id => 'k'$$);
+
+-- A run that is stopped while it reads leaves a session that works.
+SET statement_timeout = '1ms';
+SELECT ml_train('gbdt', 'mixed', 'y', model => 'm');
+RESET statement_timeout;
+SELECT compare('linear_regression', 'numbers');
+
+SELECT count(ml_drop(model)) > 0 AS dropped FROM ml_models WHERE model <> ALL (:'models_before');
+SET client_min_messages = warning;
+DROP SCHEMA read_threads CASCADE;
