@@ -4,6 +4,7 @@ SELECT pg_catalog.pg_extension_config_dump('mlplat.model_model_id_seq', '');
 SELECT pg_catalog.pg_extension_config_dump('mlplat.version', '');
 SELECT pg_catalog.pg_extension_config_dump('mlplat.version_version_id_seq', '');
 SELECT pg_catalog.pg_extension_config_dump('mlplat.chunk', '');
+SELECT pg_catalog.pg_extension_config_dump('mlplat.segment', '');
 SELECT pg_catalog.pg_extension_config_dump('mlplat.metric', '');
 SELECT pg_catalog.pg_extension_config_dump('mlplat.confusion', '');
 SELECT pg_catalog.pg_extension_config_dump('mlplat.roc', '');

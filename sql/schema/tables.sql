@@ -61,6 +61,8 @@ CREATE TABLE mlplat.version (
 	created_at timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
 	note text,
 	encoding text NOT NULL DEFAULT pg_catalog.getdatabaseencoding(),	-- of the texts in the image
+	segment_by text[] NOT NULL DEFAULT '{}',	-- columns that choose a model of mlplat.segment, in the order of its keys
+	segment_kinds text[] NOT NULL DEFAULT '{}',	-- 'text', 'integer', 'boolean' or 'date', of each of them
 	UNIQUE (model_id, version)
 );
 
@@ -72,6 +74,20 @@ CREATE TABLE mlplat.chunk (
 	PRIMARY KEY (version_id, chunk)
 );
 ALTER TABLE mlplat.chunk ALTER COLUMN data SET STORAGE EXTERNAL;
+
+-- A model for each group of rows, beside that of all rows; without an image that one answers.
+CREATE TABLE mlplat.segment (
+	version_id bigint NOT NULL,
+	key text[] COLLATE "C" NOT NULL,    -- values of version.segment_by
+	segment int NOT NULL,               -- from 0 on, in the order of the keys
+	rows bigint NOT NULL,
+	score float8,                       -- on its rows of the test part
+	error text,                         -- why there is no image; NULL where rows were too few
+	checksum text,                      -- SHA-256 of the version's checksum, the number and the image, hex
+	image bytea,
+	PRIMARY KEY (version_id, key)
+);
+ALTER TABLE mlplat.segment ALTER COLUMN image SET STORAGE EXTERNAL;
 
 CREATE TABLE mlplat.metric (
 	version_id bigint NOT NULL,

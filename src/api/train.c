@@ -25,7 +25,8 @@ ML_FUNCTION(ml_retrain);
 enum
 {
 	A_ALGORITHM, A_SOURCE, A_TARGET, A_MODEL, A_FEATURES, A_EXCLUDE, A_PARAMS, A_ID, A_WEIGHT,
-	A_SPLIT, A_HOLDOUT, A_VALIDATION, A_SPLIT_BY, A_CLASS_WEIGHT, A_SEED, A_MAX_SECONDS, A_DEPLOY, A_NOTE, A_PRIORITY
+	A_SPLIT, A_HOLDOUT, A_VALIDATION, A_SPLIT_BY, A_CLASS_WEIGHT, A_SEED, A_MAX_SECONDS, A_DEPLOY, A_NOTE,
+	A_SEGMENT_BY, A_SEGMENT_MIN_ROWS, A_PRIORITY
 };
 
 static char *
@@ -142,6 +143,9 @@ read_request(FunctionCallInfo fcinfo)
 	require(fcinfo, A_DEPLOY, "deploy");
 	request->deploy = text_argument(fcinfo, A_DEPLOY);
 	request->note = text_argument(fcinfo, A_NOTE);
+	request->segment_by = names_argument(fcinfo, A_SEGMENT_BY, "segment_by");
+	require(fcinfo, A_SEGMENT_MIN_ROWS, "segment_min_rows");
+	request->segment_min_rows = PG_GETARG_INT32(A_SEGMENT_MIN_ROWS);
 	return request;
 }
 

@@ -13,7 +13,9 @@
 #include "access/skey.h"
 #include "access/table.h"
 #include "catalog/pg_collation.h"
+#include "catalog/pg_type.h"
 #include "mb/pg_wchar.h"
+#include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
@@ -151,6 +153,40 @@ ml_version_encoding(int64 version_id, Snapshot snapshot)
 	ScanKeyInit(&key, 1, BTEqualStrategyNumber, F_INT8EQ, Int64GetDatum(version_id));
 	read_one("version", "version_pkey", snapshot, 1, &key, read_encoding, &encoding);
 	return encoding;
+}
+
+static char **
+text_elements(Datum array, int *count)
+{
+	Datum	   *values;
+	char	  **texts;
+
+	deconstruct_array(DatumGetArrayTypeP(array), TEXTOID, -1, false, TYPALIGN_INT, &values, NULL, count);
+	texts = palloc(sizeof(char *) * Max(*count, 1));
+	for (int i = 0; i < *count; i++)
+		texts[i] = TextDatumGetCString(values[i]);
+	return texts;
+}
+
+static void
+read_segment_columns(HeapTuple tuple, TupleDesc desc, void *into)
+{
+	MlSegmentColumnsRow *row = into;
+	int			n_kinds;
+
+	row->name = text_elements(column(tuple, desc, "segment_by"), &row->count);
+	row->kind = text_elements(column(tuple, desc, "segment_kinds"), &n_kinds);
+	if (row->count != n_kinds)
+		elog(ERROR, "version has %d segment columns of %d kinds", row->count, n_kinds);
+}
+
+bool
+ml_version_segment_columns(int64 version_id, Snapshot snapshot, MlSegmentColumnsRow *row)
+{
+	ScanKeyData key;
+
+	ScanKeyInit(&key, 1, BTEqualStrategyNumber, F_INT8EQ, Int64GetDatum(version_id));
+	return read_one("version", "version_pkey", snapshot, 1, &key, read_segment_columns, row);
 }
 
 typedef struct AliasRow

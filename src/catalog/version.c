@@ -140,12 +140,15 @@ ml_version_insert(const MlVersion *version, int32 *number)
 	add_texts(&p, version->n_warnings, version->warnings);
 	add_text(&p, ml_catalog_user_name());
 	add_text(&p, version->note);
+	add_texts(&p, version->n_segment_columns, version->segment_by);
+	add_texts(&p, version->n_segment_columns, version->segment_kinds);
 	execute("INSERT INTO mlplat.version (model_id, version, algorithm, task, params, features, target, target_type,"
 			" classes, rows, rows_without_target, rows_train, rows_validation, rows_test, metric, score,"
 			" train_seconds, read_seconds, peak_memory, bytes, checksum, request, source_relation, source_columns,"
-			" source_query, data_hash, snapshot, library_version, blas, parent_version, job, warnings, created_by, note)"
+			" source_query, data_hash, snapshot, library_version, blas, parent_version, job, warnings, created_by, note,"
+			" segment_by, segment_kinds)"
 			" VALUES ($1, $2, $3, $4, $5::pg_catalog.jsonb, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16,"
-			" $17, $18, $19, $20, $21, $22::pg_catalog.jsonb, $23, $24, $25, $26, $27, $28, $29, $30, $31, $32, $33, $34)"
+			" $17, $18, $19, $20, $21, $22::pg_catalog.jsonb, $23, $24, $25, $26, $27, $28, $29, $30, $31, $32, $33, $34, $35, $36)"
 			" RETURNING version_id", &p);
 	version_id = result_int8();
 	SPI_finish();
@@ -444,7 +447,7 @@ ml_version_metrics(int64 version_id, const char *split, MlMetric **metrics)
 }
 
 /* Tables whose rows belong to a version. */
-static const char *const detail_tables[] = {"chunk", "metric", "confusion", "roc", "history"};
+static const char *const detail_tables[] = {"chunk", "segment", "metric", "confusion", "roc", "history"};
 
 /* Deletes versions (an array of ids) with all that hangs on them; between SPI_connect() and SPI_finish(). */
 static void

@@ -54,6 +54,9 @@ typedef struct MlVersion
 	int			n_warnings;
 	char	  **warnings;
 	const char *note;
+	int			n_segment_columns;	/* 0: one model for all rows */
+	char	  **segment_by;
+	char	  **segment_kinds;
 } MlVersion;
 
 /* Takes the next number of the model; returns the version's id. */

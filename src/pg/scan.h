@@ -29,6 +29,7 @@ typedef struct MlScanRoles
 	List	   *features;		/* of char *; NIL with features_given false: every usable column */
 	bool		features_given;
 	List	   *exclude;		/* of char * */
+	List	   *segment_by;		/* of char *: columns whose values tell segments apart, read as text */
 	bool		row_hash;		/* without id, columns that are no features join the row hash */
 	uint64		seed;
 } MlScanRoles;

@@ -256,6 +256,31 @@ check_features(const MlSource *source, const MlScanRoles *roles)
 }
 
 static void
+check_segment_columns(const MlSource *source, const MlScanRoles *roles)
+{
+	ListCell   *cell;
+	List	   *seen = NIL;
+
+	foreach(cell, roles->segment_by)
+	{
+		const char *name = lfirst(cell);
+
+		check_named(source, name, "a segment column");
+		if (is_listed(seen, name))
+			ereport(ERROR,
+					(errcode(ERRCODE_DUPLICATE_COLUMN),
+					 errmsg("column \"%s\" is named twice in segment_by", name)));
+		if (is_same(name, roles->target))
+			ereport(ERROR,
+					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+					 errmsg("column \"%s\" is both the target and a segment column", name),
+					 errdetail("Rows to predict have no target to choose a model by.")));
+		seen = lappend(seen, (void *) name);
+	}
+	list_free(seen);
+}
+
+static void
 check_roles(const MlSource *source, const MlScanRoles *roles)
 {
 	ListCell   *cell;
@@ -264,6 +289,7 @@ check_roles(const MlSource *source, const MlScanRoles *roles)
 	check_named(source, roles->id, "the id");
 	check_named(source, roles->weight, "the weight");
 	check_named(source, roles->split_by, "the split column");
+	check_segment_columns(source, roles);
 	foreach(cell, roles->exclude)
 		(void) need_column(source, lfirst(cell), "a column to exclude");
 	check_features(source, roles);
@@ -352,6 +378,24 @@ typedef struct MlNamedRoles
 	int			key;
 } MlNamedRoles;
 
+/* Equal values have equal texts, and there are not too many of them as a rule. */
+static bool
+tells_segments_apart(const MlConverter *converter)
+{
+	return converter->kind == ML_CONVERT_TEXT || converter->type == DATEOID ||
+		(converter->kind != ML_CONVERT_ARRAY &&
+		 (converter->logical == ML_LOGICAL_BOOLEAN || converter->logical == ML_LOGICAL_INTEGER));
+}
+
+static void
+refuse_segment_type(const MlSource *source, int column)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_DATATYPE_MISMATCH),
+			 errmsg("column \"%s\" of type %s cannot tell segments apart", column_name(source, column), format_type_be(column_type(source, column))),
+			 errhint("Name columns of text, integers, booleans or dates; cast others in a query or a view.")));
+}
+
 static MlNamedRoles
 named_roles(const MlSource *source, const MlScanRoles *roles, int column, const MlConverter *converter)
 {
@@ -382,6 +426,12 @@ named_roles(const MlSource *source, const MlScanRoles *roles, int column, const 
 					 errhint("Name a date, a timestamp or a number in split_by.")));
 		*(!is_text && roles->split_is_category ? &named.text : &named.natural) |= ML_ROLE_SPLIT;
 	}
+	if (is_listed(roles->segment_by, name))
+	{
+		if (!tells_segments_apart(converter))
+			refuse_segment_type(source, column);
+		*(!is_text ? &named.text : &named.natural) |= ML_ROLE_SEGMENT;
+	}
 	if (is_same(name, roles->id))
 	{
 		if (converter->kind == ML_CONVERT_ARRAY)
@@ -401,7 +451,7 @@ is_feature(const MlScanRoles *roles, const char *name)
 	if (roles->features_given)
 		return is_listed(roles->features, name);
 	return !is_same(name, roles->target) && !is_same(name, roles->id) && !is_same(name, roles->weight) &&
-		!is_same(name, roles->split_by) && !is_listed(roles->exclude, name);
+		!is_same(name, roles->split_by) && !is_listed(roles->segment_by, name) && !is_listed(roles->exclude, name);
 }
 
 /* How a message calls what the column was named for, NULL when it was not named. */
@@ -416,6 +466,8 @@ named_role(const MlScanRoles *roles, const char *name)
 		return "the weight";
 	if (is_same(name, roles->split_by))
 		return "the split column";
+	if (is_listed(roles->segment_by, name))
+		return "a segment column";
 	if (roles->features_given && is_listed(roles->features, name))
 		return "a feature";
 	return NULL;

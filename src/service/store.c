@@ -63,7 +63,10 @@ insert_version(const MlTrainRequest *request, const MlTrainOutcome *outcome, int
 		.job = request->job,
 		.n_warnings = outcome->n_warnings,
 		.warnings = outcome->warnings,
-		.note = request->note
+		.note = request->note,
+		.n_segment_columns = outcome->n_segment_columns,
+		.segment_by = outcome->segment_by,
+		.segment_kinds = outcome->segment_kinds
 	};
 
 	return ml_version_insert(&version, number);
@@ -170,6 +173,7 @@ ml_train_store(const MlTrainRequest *request, const MlTrainOutcome *outcome)
 	model_id = ml_model_obtain(request->model, NULL, &created);
 	version_id = insert_version(request, outcome, model_id, &version);
 	ml_version_add_image(version_id, outcome->image, outcome->image_length);
+	ml_segment_add(version_id, outcome->checksum, outcome->n_segment_columns, outcome->n_segments, outcome->segments);
 	insert_figures(outcome, version_id);
 	warning = deploy_by_rule(request, outcome, model_id, created, version_id, version);
 	CommandCounterIncrement();

@@ -117,6 +117,7 @@ ml_train_worker_main(dsm_segment *seg, shm_toc *toc)
 	ml_train_outcome_save(outcome, &bytes);
 	ml_worker_reply(&call, bytes.data, bytes.len);
 	ml_worker_reply(&call, outcome->image, outcome->image_length);
+	ml_worker_reply(&call, outcome->segment_images, outcome->segment_bytes);
 }
 
 void
@@ -165,14 +166,18 @@ static MlTrainOutcome *
 compute_in_worker(const MlTrainRequest *request)
 {
 	char	   *json = ml_train_request_json(request);
-	MlReply		replies[2];
+	MlReply		replies[3];
 	MlTrainOutcome *outcome;
 
-	if (!ml_worker_run("ml_train_worker_main", json, strlen(json) + 1, current.progress, tick, 2, replies))
+	if (!ml_worker_run("ml_train_worker_main", json, strlen(json) + 1, current.progress, tick, lengthof(replies), replies))
 		return NULL;
 	outcome = ml_train_outcome_load(replies[0].bytes, replies[0].length);
 	outcome->image = (uint8 *) replies[1].bytes;
 	outcome->image_length = replies[1].length;
+	outcome->segment_images = (uint8 *) replies[2].bytes;
+	if (replies[2].length != outcome->segment_bytes)
+		elog(ERROR, "images of segments arrived as %zu bytes instead of %zu", replies[2].length, outcome->segment_bytes);
+	ml_train_outcome_place_images(outcome);
 	pfree(replies[0].bytes);
 	return outcome;
 }

@@ -12,6 +12,7 @@
 
 #include "postgres.h"
 
+#include "catalog/segment.h"
 #include "lib/stringinfo.h"
 #include "ml/model/pipeline.h"
 #include "nodes/pg_list.h"
@@ -35,6 +36,8 @@ typedef struct MlTrainRequest
 	double		holdout;
 	double		validation;
 	char	   *split_by;
+	List	   *segment_by;		/* of char *: a model for each combination of their values; NIL: one model */
+	int32		segment_min_rows;
 	char	   *class_weight;	/* NULL or "balanced" */
 	int64		seed;
 	double		max_seconds;	/* 0: none */
@@ -75,6 +78,13 @@ typedef struct MlTrainOutcome
 	MlHistory  *history;
 	int			n_warnings;
 	char	  **warnings;		/* those of the pipeline and "column: why" of what was left out */
+	int			n_segment_columns;	/* 0: no segments were asked for */
+	char	  **segment_by;
+	char	  **segment_kinds;	/* of mlplat.version */
+	int			n_segments;
+	MlSegmentEntry *segments;	/* their images stand one behind the other in segment_images */
+	uint8	   *segment_images;
+	size_t		segment_bytes;
 	char	   *relation;		/* "schema.name" or NULL */
 	int			n_source_columns;
 	char	  **source_columns;
@@ -121,9 +131,12 @@ extern MlTrainOutcome *ml_train_compute(const MlTrainRequest *request, MlRunProg
 extern char *ml_train_request_json(const MlTrainRequest *request);
 extern MlTrainRequest *ml_train_request_parse(const char *json);
 
-/* The outcome as flat bytes, without the image, which travels by itself. */
+/* The outcome as flat bytes, without the image and those of segments, which travel by themselves. */
 extern void ml_train_outcome_save(const MlTrainOutcome *outcome, StringInfo out);
 extern MlTrainOutcome *ml_train_outcome_load(const char *bytes, Size length);
+
+/* Gives each segment its image, once they have arrived. */
+extern void ml_train_outcome_place_images(MlTrainOutcome *outcome);
 
 /* SHA-256 of the image into outcome->checksum. */
 extern void ml_train_seal(MlTrainOutcome *outcome);

@@ -32,6 +32,9 @@
 /* The planner may be wrong by such a factor behind joins and conditions, and before the first ANALYZE. */
 #define DOUBTFUL_GUESS 100
 
+/* Fewer rows make no model of any kind. */
+#define ML_LEAST_SEGMENT_ROWS 2
+
 static void
 require(const char *value, const char *argument)
 {
@@ -117,6 +120,14 @@ check_words(const MlTrainRequest *request)
 	require_word(request->deploy, "deploy", deploys);
 	if (request->class_weight != NULL)
 		require_word(request->class_weight, "class_weight", class_weights);
+	if (list_length(request->segment_by) > ML_MAX_SEGMENT_COLUMNS)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("segment_by names %d columns, at most %d are possible", list_length(request->segment_by), ML_MAX_SEGMENT_COLUMNS)));
+	if (request->segment_by != NIL && request->segment_min_rows < ML_LEAST_SEGMENT_ROWS)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("segment_min_rows must be at least %d, not %d", ML_LEAST_SEGMENT_ROWS, request->segment_min_rows)));
 	if (request->features_given && request->features == NIL)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
@@ -269,6 +280,7 @@ ml_train_plan(const MlTrainRequest *request, MlSource *source, MlTask task)
 	roles.split_by = request->split_by;
 	roles.split_is_category = request->split_by != NULL && strcmp(request->split, "time") != 0;
 	roles.target_is_class = task == ML_TASK_CLASSIFICATION;
+	roles.segment_by = request->segment_by;
 	roles.features = request->features;
 	roles.features_given = request->features_given;
 	roles.exclude = request->exclude;
@@ -326,6 +338,8 @@ ml_train_spec(MlEnv *env, const MlTrainRequest *request)
 	spec->split.holdout = request->holdout;
 	spec->split.validation = request->validation;
 	spec->split.seed = (uint64) request->seed;
+	if (request->segment_by != NIL)
+		spec->segment_min_rows = request->segment_min_rows;
 	spec->balanced = request->class_weight != NULL;
 	if (spec->balanced && (spec->method->tasks & ML_TASK_CLASSIFICATION) == 0)
 		ereport(ERROR,

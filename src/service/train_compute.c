@@ -16,6 +16,7 @@
 #include "miscadmin.h"
 #include "ml/base/arena.h"
 #include "ml/base/dense.h"
+#include "ml/model/segments.h"
 #include "pg/env.h"
 #include "pg/error.h"
 #include "pg/progress.h"
@@ -170,6 +171,60 @@ copy_parts(MlTrainOutcome *outcome, const MlTrainResult *result)
 		memcpy(outcome->roc, result->roc, sizeof(MlRocPoint) * outcome->n_roc);
 }
 
+static const char *
+kind_of_column(const MlColumn *column)
+{
+	switch (column->spec.logical)
+	{
+		case ML_LOGICAL_INTEGER:
+			return "integer";
+		case ML_LOGICAL_BOOLEAN:
+			return "boolean";
+		case ML_LOGICAL_TIME:
+			return "date";
+		default:
+			return "text";
+	}
+}
+
+static void
+copy_segments(MlTrainOutcome *outcome, const MlSegments *segments)
+{
+	Size		offset = 0;
+
+	if (segments == NULL)
+		return;
+	outcome->n_segment_columns = segments->n_columns;
+	outcome->segment_by = palloc(sizeof(char *) * Max(segments->n_columns, 1));
+	outcome->segment_kinds = palloc(sizeof(char *) * Max(segments->n_columns, 1));
+	for (int c = 0; c < segments->n_columns; c++)
+	{
+		outcome->segment_by[c] = pstrdup(segments->column[c]->spec.name);
+		outcome->segment_kinds[c] = pstrdup(kind_of_column(segments->column[c]));
+	}
+	outcome->n_segments = (int) segments->count;
+	outcome->segments = palloc_extended(sizeof(MlSegmentEntry) * Max(segments->count, 1), MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
+	for (size_t i = 0; i < segments->count; i++)
+		outcome->segment_bytes += segments->segment[i].image_length;
+	outcome->segment_images = palloc_extended(Max(outcome->segment_bytes, 1), MCXT_ALLOC_HUGE);
+	for (size_t i = 0; i < segments->count; i++)
+	{
+		const MlSegment *from = &segments->segment[i];
+		MlSegmentEntry *to = &outcome->segments[i];
+
+		to->segment = (int32) i;
+		to->key = copy_strings(segments->n_columns, from->key);
+		to->rows = (int64) from->rows;
+		to->score = from->score;
+		to->error = from->error != NULL ? pstrdup(from->error) : NULL;
+		to->image_length = from->image_length;
+		if (from->image != NULL)
+			memcpy(outcome->segment_images + offset, from->image, from->image_length);
+		offset += from->image_length;
+	}
+	ml_train_outcome_place_images(outcome);
+}
+
 static void
 copy_result(MlTrainOutcome *outcome, const MlTrainResult *result)
 {
@@ -191,6 +246,7 @@ copy_result(MlTrainOutcome *outcome, const MlTrainResult *result)
 	outcome->metric = pstrdup(result->metric != NULL ? result->metric : "");
 	outcome->score = result->score;
 	copy_parts(outcome, result);
+	copy_segments(outcome, result->segments);
 }
 
 /* -- the run ---------------------------------------------------------------- */

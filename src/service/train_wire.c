@@ -99,6 +99,11 @@ ml_train_request_json(const MlTrainRequest *request)
 	put_double(&out, "holdout", request->holdout);
 	put_double(&out, "validation", request->validation);
 	put_text(&out, "split_by", request->split_by);
+	if (request->segment_by != NIL)
+	{
+		put_names(&out, "segment_by", request->segment_by);
+		put_int(&out, "segment_min_rows", request->segment_min_rows);
+	}
 	put_text(&out, "class_weight", request->class_weight);
 	put_int(&out, "seed", request->seed);
 	if (request->max_seconds > 0)
@@ -225,6 +230,8 @@ ml_train_request_parse(const char *json)
 	request->holdout = get_double(object, "holdout");
 	request->validation = get_double(object, "validation");
 	request->split_by = get_text(object, "split_by");
+	request->segment_by = get_names(object, "segment_by", NULL);
+	request->segment_min_rows = (int32) get_int(object, "segment_min_rows");
 	request->class_weight = get_text(object, "class_weight");
 	request->seed = get_int(object, "seed");
 	request->max_seconds = get_double(object, "max_seconds");
@@ -411,6 +418,67 @@ get_confusion(Reader *in, int n_classes)
 	return confusion;
 }
 
+static void
+put_segments(StringInfo out, const MlTrainOutcome *outcome)
+{
+	put_strings(out, outcome->n_segment_columns, outcome->segment_by);
+	put_strings(out, outcome->n_segment_columns, outcome->segment_kinds);
+	PUT(out, outcome->n_segments);
+	for (int i = 0; i < outcome->n_segments; i++)
+	{
+		const MlSegmentEntry *entry = &outcome->segments[i];
+
+		for (int c = 0; c < outcome->n_segment_columns; c++)
+			put_string(out, entry->key[c]);
+		PUT(out, entry->rows);
+		PUT(out, entry->score);
+		put_string(out, entry->error);
+		PUT(out, entry->image_length);
+	}
+}
+
+static void
+get_segments(Reader *in, MlTrainOutcome *outcome)
+{
+	int			n_kinds;
+
+	outcome->segment_by = get_strings(in, &outcome->n_segment_columns);
+	outcome->segment_kinds = get_strings(in, &n_kinds);
+	outcome->n_segments = get_count(in, sizeof(int64));
+	outcome->segments = palloc_extended(sizeof(MlSegmentEntry) * Max(outcome->n_segments, 1), MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
+	for (int i = 0; i < outcome->n_segments; i++)
+	{
+		MlSegmentEntry *entry = &outcome->segments[i];
+
+		entry->segment = i;
+		entry->key = palloc(sizeof(char *) * Max(outcome->n_segment_columns, 1));
+		for (int c = 0; c < outcome->n_segment_columns; c++)
+			entry->key[c] = get_string(in);
+		GET(in, entry->rows);
+		GET(in, entry->score);
+		entry->error = get_string(in);
+		GET(in, entry->image_length);
+		outcome->segment_bytes += entry->image_length;
+	}
+}
+
+void
+ml_train_outcome_place_images(MlTrainOutcome *outcome)
+{
+	Size		offset = 0;
+
+	for (int i = 0; i < outcome->n_segments; i++)
+	{
+		MlSegmentEntry *entry = &outcome->segments[i];
+
+		/* No image is empty. */
+		entry->image = entry->image_length > 0 ? outcome->segment_images + offset : NULL;
+		offset += entry->image_length;
+	}
+	if (offset != outcome->segment_bytes)
+		elog(ERROR, "outcome of a training run has images of %zu bytes instead of %zu", offset, outcome->segment_bytes);
+}
+
 void
 ml_train_outcome_save(const MlTrainOutcome *outcome, StringInfo out)
 {
@@ -435,6 +503,7 @@ ml_train_outcome_save(const MlTrainOutcome *outcome, StringInfo out)
 	put_bytes(out, outcome->roc, sizeof(MlRocPoint) * outcome->n_roc);
 	put_history(out, outcome->n_history, outcome->history);
 	put_strings(out, outcome->n_warnings, outcome->warnings);
+	put_segments(out, outcome);
 	put_string(out, outcome->relation);
 	put_strings(out, outcome->n_source_columns, outcome->source_columns);
 	PUT(out, outcome->data_hash);
@@ -475,6 +544,7 @@ ml_train_outcome_load(const char *bytes, Size length)
 	get_bytes(in, outcome->roc, sizeof(MlRocPoint) * outcome->n_roc);
 	outcome->history = get_history(in, &outcome->n_history);
 	outcome->warnings = get_strings(in, &outcome->n_warnings);
+	get_segments(in, outcome);
 	outcome->relation = get_string(in);
 	outcome->source_columns = get_strings(in, &outcome->n_source_columns);
 	GET(in, outcome->data_hash);
