@@ -183,6 +183,7 @@ read_csv(MlEnv *env, const char *name, int n_classes, const char *const *words)
 }
 
 /* Weights 0, 1, 2, 0, 1, 2 ... as in test/reference/linear.py. */
+__attribute__((unused))
 static void
 weigh(MlEnv *env, MlDataset *data)
 {

@@ -349,6 +349,48 @@ make_model(Run *run, const void *fitted)
 	return env->error.status;
 }
 
+/* What judging the training part may cost, in seconds of one thread; and the least rows to judge. */
+#define TRAIN_JUDGE_SECONDS 3.0
+#define TRAIN_JUDGE_ROWS 1000
+
+/* Where predictions are slow, every so-manieth row of the training part instead of all: its metrics are there for comparison only. */
+static MlStatus
+thin_train_rows(Run *run, MlJudgeRows *rows)
+{
+	MlEnv	   *env = run->env;
+	const MlModel *model = run->result->model;
+	double		seconds = model->method->predict_cost(model->fitted) * 1e-9 * (double) rows->n;
+	size_t		n = (size_t) ((double) rows->n * TRAIN_JUDGE_SECONDS / (seconds + 1e-9));
+	size_t	   *row;
+	double	   *y;
+	double	   *weight = NULL;
+
+	n = n < TRAIN_JUDGE_ROWS ? TRAIN_JUDGE_ROWS : n;
+	if (n >= rows->n || rows->keep != NULL || rows->routed != NULL)
+		return ML_OK;
+	row = ml_alloc(env, n, sizeof(size_t));
+	y = ml_alloc(env, n, sizeof(double));
+	if (rows->weight != NULL)
+		weight = ml_alloc(env, n, sizeof(double));
+	if (row == NULL || y == NULL || (rows->weight != NULL && weight == NULL))
+		return env->error.status;
+	for (size_t i = 0; i < n; i++)
+	{
+		size_t		at = (size_t) ((double) i / (double) n * (double) rows->n);
+
+		row[i] = rows->first + at;
+		y[i] = rows->y != NULL ? rows->y[at] : 0;
+		if (weight != NULL)
+			weight[i] = rows->weight[at];
+	}
+	ml_warn(env, "the training part was judged on %zu of its %zu rows, for a prediction takes about %.0f microseconds", n, rows->n, seconds / (double) rows->n * 1e6);
+	rows->row = row;
+	rows->y = rows->y != NULL ? y : NULL;
+	rows->weight = weight;
+	rows->n = n;
+	return ML_OK;
+}
+
 static MlStatus
 judge_parts(Run *run, const MlDataset *data)
 {
@@ -366,8 +408,11 @@ judge_parts(Run *run, const MlDataset *data)
 		rows.weight = part_of(run->weight, rows.first);
 		rows.routed = result->segments != NULL ? result->segments->routed : NULL;
 		rows.keep = run->spec->predictions != NULL ? run->spec->predictions + rows.first * (size_t) result->model->n_out : NULL;
+		if (p == ML_PART_TRAIN && ml_task_has_target(run->schema->task))
+			ML_TRY(thin_train_rows(run, &rows));
 		ML_TRY(ml_judge(env, result->model, &rows, &result->part[p],
 						p == (int) scored ? &result->roc : NULL, p == (int) scored ? &result->n_roc : NULL));
+		result->part[p].rows = run->n_part[p];
 	}
 	if (scored == ML_PART_TRAIN && run->spec->part == NULL && ml_task_has_target(run->schema->task))
 		ml_warn(env, "there is no test part: the score is that of the rows the model was trained on");
