@@ -10,6 +10,7 @@
 
 #include <math.h>
 
+#include "access/detoast.h"
 #include "access/genam.h"
 #include "access/htup_details.h"
 #include "access/skey.h"
@@ -201,7 +202,7 @@ ml_segment_add(int64 version_id, const char *version_checksum, int n_columns, in
 
 /* The columns of a row into an entry, in the current memory context. */
 static void
-read_entry(HeapTuple tuple, TupleDesc desc, int n_columns, MlSegmentEntry *entry)
+read_entry(HeapTuple tuple, TupleDesc desc, int n_columns, bool with_image, MlSegmentEntry *entry)
 {
 	Datum	   *parts;
 	int			n_parts;
@@ -227,7 +228,9 @@ read_entry(HeapTuple tuple, TupleDesc desc, int n_columns, MlSegmentEntry *entry
 	if (!null)
 		strlcpy(entry->checksum, TextDatumGetCString(value), sizeof(entry->checksum));
 	value = heap_getattr(tuple, C_IMAGE, desc, &null);
-	if (!null)
+	if (!null && !with_image)
+		entry->image_length = toast_raw_datum_size(value) - VARHDRSZ;
+	else if (!null)
 	{
 		bytea	   *image = DatumGetByteaPP(value);
 
@@ -261,7 +264,7 @@ ml_segment_read(int64 version_id, int n_columns, const char *const *key, const s
 		/* The tuple's page is let go with the scan: nothing may point into it. */
 		HeapTuple	copy = heap_copytuple(tuple);
 
-		read_entry(copy, RelationGetDescr(relation), n_columns, entry);
+		read_entry(copy, RelationGetDescr(relation), n_columns, true, entry);
 	}
 	systable_endscan(scan);
 	table_close(relation, AccessShareLock);
@@ -269,7 +272,7 @@ ml_segment_read(int64 version_id, int n_columns, const char *const *key, const s
 }
 
 void
-ml_segment_each(int64 version_id, int n_columns, Snapshot snapshot, MlSegmentTaker take, void *state)
+ml_segment_each(int64 version_id, int n_columns, bool with_images, Snapshot snapshot, MlSegmentTaker take, void *state)
 {
 	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "mlplat segment", ALLOCSET_DEFAULT_SIZES);
 	Oid			index_oid;
@@ -287,9 +290,9 @@ ml_segment_each(int64 version_id, int n_columns, Snapshot snapshot, MlSegmentTak
 		MlSegmentEntry entry;
 
 		CHECK_FOR_INTERRUPTS();
-		read_entry(tuple, RelationGetDescr(relation), n_columns, &entry);
-		MemoryContextSwitchTo(old);
+		read_entry(tuple, RelationGetDescr(relation), n_columns, with_images, &entry);
 		take(state, &entry);
+		MemoryContextSwitchTo(old);
 		MemoryContextReset(context);
 	}
 	systable_endscan_ordered(scan);

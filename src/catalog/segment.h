@@ -34,8 +34,8 @@ extern void ml_segment_add(int64 version_id, const char *version_checksum, int n
 /* By key, an index scan; false when there is no such segment.  The image is palloc'd. */
 extern bool ml_segment_read(int64 version_id, int n_columns, const char *const *key, const size_t *length, Snapshot snapshot, MlSegmentEntry *entry);
 
-/* All of a version, in the order of their keys; what take() keeps it must copy. */
+/* All of a version, in the order of their keys; take() runs in a memory context that ends with the row.  Without images their lengths are still told. */
 typedef void (*MlSegmentTaker) (void *state, const MlSegmentEntry *entry);
-extern void ml_segment_each(int64 version_id, int n_columns, Snapshot snapshot, MlSegmentTaker take, void *state);
+extern void ml_segment_each(int64 version_id, int n_columns, bool with_images, Snapshot snapshot, MlSegmentTaker take, void *state);
 
 #endif							/* ML_CATALOG_SEGMENT_H */

@@ -28,6 +28,7 @@ typedef struct BatchState
 	int			n;				/* rows in the block */
 	int			id_column;		/* -1: none */
 	FmgrInfo	id_output;
+	MlRouter   *router;			/* of a version with segments, else NULL: rows are then predicted one by one */
 	MemoryContext block_context;	/* what the rows of a block allocate */
 	bool		vectors;
 	MlBatchSink sink;
@@ -78,6 +79,33 @@ flush_block(BatchState *batch)
 	MemoryContextReset(batch->block_context);
 }
 
+static char *
+id_of(BatchState *batch, TupleTableSlot *slot)
+{
+	if (batch->id_column < 0 || slot->tts_isnull[batch->id_column])
+		return NULL;
+	return OutputFunctionCall(&batch->id_output, slot->tts_values[batch->id_column]);
+}
+
+static void
+take_routed_row(void *state, TupleTableSlot *slot)
+{
+	BatchState *batch = state;
+	MemoryContext old = MemoryContextSwitchTo(batch->block_context);
+	MlBatchRow	row = {0};
+	MlAnswer	answer;
+
+	slot_getallattrs(slot);
+	ml_rowmap_encode(batch->map, slot->tts_values, slot->tts_isnull, batch->row);
+	ml_rowmap_route(batch->map, slot->tts_values, slot->tts_isnull, batch->router);
+	answer = ml_router_answer(batch->router, batch->row, batch->out);
+	ml_batch_answer(answer.served, answer.out, &row);
+	row.id = id_of(batch, slot);
+	batch->sink(batch->sink_state, &row);
+	MemoryContextSwitchTo(old);
+	MemoryContextReset(batch->block_context);
+}
+
 static void
 take_row(void *state, TupleTableSlot *slot)
 {
@@ -90,9 +118,7 @@ take_row(void *state, TupleTableSlot *slot)
 	ml_rowmap_encode(batch->map, slot->tts_values, slot->tts_isnull, batch->row);
 	for (int f = 0; f < n_features; f++)
 		x[(size_t) f * ML_BATCH_ROWS] = batch->row[f];
-	batch->id[batch->n] = NULL;
-	if (batch->id_column >= 0 && !slot->tts_isnull[batch->id_column])
-		batch->id[batch->n] = OutputFunctionCall(&batch->id_output, slot->tts_values[batch->id_column]);
+	batch->id[batch->n] = id_of(batch, slot);
 	batch->n++;
 	MemoryContextSwitchTo(old);
 	if (batch->n == ML_BATCH_ROWS)
@@ -162,11 +188,13 @@ run(const char *reference, const char *source_text, const char *id, bool vectors
 	batch.sink_state = sink_state;
 
 	needed = palloc0(sizeof(bool) * Max(source->columns->natts, 1));
-	for (int i = 0; i < batch.map->n_steps; i++)
-		needed[batch.map->steps[i].column] = true;
+	for (int i = 0; i < batch.map->n_columns; i++)
+		needed[batch.map->columns[i]] = true;
 	if (batch.id_column >= 0)
 		needed[batch.id_column] = true;
-	ml_scan_each_of(source, needed, take_row, &batch);
+	if (batch.served->routing != NULL)
+		batch.router = ml_router_create(batch.served, owner);
+	ml_scan_each_of(source, needed, batch.router != NULL ? take_routed_row : take_row, &batch);
 	if (batch.n > 0)
 		flush_block(&batch);
 	MemoryContextSwitchTo(old);

@@ -190,11 +190,11 @@ as_text(Expr *value)
 
 /* SELECT <columns of the model>, <id as text> FROM source; NULL where a plan is not the same as the function. */
 static Query *
-make_input(const BatchCall *batch, const MlSchema *schema)
+make_input(const BatchCall *batch, const MlServed *served)
 {
 	MlSource   *source = ml_source_open(batch->source);
-	int			n_columns = list_length(ml_source_columns(schema));
-	int		   *positions = palloc(sizeof(int) * Max(schema->n_features, 1));
+	int			n_columns = list_length(ml_served_columns(served));
+	int		   *positions = palloc(sizeof(int) * Max(n_columns, 1));
 	bool	   *needed = palloc0(sizeof(bool) * source->columns->natts);
 	Expr	  **value = palloc0(sizeof(Expr *) * source->columns->natts);
 	int			id = batch->id != NULL ? find_column(source, batch->id) : -1;
@@ -203,7 +203,7 @@ make_input(const BatchCall *batch, const MlSchema *schema)
 	Query	   *query;
 	int			next = 0;
 
-	if (n_columns == 0 || n_columns >= MaxTupleAttributeNumber || (batch->id != NULL && id < 0) || !ml_rowmap_match(schema, source->columns, positions))
+	if (n_columns == 0 || n_columns >= MaxTupleAttributeNumber || (batch->id != NULL && id < 0) || !ml_rowmap_match(served, source->columns, positions))
 		return NULL;
 	for (int i = 0; i < n_columns; i++)
 		needed[positions[i]] = true;
@@ -285,7 +285,7 @@ static Query *
 make_query(Query *input, const BatchCall *batch, const MlServed *served)
 {
 	static const char *const names[] = {"id", "prediction", "label", "probability", "version"};
-	int			n_columns = list_length(ml_source_columns(served->model->schema));
+	int			n_columns = list_length(ml_served_columns(served));
 	RowExpr    *row = make_row(input, n_columns);
 	Query	   *query = makeNode(Query);
 	RangeTblRef *from = makeNode(RangeTblRef);
@@ -327,7 +327,7 @@ replace_call(PlannerInfo *root, const FuncExpr *call)
 	served = ml_planned_model(root, &key);
 	if (served == NULL)
 		return false;
-	input = make_input(&batch, served->model->schema);
+	input = make_input(&batch, served);
 	if (input == NULL)
 		return false;
 	root->glob->dependsOnRole |= input->hasRowSecurity;

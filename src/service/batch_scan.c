@@ -48,6 +48,8 @@ typedef struct BatchScan
 	bool		ready;
 	MemoryContextCallback release;
 	MlRowMap   *map;
+	MlRouter   *router;			/* of a version with segments, else NULL: rows are then predicted one by one */
+	MlBatchRow *routed;			/* what was said of the rows of the block */
 	Datum	   *label;			/* of each class, as text */
 	double	   *row;			/* one encoded row */
 	double	   *x;				/* a block of them, feature by feature: see MlMethod.predict_batch */
@@ -105,6 +107,11 @@ prepare(BatchScan *batch)
 	values = (Size) Max(schema->n_features, 1) * ML_BATCH_ROWS;
 
 	batch->map = ml_rowmap_create(&batch->served, input);
+	if (batch->served.routing != NULL)
+	{
+		batch->router = ml_router_create(&batch->served, estate->es_query_cxt);
+		batch->routed = palloc0_array(MlBatchRow, ML_BATCH_ROWS);
+	}
 	batch->row = palloc_array(double, Max(schema->n_features, 1));
 	batch->x = (double *) MemoryContextAllocExtended(estate->es_query_cxt, sizeof(double) * values, MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
 	batch->out = palloc_array(double, (Size) batch->served.model->n_out * ML_BATCH_ROWS);
@@ -136,6 +143,19 @@ keep_inputs(BatchScan *batch, const TupleTableSlot *slot)
 }
 
 static void
+route_row(BatchScan *batch, const TupleTableSlot *slot)
+{
+	MlAnswer	answer;
+
+	ml_rowmap_route(batch->map, slot->tts_values, slot->tts_isnull, batch->router);
+	answer = ml_router_answer(batch->router, batch->row, batch->out);
+	ml_batch_answer(answer.served, answer.out, &batch->routed[batch->n]);
+	/* The model that the label belongs to may be gone before the block is. */
+	if (batch->routed[batch->n].label != NULL)
+		batch->routed[batch->n].label = pstrdup(batch->routed[batch->n].label);
+}
+
+static void
 take_row(BatchScan *batch, TupleTableSlot *slot)
 {
 	int			n_features = batch->served.model->schema->n_features;
@@ -144,8 +164,13 @@ take_row(BatchScan *batch, TupleTableSlot *slot)
 
 	slot_getallattrs(slot);
 	ml_rowmap_encode(batch->map, slot->tts_values, slot->tts_isnull, batch->row);
-	for (int f = 0; f < n_features; f++)
-		x[(Size) f * ML_BATCH_ROWS] = batch->row[f];
+	if (batch->router != NULL)
+		route_row(batch, slot);
+	else
+	{
+		for (int f = 0; f < n_features; f++)
+			x[(Size) f * ML_BATCH_ROWS] = batch->row[f];
+	}
 	keep_inputs(batch, slot);
 	batch->n++;
 	MemoryContextSwitchTo(old);
@@ -171,7 +196,8 @@ fill_block(BatchScan *batch)
 	}
 	if (batch->n == 0)
 		return false;
-	ml_model_predict_batch(batch->served.model, batch->x, batch->n, batch->out);
+	if (batch->router == NULL)
+		ml_model_predict_batch(batch->served.model, batch->x, batch->n, batch->out);
 	return true;
 }
 
@@ -184,7 +210,10 @@ store_row(BatchScan *batch, TupleTableSlot *slot)
 	MemoryContext old = MemoryContextSwitchTo(batch->block_context);	/* of labels that are made */
 	MlBatchRow	row;
 
-	ml_batch_answer(&batch->served, out, &row);
+	if (batch->router != NULL)
+		row = batch->routed[batch->next];
+	else
+		ml_batch_answer(&batch->served, out, &row);
 	ExecClearTuple(slot);
 	for (int i = 0; i < batch->n_outputs; i++)
 	{
@@ -206,7 +235,7 @@ store_row(BatchScan *batch, TupleTableSlot *slot)
 			case ML_BATCH_LABEL:
 				*null = row.label == NULL;
 				if (!*null)
-					*value = model->schema->n_classes > 0 ? batch->label[ml_model_winner(model, out)] : CStringGetTextDatum(row.label);
+					*value = model->schema->n_classes > 0 && batch->router == NULL ? batch->label[ml_model_winner(model, out)] : CStringGetTextDatum(row.label);
 				break;
 			case ML_BATCH_PROBABILITY:
 				*value = Float8GetDatum(row.probability);

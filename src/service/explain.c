@@ -59,7 +59,7 @@ values_of_features(const MlSiteRow *row)
 
 		for (int e = 0; e < step->n_elements; e++)
 		{
-			double		number = row->x[step->elements[e].feature];
+			double		number = row->encoded[step->elements[e].feature];
 			char	   *digits;
 
 			if (isnan(number))
@@ -122,7 +122,8 @@ ml_explain_site(MlCallSite *site, int top, int *count)
 	result[(*count)++] = (MlContribution) {"(baseline)", NULL, baseline};
 	for (int i = 0; i < shown; i++)
 		result[(*count)++] = (MlContribution) {
-			schema->features[effects[i].feature].name, values[effects[i].feature], effects[i].contribution
+			schema->features[effects[i].feature].name,
+			values[row.feature_of != NULL ? row.feature_of[effects[i].feature] : effects[i].feature], effects[i].contribution
 		};
 	/* From the smallest on, so that little is lost. */
 	for (int i = schema->n_features; i-- > shown;)

@@ -152,14 +152,14 @@ collect_arguments(const MlServed *served, Relation relation, const FunctionKind 
 												RelationGetRelationName(relation)));
 		return;
 	}
-	if (map->n_steps > MAX_COLUMNS)
+	if (map->n_columns > MAX_COLUMNS)
 		ereport(ERROR,
 				(errcode(ERRCODE_TOO_MANY_ARGUMENTS),
-				 errmsg("model \"%s\" reads %d columns, a function can take %d", served->name, map->n_steps, MAX_COLUMNS),
+				 errmsg("model \"%s\" reads %d columns, a function can take %d", served->name, map->n_columns, MAX_COLUMNS),
 				 errhint("Use a kind that takes the row: predict, class or proba.")));
-	for (int i = 0; i < map->n_steps; i++)
+	for (int i = 0; i < map->n_columns; i++)
 	{
-		Form_pg_attribute column = TupleDescAttr(RelationGetDescr(relation), map->steps[i].column);
+		Form_pg_attribute column = TupleDescAttr(RelationGetDescr(relation), map->columns[i]);
 
 		add_argument(arguments, NameStr(column->attname), column->atttypid, format_type_be_qualified(column->atttypid));
 	}

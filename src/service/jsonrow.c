@@ -13,6 +13,8 @@
 #include "catalog/pg_type.h"
 #include "fmgr.h"
 #include "utils/builtins.h"
+#include "utils/date.h"
+#include "utils/fmgrprotos.h"
 #include "utils/lsyscache.h"
 #include "utils/numeric.h"
 
@@ -144,13 +146,12 @@ encode_array(const MlServed *served, int first, const JsonbValue *value, double 
 static void
 report_missing_key(const MlServed *served, Jsonb *features, const char *column)
 {
-	const MlSchema *schema = served->model->schema;
 	List	   *missing = NIL;
 	ListCell   *cell;
 
-	foreach(cell, ml_source_columns(schema))
+	foreach(cell, ml_served_columns(served))
 	{
-		const char *name = schema->features[lfirst_int(cell)].source_column;
+		const char *name = lfirst(cell);
 		JsonbValue	room;
 
 		if (getKeyJsonValueFromContainer(&features->root, name, strlen(name), &room) == NULL)
@@ -189,5 +190,94 @@ ml_json_encode(const MlServed *served, Jsonb *features, double *x)
 			x[f] = scalar_code(served, feature, value);
 		else
 			x[f] = scalar_number(served, feature, value);
+	}
+}
+
+static void
+report_key_kind(const MlServed *served, int column, const JsonbValue *value)
+{
+	static const char *const wanted[] = {
+		[ML_SEGMENT_TEXT] = "a string",
+		[ML_SEGMENT_INTEGER] = "an integer",
+		[ML_SEGMENT_BOOLEAN] = "true or false",
+		[ML_SEGMENT_DATE] = "a string of type date"
+	};
+	const MlRouting *routing = served->routing;
+
+	ereport(ERROR,
+			(errcode(value->type == jbvString ? ERRCODE_INVALID_TEXT_REPRESENTATION : ERRCODE_DATATYPE_MISMATCH),
+			 errmsg("segment column \"%s\" of model \"%s\" must be %s, not %s", routing->name[column], served->name,
+					wanted[routing->kind[column]],
+					value->type == jbvNumeric && routing->kind[column] == ML_SEGMENT_INTEGER ? "a fraction" : kind_of(value))));
+}
+
+/* An integer as a column of an integer type has it: 5 and 5.0 are the same store. */
+static const char *
+integer_text(const MlServed *served, int column, const JsonbValue *value)
+{
+	Datum		number = NumericGetDatum(value->val.numeric);
+	Datum		whole = DirectFunctionCall2(numeric_trunc, number, Int32GetDatum(0));
+
+	if (numeric_is_nan(value->val.numeric) || numeric_is_inf(value->val.numeric) ||
+		!DatumGetBool(DirectFunctionCall2(numeric_eq, number, whole)))
+		report_key_kind(served, column, value);
+	return DatumGetCString(DirectFunctionCall1(numeric_out, whole));
+}
+
+static const char *
+date_text(const JsonbValue *value, const char *column)
+{
+	MlConverter converter;
+	Datum		date = DirectFunctionCall1(date_in, CStringGetDatum(pnstrdup(value->val.string.val, value->val.string.len)));
+	size_t		length;
+	const char *text;
+
+	ml_converter_init(&converter, DATEOID, column);
+	text = ml_convert_text(&converter, date, &length);
+	return pnstrdup(text, length);
+}
+
+static const char *
+key_text(const MlServed *served, int column, const JsonbValue *value)
+{
+	switch (served->routing->kind[column])
+	{
+		case ML_SEGMENT_INTEGER:
+			if (value->type == jbvNumeric)
+				return integer_text(served, column, value);
+			break;
+		case ML_SEGMENT_BOOLEAN:
+			if (value->type == jbvBool)
+				return value->val.boolean ? "true" : "false";
+			break;
+		case ML_SEGMENT_DATE:
+			if (value->type == jbvString)
+				return date_text(value, served->routing->name[column]);
+			break;
+		case ML_SEGMENT_TEXT:
+			if (value->type == jbvString)
+				return pnstrdup(value->val.string.val, value->val.string.len);
+			break;
+	}
+	report_key_kind(served, column, value);
+	return NULL;				/* keep compiler quiet */
+}
+
+void
+ml_json_route(const MlServed *served, Jsonb *features, MlRouter *router)
+{
+	const MlRouting *routing = served->routing;
+
+	ml_router_begin(router);
+	for (int i = 0; i < routing->n_columns; i++)
+	{
+		JsonbValue	room;
+		JsonbValue *value = getKeyJsonValueFromContainer(&features->root, routing->name[i], strlen(routing->name[i]), &room);
+		const char *text;
+
+		if (value == NULL)
+			report_missing_key(served, features, routing->name[i]);
+		text = value->type == jbvNull ? NULL : key_text(served, i, value);
+		ml_router_part(router, text, text != NULL ? strlen(text) : 0);
 	}
 }

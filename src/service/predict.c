@@ -48,6 +48,8 @@ struct MlCallSite
 	MemoryContext made;
 	double	   *x;				/* n_features */
 	double	   *out;			/* n_out */
+	MlRouter   *router;			/* of a version with segments, else NULL */
+	MlAnswer	answer;			/* of the last row */
 	MemoryContext map_context;	/* of the map, below "made" */
 	MlRowMap   *map;
 	bool		map_checked;	/* the row type is still what it was when this statement began */
@@ -156,9 +158,8 @@ describe_planned(FunctionCallInfo fcinfo, int first, ArrayType *names)
 void
 ml_settle_planned(MlServed *served, int64 version_id, TupleDesc arguments)
 {
-	const MlSchema *schema = served->model->schema;
-	int		   *positions = palloc(sizeof(int) * Max(schema->n_features, 1));
-	bool		fits = ml_rowmap_match(schema, arguments, positions);
+	int		   *positions = palloc(sizeof(int) * Max(list_length(ml_served_columns(served)), 1));
+	bool		fits = ml_rowmap_match(served, arguments, positions);
 
 	pfree(positions);
 	ml_forget_plans();
@@ -178,6 +179,7 @@ forget_made(MlCallSite *site)
 	site->map_context = NULL;
 	site->x = NULL;
 	site->out = NULL;
+	site->router = NULL;
 }
 
 /* Resolves again; keeps what was made as long as the version is the same. */
@@ -201,6 +203,9 @@ resolve_site(MlCallSite *site, FunctionCallInfo fcinfo, const MlMoment *moment)
 		forget_made(site);
 		site->x = MemoryContextAlloc(site->made, sizeof(double) * Max(model->schema->n_features, 1));
 		site->out = MemoryContextAlloc(site->made, sizeof(double) * model->n_out);
+		site->answer = (MlAnswer) {&site->served, site->out, &site->served, site->x, site->out, NULL};
+		if (site->served.routing != NULL)
+			site->router = ml_router_create(&site->served, site->made);
 	}
 	site->map_checked = false;
 	site->may_read = false;
@@ -253,7 +258,20 @@ ml_site_by_version(FunctionCallInfo fcinfo, int64 version_id)
 static inline void
 predict(MlCallSite *site)
 {
-	ml_model_predict(site->served.model, site->x, site->out);
+	if (likely(site->router == NULL))
+		ml_model_predict(site->served.model, site->x, site->out);
+	else
+		site->answer = ml_router_answer(site->router, site->x, site->out);
+}
+
+/* The row stands in values and nulls. */
+static inline void
+predict_mapped(MlCallSite *site)
+{
+	ml_rowmap_encode(site->map, site->values, site->nulls, site->x);
+	if (unlikely(site->router != NULL))
+		ml_rowmap_route(site->map, site->values, site->nulls, site->router);
+	predict(site);
 }
 
 /* Forgets the map; the next one is made in the context returned. */
@@ -309,14 +327,15 @@ ml_site_row(MlCallSite *site, HeapTupleHeader row)
 	tuple.t_tableOid = InvalidOid;
 	tuple.t_data = row;
 	heap_deform_tuple(&tuple, site->columns, site->values, site->nulls);
-	ml_rowmap_encode(site->map, site->values, site->nulls, site->x);
-	predict(site);
+	predict_mapped(site);
 }
 
 void
 ml_site_json(MlCallSite *site, Jsonb *features)
 {
 	ml_json_encode(&site->served, features, site->x);
+	if (site->router != NULL)
+		ml_json_route(&site->served, features, site->router);
 	predict(site);
 }
 
@@ -342,6 +361,11 @@ ml_site_array(MlCallSite *site, ArrayType *features)
 	bool	   *nulls;
 	int			count;
 
+	if (site->router != NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("model \"%s\" has a model for each segment, and an array of features does not say which", site->served.name),
+				 errhint("Pass the row, or a JSON object that has column \"%s\" too.", site->served.routing->name[0])));
 	if (ARR_NDIM(features) > 1 || (ARR_NDIM(features) == 1 && ARR_LBOUND(features)[0] != 1))
 		ereport(ERROR,
 				(errcode(ERRCODE_ARRAY_SUBSCRIPT_ERROR),
@@ -375,17 +399,8 @@ ml_site_array(MlCallSite *site, ArrayType *features)
 static List *
 argument_names(MlCallSite *site, ArrayType *names, int count)
 {
-	const MlSchema *schema = site->served.model->schema;
-	List	   *result = NIL;
-	ListCell   *cell;
+	List	   *result = names == NULL ? ml_served_columns(&site->served) : names_of_array(names);
 
-	if (names == NULL)
-	{
-		foreach(cell, ml_source_columns(schema))
-			result = lappend(result, unconstify(char *, schema->features[lfirst_int(cell)].source_column));
-	}
-	else
-		result = names_of_array(names);
 	if (list_length(result) != count)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
@@ -424,14 +439,15 @@ ml_site_columns(MlCallSite *site, FunctionCallInfo fcinfo, int first, ArrayType 
 		site->nulls[i] = PG_ARGISNULL(first + i);
 		site->values[i] = site->nulls[i] ? (Datum) 0 : PG_GETARG_DATUM(first + i);
 	}
-	ml_rowmap_encode(site->map, site->values, site->nulls, site->x);
-	predict(site);
+	predict_mapped(site);
 }
 
 void
 ml_site_last_row(const MlCallSite *site, MlSiteRow *row)
 {
-	*row = (MlSiteRow) {&site->served, site->map, site->values, site->nulls, site->x, site->out};
+	const MlAnswer *answer = &site->answer;
+
+	*row = (MlSiteRow) {answer->by, site->map, site->values, site->nulls, site->x, answer->x, answer->by_out, answer->feature_of};
 }
 
 void
@@ -595,13 +611,13 @@ ml_predicted_probability(const MlServed *served, const double *out)
 double
 ml_site_value(MlCallSite *site)
 {
-	return ml_predicted_value(&site->served, site->out);
+	return ml_predicted_value(site->answer.served, site->answer.out);
 }
 
 text *
 ml_site_class(MlCallSite *site)
 {
-	return cstring_to_text(ml_predicted_class(&site->served, site->out));
+	return cstring_to_text(ml_predicted_class(site->answer.served, site->answer.out));
 }
 
 static void
@@ -635,18 +651,18 @@ same_label(const MlServed *served, int k, const char *label, Size length)
 double
 ml_site_probability(MlCallSite *site, const text *class_label)
 {
-	const MlServed *served = &site->served;
+	const MlServed *served = site->answer.served;
 	const double *probability;
 	const char *label;
 	Size		length;
 	int			count;
 
 	if (class_label == NULL)
-		return ml_predicted_probability(served, site->out);
+		return ml_predicted_probability(served, site->answer.out);
 	require_probabilities(served);
 	label = VARDATA_ANY(class_label);
 	length = VARSIZE_ANY_EXHDR(class_label);
-	probability = probabilities_of(served, site->out, &count);
+	probability = probabilities_of(served, site->answer.out, &count);
 	for (int k = 0; k < count; k++)
 	{
 		if (same_label(served, k, label, length))
@@ -674,8 +690,8 @@ ml_float8_array(const double *values, int n)
 ArrayType *
 ml_site_vector(MlCallSite *site)
 {
-	ml_require_vector(&site->served);
-	return ml_float8_array(site->out, site->served.model->n_answer);
+	ml_require_vector(site->answer.served);
+	return ml_float8_array(site->answer.out, site->answer.served->model->n_answer);
 }
 
 /* The shortest digits that read back as the same double, whatever extra_float_digits says. */
@@ -697,12 +713,12 @@ ml_site_probabilities(MlCallSite *site)
 	const double *probability;
 	int			count;
 
-	require_probabilities(&site->served);
-	probability = probabilities_of(&site->served, site->out, &count);
+	require_probabilities(site->answer.served);
+	probability = probabilities_of(site->answer.served, site->answer.out, &count);
 	pushJsonbValue(&state, WJB_BEGIN_OBJECT, NULL);
 	for (int k = 0; k < count; k++)
 	{
-		const char *label = label_of(&site->served, k);
+		const char *label = label_of(site->answer.served, k);
 		JsonbValue	key;
 		JsonbValue	value;
 

@@ -64,12 +64,14 @@ extern ArrayType *ml_float8_array(const double *values, int n);
 /* The row that the site has just predicted (ml_site_row), for who explains it; valid until the next one. */
 typedef struct MlSiteRow
 {
-	const MlServed *served;
-	const MlRowMap *map;
+	const MlServed *served;		/* whose model predicted: that of the row's segment, where it has one */
+	const MlRowMap *map;		/* of the version */
 	const Datum *values;		/* as the row has them */
 	const bool *nulls;
-	const double *x;			/* encoded */
+	const double *encoded;		/* by the map */
+	const double *x;			/* as the model saw it */
 	const double *out;
+	const int  *feature_of;		/* features of the model -> of the map; NULL: the same */
 } MlSiteRow;
 
 extern void ml_site_last_row(const MlCallSite *site, MlSiteRow *row);
@@ -91,5 +93,8 @@ extern double ml_predicted_probability(const MlServed *served, const double *out
 
 /* jsonrow.c: an object with a key for each column -> encoded row. */
 extern void ml_json_encode(const MlServed *served, Jsonb *features, double *x);
+
+/* The key of such a row for the router of a version with segments. */
+extern void ml_json_route(const MlServed *served, Jsonb *features, MlRouter *router);
 
 #endif							/* ML_SERVICE_PREDICT_H */

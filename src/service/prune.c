@@ -500,21 +500,21 @@ find_columns_function(const RowFunction *function)
 }
 
 static Const *
-names_constant(const MlSchema *schema, List *first)
+names_constant(List *columns)
 {
-	Datum	   *names = palloc(sizeof(Datum) * list_length(first));
+	Datum	   *names = palloc(sizeof(Datum) * list_length(columns));
 	int			count = 0;
 	ListCell   *cell;
 
-	foreach(cell, first)
-		names[count++] = CStringGetTextDatum(schema->features[lfirst_int(cell)].source_column);
+	foreach(cell, columns)
+		names[count++] = CStringGetTextDatum(lfirst(cell));
 	return makeConst(TEXTARRAYOID, -1, DEFAULT_COLLATION_OID, -1,
 					 PointerGetDatum(construct_array(names, count, TEXTOID, -1, false, TYPALIGN_INT)), false, false);
 }
 
 /* The arguments before the columns. */
 static List *
-leading_arguments(const FuncExpr *call, const RowFunction *function, const MlServed *served, List *first)
+leading_arguments(const FuncExpr *call, const RowFunction *function, const MlServed *served, List *columns)
 {
 	List	   *arguments = list_make1(copyObject(linitial(call->args)));
 
@@ -524,7 +524,7 @@ leading_arguments(const FuncExpr *call, const RowFunction *function, const MlSer
 	{
 		arguments = lappend(arguments, makeConst(INT8OID, -1, InvalidOid, sizeof(int64),
 												 Int64GetDatum(served->resolved.version_id), false, FLOAT8PASSBYVAL));
-		arguments = lappend(arguments, names_constant(served->model->schema, first));
+		arguments = lappend(arguments, names_constant(columns));
 	}
 	if (function->with_class)
 		arguments = lappend(arguments, copyObject(lthird(call->args)));
@@ -532,12 +532,12 @@ leading_arguments(const FuncExpr *call, const RowFunction *function, const MlSer
 }
 
 static List *
-column_arguments(PlannerInfo *root, const MlSchema *schema, RowSource *source, int count)
+column_arguments(PlannerInfo *root, const MlServed *served, RowSource *source, int count)
 {
 	int		   *positions = palloc(sizeof(int) * count);
 	List	   *columns = NIL;
 
-	if (!ml_rowmap_match(schema, source->columns, positions) || omits_side_effects(source, positions, count))
+	if (!ml_rowmap_match(served, source->columns, positions) || omits_side_effects(source, positions, count))
 		return NIL;
 	complete_columns(root, source);
 	for (int i = 0; i < count; i++)
@@ -554,17 +554,16 @@ column_arguments(PlannerInfo *root, const MlSchema *schema, RowSource *source, i
 static Node *
 build_call(PlannerInfo *root, const FuncExpr *call, const RowFunction *function, const MlServed *served, RowSource *source)
 {
-	const MlSchema *schema = served->model->schema;
-	List	   *first = ml_source_columns(schema);
-	List	   *arguments = leading_arguments(call, function, served, first);
+	List	   *names = ml_served_columns(served);
+	List	   *arguments = leading_arguments(call, function, served, names);
 	Oid			columns_function = find_columns_function(function);
 	FuncExpr   *result;
 	List	   *columns;
 
-	if (first == NIL || list_length(arguments) + list_length(first) > FUNC_MAX_ARGS ||
+	if (names == NIL || list_length(arguments) + list_length(names) > FUNC_MAX_ARGS ||
 		!OidIsValid(columns_function) || !ML_MAY_EXECUTE(columns_function))
 		return NULL;
-	columns = column_arguments(root, schema, source, list_length(first));
+	columns = column_arguments(root, served, source, list_length(names));
 	if (columns == NIL)
 		return NULL;
 	result = makeFuncExpr(columns_function, call->funcresulttype, list_concat(arguments, columns),

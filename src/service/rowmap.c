@@ -31,6 +31,37 @@ ml_source_columns(const MlSchema *schema)
 	return first;
 }
 
+static bool
+is_named(const List *names, const char *name)
+{
+	ListCell   *cell;
+
+	foreach(cell, names)
+	{
+		if (strcmp(lfirst(cell), name) == 0)
+			return true;
+	}
+	return false;
+}
+
+List *
+ml_served_columns(const MlServed *served)
+{
+	const MlSchema *schema = served->model->schema;
+	const MlRouting *routing = served->routing;
+	List	   *names = NIL;
+	ListCell   *cell;
+
+	foreach(cell, ml_source_columns(schema))
+		names = lappend(names, unconstify(char *, schema->features[lfirst_int(cell)].source_column));
+	for (int i = 0; routing != NULL && i < routing->n_columns; i++)
+	{
+		if (!is_named(names, routing->name[i]))
+			names = lappend(names, routing->name[i]);
+	}
+	return names;
+}
+
 /* A column of what ROW(...) makes: names nobody has given. */
 static bool
 row_without_names(TupleDesc columns)
@@ -101,13 +132,12 @@ ml_detail_missing(List *names)
 static List *
 missing_columns(const MlServed *served, TupleDesc columns)
 {
-	const MlSchema *schema = served->model->schema;
 	List	   *missing = NIL;
 	ListCell   *cell;
 
-	foreach(cell, ml_source_columns(schema))
+	foreach(cell, ml_served_columns(served))
 	{
-		const char *name = schema->features[lfirst_int(cell)].source_column;
+		const char *name = lfirst(cell);
 
 		if (search_column(columns, name, 0) == -1)
 			missing = lappend(missing, pstrdup(name));
@@ -239,6 +269,55 @@ collect_elements(MlMapStep *step, const MlSchema *schema, int first)
 	}
 }
 
+static void
+report_key_type(const MlServed *served, const char *name, MlSegmentKind kind, Oid type)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_DATATYPE_MISMATCH),
+			 errmsg("column \"%s\" for model \"%s\" has type %s, its segments are told apart by values of type %s",
+					name, served->name, format_type_be(type), ml_segment_kind_name(kind)),
+			 errhint("Cast the column in a subselect.")));
+}
+
+static void
+map_keys(MlRowMap *map, TupleDesc columns)
+{
+	const MlRouting *routing = map->served->routing;
+
+	if (routing == NULL)
+		return;
+	map->n_keys = routing->n_columns;
+	map->keys = palloc0(sizeof(MlMapKey) * routing->n_columns);
+	for (int i = 0; i < routing->n_columns; i++)
+	{
+		MlMapKey   *key = &map->keys[i];
+		Oid			type;
+
+		key->column = find_column(map->served, columns, routing->name[i], 0);
+		type = TupleDescAttr(columns, key->column)->atttypid;
+		if (!ml_converter_init(&key->converter, type, routing->name[i]) || !ml_segment_kind_fits(routing->kind[i], &key->converter))
+			report_key_type(map->served, routing->name[i], routing->kind[i], type);
+	}
+}
+
+/* What is read, each once: of the features and then of the segment. */
+static void
+list_columns(MlRowMap *map)
+{
+	map->columns = palloc(sizeof(int) * Max(map->n_steps + map->n_keys, 1));
+	for (int i = 0; i < map->n_steps; i++)
+		map->columns[map->n_columns++] = map->steps[i].column;
+	for (int i = 0; i < map->n_keys; i++)
+	{
+		int			known = 0;
+
+		while (known < map->n_columns && map->columns[known] != map->keys[i].column)
+			known++;
+		if (known == map->n_columns)
+			map->columns[map->n_columns++] = map->keys[i].column;
+	}
+}
+
 MlRowMap *
 ml_rowmap_create(const MlServed *served, TupleDesc columns)
 {
@@ -275,12 +354,42 @@ ml_rowmap_create(const MlServed *served, TupleDesc columns)
 	}
 	map->array = palloc_array(double, Max(longest, 1));
 	list_free(first);
+	map_keys(map, columns);
+	list_columns(map);
 	return map;
 }
 
-bool
-ml_rowmap_match(const MlSchema *schema, TupleDesc columns, int *positions)
+/* The segment columns that are no features; false where one does not do. */
+static bool
+match_keys(const MlServed *served, TupleDesc columns, int *positions)
 {
+	const MlRouting *routing = served->routing;
+	List	   *names = NIL;
+	ListCell   *cell;
+
+	if (routing == NULL)
+		return true;
+	foreach(cell, ml_source_columns(served->model->schema))
+		names = lappend(names, unconstify(char *, served->model->schema->features[lfirst_int(cell)].source_column));
+	for (int i = 0; i < routing->n_columns; i++)
+	{
+		int			found = search_column(columns, routing->name[i], 0);
+		MlConverter converter;
+
+		if (found < 0 || !ml_converter_init(&converter, TupleDescAttr(columns, found)->atttypid, routing->name[i]) ||
+			!ml_segment_kind_fits(routing->kind[i], &converter))
+			return false;
+		if (!is_named(names, routing->name[i]))
+			*positions++ = found;
+	}
+	list_free(names);
+	return true;
+}
+
+bool
+ml_rowmap_match(const MlServed *served, TupleDesc columns, int *positions)
+{
+	const MlSchema *schema = served->model->schema;
 	List	   *first = ml_source_columns(schema);
 	int			expected = 0;
 	ListCell   *cell;
@@ -300,7 +409,23 @@ ml_rowmap_match(const MlSchema *schema, TupleDesc columns, int *positions)
 		expected = found + 1;
 	}
 	list_free(first);
-	return true;
+	return match_keys(served, columns, positions);
+}
+
+void
+ml_rowmap_route(const MlRowMap *map, const Datum *values, const bool *nulls, MlRouter *router)
+{
+	ml_router_begin(router);
+	for (int i = 0; i < map->n_keys; i++)
+	{
+		const MlMapKey *key = &map->keys[i];
+		const char *text = NULL;
+		size_t		length = 0;
+
+		if (!nulls[key->column])
+			text = ml_convert_text(&key->converter, values[key->column], &length);
+		ml_router_part(router, text, length);
+	}
 }
 
 /* Arrays, categories and the rarer number types. */

@@ -14,6 +14,7 @@
 #include "access/tupdesc.h"
 #include "nodes/pg_list.h"
 #include "pg/convert.h"
+#include "service/segments.h"
 #include "service/serving.h"
 
 typedef struct MlElement
@@ -36,16 +37,30 @@ typedef struct MlMapStep
 	MlConverter converter;
 } MlMapStep;
 
+/* One column whose value chooses the model of a segment. */
+typedef struct MlMapKey
+{
+	int			column;
+	MlConverter converter;
+} MlMapKey;
+
 typedef struct MlRowMap
 {
 	const MlServed *served;
 	int			n_steps;
 	MlMapStep  *steps;
+	int			n_keys;			/* 0: a version without segments */
+	MlMapKey   *keys;
+	int			n_columns;		/* all that is read, in the order of ml_served_columns() */
+	int		   *columns;
 	double	   *array;			/* room for the longest array column */
 } MlRowMap;
 
 /* The columns a model reads, in its order, each by its first feature: an int list of feature numbers. */
 extern List *ml_source_columns(const MlSchema *schema);
+
+/* Names of all columns that a version reads: those of its features and then those that choose a segment; char *. */
+extern List *ml_served_columns(const MlServed *served);
 
 /*
  * In the current memory context.  42703 for a column that is missing, with a hint for ROW(...);
@@ -54,13 +69,16 @@ extern List *ml_source_columns(const MlSchema *schema);
 extern MlRowMap *ml_rowmap_create(const MlServed *served, TupleDesc columns);
 
 /*
- * Where each column of ml_source_columns() stands, into positions; false where ml_rowmap_create()
+ * Where each column of ml_served_columns() stands, into positions; false where ml_rowmap_create()
  * would report something.
  */
-extern bool ml_rowmap_match(const MlSchema *schema, TupleDesc columns, int *positions);
+extern bool ml_rowmap_match(const MlServed *served, TupleDesc columns, int *positions);
 
 /* Values of the row as the tuple descriptor has them -> encoded row. Short-lived memory may be allocated. */
 extern void ml_rowmap_encode(const MlRowMap *map, const Datum *values, const bool *nulls, double *x);
+
+/* The key of the row for the router of a version with segments. */
+extern void ml_rowmap_route(const MlRowMap *map, const Datum *values, const bool *nulls, MlRouter *router);
 
 /* Whether a column of this type may stand for the feature; reports 42804 when not. */
 extern void ml_feature_check_type(const MlServed *served, const MlFeature *feature, const MlConverter *converter, Oid type);

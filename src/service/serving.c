@@ -35,7 +35,8 @@
 #include "pg/env.h"
 #include "pg/error.h"
 #include "pg/settings.h"
-#include "service/serving.h"
+#include "service/segments.h"
+#include "service/serving_internal.h"
 
 /* "name@alias" with names of 63 bytes, or an id and an alias. */
 #define KEY_LENGTH 160
@@ -50,24 +51,9 @@ typedef struct Resolution
 	MlMoment	checked;		/* visible and permitted at this moment */
 } Resolution;
 
-struct MlCachedModel
-{
-	int64		version_id;
-	char		checksum[65];
-	MlModel    *model;
-	MemoryContext context;		/* holds this struct and the model */
-	Size		bytes;
-	void	   *explainer;		/* of the method; NULL until it is asked for */
-	void	   *attachment;		/* see ml_serve_attachment() */
-	int			pins;
-	bool		listed;			/* in "models" */
-	bool		counted;		/* in "used", and in the list of use */
-	dlist_node	use;
-};
-
 typedef struct ModelEntry
 {
-	int64		version_id;
+	MlCacheKey	key;
 	MlCachedModel *cached;
 } ModelEntry;
 
@@ -95,7 +81,7 @@ create_cache(void)
 	HASHCTL		control = {0};
 
 	cache_context = AllocSetContextCreate(TopMemoryContext, "mlplat models", ALLOCSET_DEFAULT_SIZES);
-	control.keysize = sizeof(int64);
+	control.keysize = sizeof(MlCacheKey);
 	control.entrysize = sizeof(ModelEntry);
 	control.hcxt = cache_context;
 	models = hash_create("mlplat models", 64, &control, HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
@@ -337,6 +323,21 @@ loading_context(void *arg)
 	errcontext("loading model \"%s\"", (const char *) arg);
 }
 
+MlModel *
+ml_decode_image(MlEnv *env, const uint8 *image, size_t length, const char *name)
+{
+	MlModel    *model;
+	MlStatus	status = ml_model_load(env, image, length, &model);
+
+	if (status == ML_CORRUPT)
+		ereport(ERROR,
+				(errcode(ERRCODE_DATA_CORRUPTED),
+				 errmsg("model \"%s\" cannot be loaded: %s", name, env->error.message),
+				 errhint("Train the model again, or restore mlplat's tables from a backup.")));
+	ml_check(env, status);
+	return model;
+}
+
 /* Reads, verifies and decodes the image into env's arena. */
 static MlModel *
 load_image(MlEnv *env, const MlResolved *resolved)
@@ -346,19 +347,12 @@ load_image(MlEnv *env, const MlResolved *resolved)
 	MlModel    *model;
 	uint8	   *image;
 	size_t		length;
-	MlStatus	status;
 
 	snprintf(name, sizeof(name), "%s@%d", resolved->name, resolved->version);
 	error_context_stack = &callback;
 	image = ml_read_image(resolved->version_id, ml_serving_snapshot(), resolved->bytes, &length);
 	check_sum(image, length, resolved, name);
-	status = ml_model_load(env, image, length, &model);
-	if (status == ML_CORRUPT)
-		ereport(ERROR,
-				(errcode(ERRCODE_DATA_CORRUPTED),
-				 errmsg("model \"%s\" cannot be loaded: %s", name, env->error.message),
-				 errhint("Train the model again, or restore mlplat's tables from a backup.")));
-	ml_check(env, status);
+	model = ml_decode_image(env, image, length, name);
 	pfree(image);
 	ml_check_model_texts(model, name, ml_version_encoding(resolved->version_id, ml_serving_snapshot()));
 	error_context_stack = callback.previous;
@@ -393,7 +387,7 @@ static void
 unlist(MlCachedModel *cached)
 {
 	if (cached->listed)
-		hash_search(models, &cached->version_id, HASH_REMOVE, NULL);
+		hash_search(models, &cached->key, HASH_REMOVE, NULL);
 	if (cached->counted)
 	{
 		dlist_delete(&cached->use);
@@ -425,42 +419,96 @@ log_too_large(const MlCachedModel *cached, const MlResolved *resolved)
 {
 	static int64 logged = 0;	/* once a version and session is enough */
 
-	if (logged == cached->version_id)
+	if (logged == cached->key.version_id)
 		return;
-	logged = cached->version_id;
+	logged = cached->key.version_id;
 	ereport(LOG,
 			(errmsg("model \"%s@%d\" is larger than mlplat.model_cache_size and is loaded for each statement",
 					resolved->name, resolved->version),
 			 errdetail("It takes %zu kB, the cache holds %d kB.", cached->bytes / 1024, ml_setting_model_cache_size)));
 }
 
-static MlCachedModel *
-load_cached(const MlResolved *resolved)
+MlCachedModel *
+ml_cache_begin(int64 version_id, int32 segment, const char *checksum, MlEnv **env)
 {
 	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "mlplat model", ALLOCSET_SMALL_SIZES);
 	MlCachedModel *cached = MemoryContextAllocZero(context, sizeof(MlCachedModel));
-	MlEnv	   *env = ml_env_create(context, 0, 1);
+
+	cached->key.version_id = version_id;
+	cached->key.segment = segment;
+	strlcpy(cached->checksum, checksum, sizeof(cached->checksum));
+	cached->context = context;
+	*env = ml_env_create(context, 0, 1);
+	return cached;
+}
+
+bool
+ml_cache_end(MlCachedModel *cached, const MlEnv *env)
+{
 	ModelEntry *entry;
 	bool		found;
 
-	cached->version_id = resolved->version_id;
-	strlcpy(cached->checksum, resolved->checksum, sizeof(cached->checksum));
-	cached->context = context;
-	cached->model = load_image(env, resolved);
-	cached->bytes = ml_arena_used(env->arena) + MemoryContextMemAllocated(context, true);
+	cached->bytes = ml_arena_used(env->arena) + MemoryContextMemAllocated(cached->context, true);
 
 	/* The last thing that can fail; from here on it is the cache's. */
-	entry = hash_search(models, &cached->version_id, HASH_ENTER, &found);
-	MemoryContextSetParent(context, cache_context);
+	entry = hash_search(models, &cached->key, HASH_ENTER, &found);
+	MemoryContextSetParent(cached->context, cache_context);
 	entry->cached = cached;
 	cached->listed = true;
-	if (cached->bytes <= cache_limit())
+	cached->counted = cached->bytes <= cache_limit();
+	if (cached->counted)
 	{
-		cached->counted = true;
 		used += cached->bytes;
 		dlist_push_head(&by_use, &cached->use);
 	}
-	else
+	return cached->counted;
+}
+
+void
+ml_cache_grow(MlCachedModel *cached, Size bytes)
+{
+	cached->bytes += bytes;
+	if (cached->counted)
+	{
+		used += bytes;
+		evict();
+	}
+}
+
+MlCachedModel *
+ml_cache_find(int64 version_id, int32 segment, const char *checksum)
+{
+	MlCacheKey	key = {version_id, segment, 0};
+	ModelEntry *entry = hash_search(models, &key, HASH_FIND, NULL);
+	MlCachedModel *cached = entry != NULL ? entry->cached : NULL;
+
+	/* After DROP EXTENSION and CREATE EXTENSION the same number is another model. */
+	if (cached != NULL && strcmp(cached->checksum, checksum) != 0)
+	{
+		unlist(cached);
+		return NULL;
+	}
+	if (cached != NULL && cached->counted)
+		dlist_move_head(&by_use, &cached->use);
+	return cached;
+}
+
+void
+ml_cache_pin(MlCachedModel *cached)
+{
+	cached->pins++;
+	evict();
+}
+
+static MlCachedModel *
+load_cached(const MlResolved *resolved)
+{
+	MlEnv	   *env;
+	MlCachedModel *cached = ml_cache_begin(resolved->version_id, ML_ALL_ROWS, resolved->checksum, &env);
+
+	cached->model = load_image(env, resolved);
+	cached->routing = ml_routing_load(resolved->version_id, cached->context);
+	if (!ml_cache_end(cached, env))
 		log_too_large(cached, resolved);
 	return cached;
 }
@@ -468,21 +516,11 @@ load_cached(const MlResolved *resolved)
 static MlCachedModel *
 pin_model(const MlResolved *resolved)
 {
-	ModelEntry *entry = hash_search(models, &resolved->version_id, HASH_FIND, NULL);
-	MlCachedModel *cached = entry != NULL ? entry->cached : NULL;
+	MlCachedModel *cached = ml_cache_find(resolved->version_id, ML_ALL_ROWS, resolved->checksum);
 
-	/* After DROP EXTENSION and CREATE EXTENSION the same number is another model. */
-	if (cached != NULL && strcmp(cached->checksum, resolved->checksum) != 0)
-	{
-		unlist(cached);
-		cached = NULL;
-	}
 	if (cached == NULL)
 		cached = load_cached(resolved);
-	else if (cached->counted)
-		dlist_move_head(&by_use, &cached->use);
-	cached->pins++;
-	evict();
+	ml_cache_pin(cached);
 	return cached;
 }
 
@@ -495,6 +533,7 @@ ml_serve_release(MlServed *served)
 		return;
 	served->pin = NULL;
 	served->model = NULL;
+	served->routing = NULL;
 	Assert(cached->pins > 0);
 	cached->pins--;
 	if (cached->pins > 0)
@@ -511,7 +550,7 @@ serve_resolved(const MlResolved *resolved, MlServed *served)
 {
 	MlCachedModel *pin;
 
-	if (served->pin != NULL && served->pin->version_id == resolved->version_id &&
+	if (served->pin != NULL && served->pin->key.version_id == resolved->version_id &&
 		strcmp(served->pin->checksum, resolved->checksum) == 0)
 		pin = served->pin;
 	else
@@ -522,6 +561,7 @@ serve_resolved(const MlResolved *resolved, MlServed *served)
 	served->resolved = *resolved;
 	served->pin = pin;
 	served->model = pin->model;
+	served->routing = pin->routing;
 	snprintf(served->name, sizeof(served->name), "%s@%d", resolved->name, resolved->version);
 }
 
@@ -599,12 +639,7 @@ static void
 take_over(MlCachedModel *cached, MemoryContext context, Size bytes)
 {
 	MemoryContextSetParent(context, cached->context);
-	cached->bytes += bytes;
-	if (cached->counted)
-	{
-		used += bytes;
-		evict();
-	}
+	ml_cache_grow(cached, bytes);
 }
 
 void **
@@ -685,6 +720,7 @@ bool
 ml_serve_cost(const MlModelKey *key, double *nanoseconds)
 {
 	char		text[KEY_LENGTH];
+	MlCacheKey	model_key = {0, ML_ALL_ROWS, 0};
 	Resolution *resolution;
 	ModelEntry *entry;
 	const MlModel *model;
@@ -694,7 +730,8 @@ ml_serve_cost(const MlModelKey *key, double *nanoseconds)
 	resolution = hash_search(resolutions, text, HASH_FIND, NULL);
 	if (resolution == NULL)
 		return false;
-	entry = hash_search(models, &resolution->resolved.version_id, HASH_FIND, NULL);
+	model_key.version_id = resolution->resolved.version_id;
+	entry = hash_search(models, &model_key, HASH_FIND, NULL);
 	if (entry == NULL)
 		return false;
 	model = entry->cached->model;

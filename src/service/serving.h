@@ -23,6 +23,7 @@ typedef struct MlServed
 {
 	MlResolved	resolved;
 	MlModel    *model;			/* stays valid until it is released */
+	const struct MlRouting *routing;	/* segments.h: the models of segments beside it; NULL: there are none */
 	char		name[NAMEDATALEN + 12]; /* for messages: "churn@7" */
 	MlCachedModel *pin;
 } MlServed;

@@ -1,0 +1,58 @@
+/*-------------------------------------------------------------------------
+ * serving_internal.h
+ *	  The models of the cache, for serving.c and segments.c: one budget and one order of use
+ *	  for models of all rows and those of segments.
+ *-------------------------------------------------------------------------
+ */
+#ifndef ML_SERVICE_SERVING_INTERNAL_H
+#define ML_SERVICE_SERVING_INTERNAL_H
+
+#include "postgres.h"
+
+#include "lib/ilist.h"
+#include "service/serving.h"
+
+/* In place of the number of a segment. */
+#define ML_ALL_ROWS (-1)
+
+typedef struct MlCacheKey
+{
+	int64		version_id;
+	int32		segment;
+	int32		zero;			/* no byte of a key may be undefined */
+} MlCacheKey;
+
+struct MlCachedModel
+{
+	MlCacheKey	key;
+	char		checksum[65];	/* of the version */
+	MlModel    *model;
+	MemoryContext context;		/* holds this struct and the model */
+	Size		bytes;
+	void	   *explainer;		/* of the method; NULL until it is asked for */
+	void	   *attachment;		/* see ml_serve_attachment() */
+	struct MlRouting *routing;	/* of a version with segments */
+	struct MlTranslation *translation;	/* of a segment's model */
+	int			pins;
+	bool		listed;			/* in the table of models */
+	bool		counted;		/* in the bytes in use, and in the list of use */
+	dlist_node	use;
+};
+
+/* One that is to be filled in, below the current memory context; its arena is env's. */
+extern MlCachedModel *ml_cache_begin(int64 version_id, int32 segment, const char *checksum, MlEnv **env);
+
+/* Complete: the cache takes it over.  False when it is larger than the cache and lives as long as it is pinned. */
+extern bool ml_cache_end(MlCachedModel *cached, const MlEnv *env);
+
+/* NULL when it is not there; else the most recently used now.  Not pinned: ml_cache_pin() comes next. */
+extern MlCachedModel *ml_cache_find(int64 version_id, int32 segment, const char *checksum);
+extern void ml_cache_pin(MlCachedModel *cached);
+
+/* A model in use got larger. */
+extern void ml_cache_grow(MlCachedModel *cached, Size bytes);
+
+/* XX001 that names the model where the image is damaged. */
+extern MlModel *ml_decode_image(MlEnv *env, const uint8 *image, size_t length, const char *name);
+
+#endif							/* ML_SERVICE_SERVING_INTERNAL_H */
