@@ -92,3 +92,22 @@ SELECT round(score::numeric, 4) AS score FROM ml_train('kmeans', 'SELECT x, y, 1
 SELECT class, round(estimate::numeric, 4) AS share FROM ml_coefficients('weighted') WHERE term = '(share)';
 DROP TABLE blob CASCADE;
 SELECT count(ml_drop(model)) FROM ml_models WHERE model IN ('blob', 'held', 'axes', 'singular', 'queued', 'weighted', 'compared');
+
+-- Mixtures: memberships are probabilities.
+CREATE TABLE blob AS
+	SELECT i AS id, k AS kind, k * 4 + (i * 7919 % 100) / 50.0 AS x, k * 2 + (i * 104729 % 97) / 48.5 AS y
+	FROM generate_series(1, 200) i, LATERAL (SELECT (i % 5 < 2)::int AS k) s;
+SELECT task, metric, round(score::numeric, 4) AS score FROM ml_train('gmm', 'blob', model => 'mix', features => '{x, y}', params => '{"k": 2}');
+SELECT split, metric, round(value::numeric, 4) AS value FROM ml_metrics WHERE model = 'mix' ORDER BY metric;
+SELECT metric, round(value::numeric, 4) AS value FROM ml_evaluate('mix', 'SELECT x, y FROM blob WHERE id <= 100');
+SELECT class, term, round(estimate::numeric, 3) AS estimate FROM ml_coefficients('mix');
+SELECT kind, count(*), count(DISTINCT ml_predict('mix', blob)) AS clusters FROM blob GROUP BY kind ORDER BY kind;
+SELECT bool_and(abs(ml_predict_proba('mix', blob, '0') + ml_predict_proba('mix', blob, '1') - 1) < 1e-12) AS sum_to_one,
+	bool_and(ml_predict_proba('mix', blob) = ml_predict_proba('mix', blob, ml_predict_class('mix', blob))) AS own,
+	bool_and((ml_predict_probs('mix', blob) ->> ml_predict_class('mix', blob))::float8 = ml_predict_proba('mix', blob)) AS all_of_them FROM blob;
+SELECT ml_predict_proba('mix', blob, '2') FROM blob WHERE id = 1;
+SELECT ml_predict_proba('mix', blob, 'noise') FROM blob WHERE id = 1;
+SELECT count(*), count(probability), bool_and(probability BETWEEN 0.5 AND 1) AS likely FROM ml_predict_batch('mix', 'blob', 'id');
+SELECT ml_train('gmm', 'SELECT 1.5 AS x, i::float8 AS y FROM generate_series(1, 9) i', model => 'few', params => '{"k": 20}');
+DROP TABLE blob;
+SELECT ml_drop('mix');

@@ -236,32 +236,8 @@ static MlStatus
 kmeans_coefficients(MlEnv *env, const void *model, const MlSchema *schema, MlCoefficient **rows, size_t *count)
 {
 	const KmeansModel *m = model;
-	size_t		p = (size_t) m->space->p;
-	MlCoefficient *c = ml_alloc(env, (size_t) m->k * (p + 1), sizeof(MlCoefficient));
 
-	if (c == NULL)
-		return env->error.status;
-	*rows = c;
-	*count = (size_t) m->k * (p + 1);
-	for (int32_t k = 0; k < m->k; k++)
-	{
-		const char *label = ml_printf(env, "%d", k);
-
-		if (label == NULL)
-			return env->error.status;
-		*c++ = (MlCoefficient) {label, "(share)", m->share[k], NAN, NAN, NAN};
-		for (size_t j = 0; j < p; j++)
-		{
-			double		factor = m->space->factor[j];
-			double		at = m->center[(size_t) k * p + j];
-
-			*c++ = (MlCoefficient) {
-				label, ml_design_term(env, m->space->design, schema, (int) j),
-				factor != 0 ? at / factor : m->space->design->columns[j].mean, NAN, NAN, NAN
-			};
-		}
-	}
-	return env->error.status;
+	return ml_space_centers(env, m->space, schema, (size_t) m->k, m->share, m->center, rows, count);
 }
 
 const MlMethod ml_method_kmeans = {

@@ -95,6 +95,33 @@ ml_space_block(const MlSpace *space, const double *x, size_t n, double *z)
 	}
 }
 
+MlStatus
+ml_space_centers(MlEnv *env, const MlSpace *space, const MlSchema *schema, size_t k, const double *share, const double *center,
+				 MlCoefficient **rows, size_t *count)
+{
+	size_t		p = (size_t) space->p;
+	MlCoefficient *out = ml_alloc(env, k * (p + 1), sizeof(MlCoefficient));
+
+	if (out == NULL)
+		return env->error.status;
+	*rows = out;
+	*count = k * (p + 1);
+	for (size_t c = 0; c < k; c++)
+	{
+		const char *label = ml_printf(env, "%zu", c);
+
+		if (label == NULL)
+			return env->error.status;
+		*out++ = (MlCoefficient) {label, "(share)", share[c], NAN, NAN, NAN};
+		for (size_t j = 0; j < p; j++)
+			*out++ = (MlCoefficient) {
+				label, ml_design_term(env, space->design, schema, (int) j),
+				space->factor[j] != 0 ? center[c * p + j] / space->factor[j] : space->design->columns[j].mean, NAN, NAN, NAN
+			};
+	}
+	return env->error.status;
+}
+
 void
 ml_space_save(const MlSpace *space, MlWriter *w)
 {

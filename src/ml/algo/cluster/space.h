@@ -44,6 +44,10 @@ extern void ml_space_row(const MlSpace *space, const double *x, double *z);
 /* Rows as MlMethod.predict_batch gets them -> coordinate j of row i in z[j * ML_BATCH_ROWS + i], the bits of ml_space_row. */
 extern void ml_space_block(const MlSpace *space, const double *x, size_t n, double *z);
 
+/* Rows of ml_coefficients() for k centres (k x p): each one's share of the rows, and where it lies in units of the columns. */
+extern MlStatus ml_space_centers(MlEnv *env, const MlSpace *space, const MlSchema *schema, size_t k, const double *share, const double *center,
+								 MlCoefficient **rows, size_t *count);
+
 extern void ml_space_save(const MlSpace *space, MlWriter *w);
 extern MlStatus ml_space_load(MlReader *r, const MlSchema *schema, MlSpace **space);
 
