@@ -112,7 +112,8 @@ CREATE VIEW ml_versions WITH (security_barrier) AS
 				 WHERE d.version_id OPERATOR(pg_catalog.=) v.version_id ORDER BY d.alias) AS aliases,
 		   v.target, v.target_type, v.classes, v.rows_without_target, v.rows_train, v.rows_validation, v.rows_test,
 		   v.read_seconds, v.peak_memory, v.source_relation, v.source_query, v.source_columns, v.data_hash, v.snapshot,
-		   v.library_version, v.blas, v.parent_version, v.job, v.warnings, v.request
+		   v.library_version, v.blas, v.parent_version, v.job, v.warnings, v.request,
+		   v.request OPERATOR(pg_catalog.->) 'transform' AS transform
 	FROM mlplat._model m
 	JOIN mlplat.version v ON v.model_id OPERATOR(pg_catalog.=) m.model_id
 	WHERE m.privilege OPERATOR(pg_catalog.>=) 2;
@@ -152,6 +153,7 @@ COMMENT ON COLUMN ml_versions.blas IS 'library of dense algebra; NULL where none
 COMMENT ON COLUMN ml_versions.parent_version IS 'version of which it is a retraining';
 COMMENT ON COLUMN ml_versions.job IS 'run that computed it';
 COMMENT ON COLUMN ml_versions.warnings IS 'warnings of the run';
+COMMENT ON COLUMN ml_versions.transform IS 'steps of the encoding as they were given; null without any';
 COMMENT ON COLUMN ml_versions.request IS 'arguments of ml_train';
 GRANT SELECT ON ml_versions TO PUBLIC;
 

@@ -56,6 +56,7 @@ ml_estimate(PG_FUNCTION_ARGS)
 	if (!PG_ARGISNULL(4))
 		request.exclude = ml_text_list(PG_GETARG_ARRAYTYPE_P(4), "exclude");
 	request.params = jsonb_argument(fcinfo, 5);
+	request.transform = jsonb_argument(fcinfo, 6);
 	request.split = "auto";
 	request.holdout = 0.2;
 

@@ -64,28 +64,58 @@ encoding_of(const MlFeature *feature, bool with_levels)
 	return text.data;
 }
 
+static void
+put_feature(FunctionCallInfo fcinfo, int position, const MlFeature *feature, const char *encoding)
+{
+	Datum		values[5] = {
+		Int32GetDatum(position), CStringGetTextDatum(feature->name), CStringGetTextDatum(feature->source_column),
+		CStringGetTextDatum(feature->type_name), CStringGetTextDatum(encoding)
+	};
+	bool		nulls[5] = {position == 0};
+
+	put_row(fcinfo, values, nulls);
+}
+
+/* A column of the rows that come in, and what becomes of it. */
+static char *
+encoding_of_input(const MlModel *model, int f, bool may_read)
+{
+	const MlFeature *feature = &model->schema->features[f];
+	const char *how = model->prep != NULL ? model->prep->how[f] : NULL;
+	char	   *encoding = feature->buckets > 0 ? psprintf("text: buckets 0 to %d", feature->buckets - 1) : encoding_of(feature, may_read);
+
+	return how == NULL ? encoding : psprintf("%s; transform: %s", encoding, how);
+}
+
+/* Columns that a transform has made; those that came through as they were are listed already. */
+static void
+put_encoded(FunctionCallInfo fcinfo, const MlModel *model, bool may_read)
+{
+	for (int f = 0; f < model->encoded->n_features; f++)
+	{
+		const MlFeature *feature = &model->encoded->features[f];
+
+		CHECK_FOR_INTERRUPTS();
+		if (model->prep->output[f] >= model->prep->n_in)
+			put_feature(fcinfo, 0, feature, psprintf("encoded %s", encoding_of(feature, may_read)));
+	}
+}
+
 Datum
 ml_features(PG_FUNCTION_ARGS)
 {
 	MlServed   *served;
-	const MlSchema *schema;
+	const MlModel *model;
 	bool		may_read;
 
 	InitMaterializedSRF(fcinfo, 0);
 	served = ml_serve(reference_argument(fcinfo), CurrentMemoryContext);
-	schema = served->model->schema;
+	model = served->model;
 	may_read = ml_model_privilege(served->resolved.model_id, GetUserId(), ml_serving_snapshot()) >= ML_PRIVILEGE_READ;
-	for (int f = 0; f < schema->n_features; f++)
-	{
-		const MlFeature *feature = &schema->features[f];
-		Datum		values[5] = {
-			Int32GetDatum(f + 1), CStringGetTextDatum(feature->name), CStringGetTextDatum(feature->source_column),
-			CStringGetTextDatum(feature->type_name), CStringGetTextDatum(encoding_of(feature, may_read))
-		};
-		bool		nulls[5] = {false};
-
-		put_row(fcinfo, values, nulls);
-	}
+	for (int f = 0; f < model->schema->n_features; f++)
+		put_feature(fcinfo, f + 1, &model->schema->features[f], encoding_of_input(model, f, may_read));
+	if (model->prep != NULL && may_read)
+		put_encoded(fcinfo, model, may_read);
 	return (Datum) 0;
 }
 
@@ -127,7 +157,7 @@ ml_importance(PG_FUNCTION_ARGS)
 
 	InitMaterializedSRF(fcinfo, 0);
 	served = ml_serve_to_reader(reference_argument(fcinfo), CurrentMemoryContext);
-	schema = served->model->schema;
+	schema = served->model->encoded;
 	if (PG_ARGISNULL(1))
 		ereport(ERROR,
 				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
@@ -169,7 +199,7 @@ ml_coefficients(PG_FUNCTION_ARGS)
 	served = ml_serve_to_reader(reference_argument(fcinfo), CurrentMemoryContext);
 	if (served->model->method->coefficients == NULL)
 		report_unable(served, "coefficients", "ml_importance");
-	ml_check(env, served->model->method->coefficients(env, served->model->fitted, served->model->schema, &rows, &count));
+	ml_check(env, served->model->method->coefficients(env, served->model->fitted, served->model->encoded, &rows, &count));
 	for (size_t i = 0; i < count; i++)
 	{
 		double		numbers[] = {rows[i].estimate, rows[i].std_error, rows[i].statistic, rows[i].p_value};
@@ -203,7 +233,7 @@ ml_model_statistics(PG_FUNCTION_ARGS)
 	served = ml_serve_to_reader(reference_argument(fcinfo), CurrentMemoryContext);
 	if (served->model->method->statistics == NULL)
 		report_unable(served, "statistics of the fit", "ml_evaluate");
-	ml_check(env, served->model->method->statistics(env, served->model->fitted, served->model->schema, &rows, &count));
+	ml_check(env, served->model->method->statistics(env, served->model->fitted, served->model->encoded, &rows, &count));
 	for (size_t i = 0; i < count; i++)
 	{
 		Datum		values[2] = {CStringGetTextDatum(rows[i].name), Float8GetDatum(rows[i].value)};

@@ -26,7 +26,7 @@ enum
 {
 	A_ALGORITHM, A_SOURCE, A_TARGET, A_MODEL, A_FEATURES, A_EXCLUDE, A_PARAMS, A_ID, A_WEIGHT,
 	A_SPLIT, A_HOLDOUT, A_VALIDATION, A_SPLIT_BY, A_CLASS_WEIGHT, A_SEED, A_MAX_SECONDS, A_DEPLOY, A_NOTE,
-	A_SEGMENT_BY, A_SEGMENT_MIN_ROWS, A_PRIORITY
+	A_SEGMENT_BY, A_SEGMENT_MIN_ROWS, A_TRANSFORM, A_PRIORITY
 };
 
 static char *
@@ -80,6 +80,18 @@ names_argument(FunctionCallInfo fcinfo, int number, const char *name)
 	return names;
 }
 
+/* jsonb as text, NULL for NULL. */
+static char *
+json_argument(FunctionCallInfo fcinfo, int number)
+{
+	Jsonb	   *value;
+
+	if (PG_ARGISNULL(number))
+		return NULL;
+	value = PG_GETARG_JSONB_P(number);
+	return JsonbToCString(NULL, &value->root, VARSIZE(value));
+}
+
 /* Without a seed one is drawn, and recorded like a given one. */
 static int64
 seed_argument(FunctionCallInfo fcinfo, int number)
@@ -124,12 +136,8 @@ read_request(FunctionCallInfo fcinfo)
 	request->features_given = !PG_ARGISNULL(A_FEATURES);
 	request->features = names_argument(fcinfo, A_FEATURES, "features");
 	request->exclude = names_argument(fcinfo, A_EXCLUDE, "exclude");
-	if (!PG_ARGISNULL(A_PARAMS))
-	{
-		Jsonb	   *params = PG_GETARG_JSONB_P(A_PARAMS);
-
-		request->params = JsonbToCString(NULL, &params->root, VARSIZE(params));
-	}
+	request->params = json_argument(fcinfo, A_PARAMS);
+	request->transform = json_argument(fcinfo, A_TRANSFORM);
 	request->id = text_argument(fcinfo, A_ID);
 	request->weight = text_argument(fcinfo, A_WEIGHT);
 	require(fcinfo, A_SPLIT, "split");

@@ -17,6 +17,13 @@
 #include "nodes/pg_list.h"
 #include "pg/source.h"
 
+/* What a transform wants of a column of the source. */
+typedef struct MlInputForm
+{
+	const char *column;
+	int32		buckets;		/* of a text: only its hash modulo this is looked at; 0: all of it */
+} MlInputForm;
+
 /* Which columns play which part; NULL names for roles that are not there. */
 typedef struct MlScanRoles
 {
@@ -30,6 +37,8 @@ typedef struct MlScanRoles
 	bool		features_given;
 	List	   *exclude;		/* of char * */
 	List	   *segment_by;		/* of char *: columns whose values tell segments apart, read as text */
+	const MlInputForm *forms;	/* columns that are read in a form of their own */
+	int			n_forms;
 	bool		row_hash;		/* without id, columns that are no features join the row hash */
 	uint64		seed;
 } MlScanRoles;

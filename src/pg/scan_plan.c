@@ -512,6 +512,37 @@ can_use(MlFeedBuilder *b, int column, MlConverter *converter)
 	return false;
 }
 
+static MlTimeUnit
+unit_of(const MlConverter *converter)
+{
+	switch (converter->type)
+	{
+		case DATEOID:
+			return ML_UNIT_DAYS;
+		case TIMEOID:
+			return ML_UNIT_SECONDS_OF_DAY;
+		case TIMESTAMPOID:
+		case TIMESTAMPTZOID:
+			return ML_UNIT_SECONDS;
+		default:
+			return ML_UNIT_NONE;
+	}
+}
+
+/* What a transform wants of a feature. */
+static void
+take_form(const MlFeedBuilder *b, const char *name, MlFeed *feed)
+{
+	for (int i = 0; i < b->roles->n_forms; i++)
+	{
+		if (strcmp(b->roles->forms[i].column, name) != 0)
+			continue;
+		feed->spec.not_a_key = true;
+		if (feed->kind == ML_FEED_TEXT)
+			feed->spec.buckets = b->roles->forms[i].buckets;
+	}
+}
+
 static void
 feed_column(MlFeedBuilder *b, int column)
 {
@@ -531,6 +562,9 @@ feed_column(MlFeedBuilder *b, int column)
 		feed = add_feed(b, column, &converter, natural_kind(&converter), natural != 0 ? natural : ML_ROLE_HASH);
 		feed->spec.named = (natural & ML_ROLE_FEATURE) != 0 && b->roles->features_given;
 		feed->converter.lenient = natural == 0;
+		feed->spec.unit = unit_of(&converter);
+		if ((natural & ML_ROLE_FEATURE) != 0)
+			take_form(b, name, feed);
 		if (feed->kind == ML_FEED_ARRAY)
 			feed->likely_elements = likely_elements(source, &converter, column);
 	}

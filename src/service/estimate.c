@@ -11,6 +11,7 @@
 
 #include "catalog/pg_class.h"
 #include "pg/env.h"
+#include "pg/error.h"
 #include "pg/settings.h"
 #include "service/estimate.h"
 #include "service/train_internal.h"
@@ -66,8 +67,10 @@ ml_estimate_run(MlTrainRequest *request)
 	MlEnv	   *env = ml_env_create(CurrentMemoryContext, ESTIMATE_MEMORY, 1);
 	MlTrainSpec *spec = ml_train_spec(env, request);
 	MlSource   *source = ml_source_open(request->source);
-	MlScanPlan *plan = ml_train_plan(request, source, spec->task);
+	MlScanPlan *plan = ml_train_plan(request, source, spec->task, spec->prep);
 
+	if (spec->prep != NULL)
+		ml_check(env, ml_prep_check(env, spec->prep, plan->columns, plan->n_columns, request->target != NULL));
 	ml_scan_peek(plan);
 	estimate->rows = plan->estimated_rows;
 	estimate->features = count_features(plan);

@@ -76,6 +76,41 @@ values_of_features(const MlSiteRow *row)
 	return texts;
 }
 
+/* Of columns that a transform has made: what the method saw. */
+static const char *
+encoded_value(const MlFeature *feature, double x)
+{
+	char	   *digits;
+
+	if (isnan(x))
+		return NULL;
+	if (feature->kind == ML_FEATURE_CATEGORY)
+		return (int) x < feature->levels ? feature->level[(int) x] : "(other)";
+	digits = palloc(DOUBLE_SHORTEST_DECIMAL_LEN);
+	double_to_shortest_decimal_buf(x, digits);
+	return digits;
+}
+
+/* By encoded column: columns that came through as they were show the value of the row. */
+static const char **
+values_of_columns(const MlSiteRow *row)
+{
+	const MlModel *model = row->served->model;
+	const char **of_features = values_of_features(row);
+	const char **values = palloc(sizeof(char *) * Max(model->encoded->n_features, 1));
+
+	for (int f = 0; f < model->encoded->n_features; f++)
+	{
+		int			slot = model->prep != NULL ? model->prep->output[f] : f;
+
+		if (slot >= model->schema->n_features || model->schema->features[slot].buckets > 0)
+			values[f] = encoded_value(&model->encoded->features[f], row->seen[f]);
+		else
+			values[f] = of_features[row->feature_of != NULL ? row->feature_of[slot] : slot];
+	}
+	return values;
+}
+
 static void
 check_range(const MlServed *served, const char *name, double contribution)
 {
@@ -103,10 +138,10 @@ ml_explain_site(MlCallSite *site, int top, int *count)
 	ml_site_last_row(site, &row);
 	CHECK_FOR_INTERRUPTS();
 	model = row.served->model;
-	schema = model->schema;
+	schema = model->encoded;
 	contribution = palloc(sizeof(double) * Max(schema->n_features, 1));
 	effects = palloc(sizeof(Effect) * Max(schema->n_features, 1));
-	model->method->explain(ml_serve_explainer(row.served), row.x, explained_class(&row), contribution, &baseline);
+	model->method->explain(ml_serve_explainer(row.served), row.seen, explained_class(&row), contribution, &baseline);
 	check_range(row.served, "(baseline)", baseline);
 	for (int f = 0; f < schema->n_features; f++)
 	{
@@ -116,14 +151,14 @@ ml_explain_site(MlCallSite *site, int top, int *count)
 	qsort(effects, schema->n_features, sizeof(Effect), compare_effects);
 
 	shown = top >= 0 && top < schema->n_features ? top : schema->n_features;
-	values = values_of_features(&row);
+	values = values_of_columns(&row);
 	result = palloc(sizeof(MlContribution) * (shown + 2));
 	*count = 0;
 	result[(*count)++] = (MlContribution) {"(baseline)", NULL, baseline};
 	for (int i = 0; i < shown; i++)
 		result[(*count)++] = (MlContribution) {
 			schema->features[effects[i].feature].name,
-			values[row.feature_of != NULL ? row.feature_of[effects[i].feature] : effects[i].feature], effects[i].contribution
+			values[effects[i].feature], effects[i].contribution
 		};
 	/* From the smallest on, so that little is lost. */
 	for (int i = schema->n_features; i-- > shown;)

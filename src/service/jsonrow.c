@@ -109,7 +109,7 @@ scalar_code(const MlServed *served, const MlFeature *feature, const JsonbValue *
 		return NAN;
 	if (value->type != jbvString)
 		report_kind(served, feature, value, "a string");
-	return ml_feature_code(feature, value->val.string.val, value->val.string.len);
+	return ml_feature_text(feature, value->val.string.val, value->val.string.len);
 }
 
 /* The features that are elements of one array, from "first" on; returns the last of them. */
@@ -186,7 +186,7 @@ ml_json_encode(const MlServed *served, Jsonb *features, double *x)
 			report_missing_key(served, features, feature->source_column);
 		if (feature->element > 0)
 			f = encode_array(served, f, value, x);
-		else if (feature->kind == ML_FEATURE_CATEGORY)
+		else if (feature->kind == ML_FEATURE_CATEGORY || feature->buckets > 0)
 			x[f] = scalar_code(served, feature, value);
 		else
 			x[f] = scalar_number(served, feature, value);

@@ -14,6 +14,7 @@
 #include "access/htup_details.h"
 #include "catalog/pg_type.h"
 #include "common/shortest_dec.h"
+#include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 #include "utils/numeric.h"
@@ -447,7 +448,8 @@ ml_site_last_row(const MlCallSite *site, MlSiteRow *row)
 {
 	const MlAnswer *answer = &site->answer;
 
-	*row = (MlSiteRow) {answer->by, site->map, site->values, site->nulls, site->x, answer->x, answer->by_out, answer->feature_of};
+	*row = (MlSiteRow) {answer->by, site->map, site->values, site->nulls, site->x, answer->x,
+	ml_model_encode(answer->by->model, answer->x), answer->by_out, answer->feature_of};
 }
 
 void
@@ -732,4 +734,54 @@ ml_site_probabilities(MlCallSite *site)
 	}
 	object = pushJsonbValue(&state, WJB_END_OBJECT, NULL);
 	return JsonbValueToJsonb(object);
+}
+
+static void
+push_key(JsonbParseState **state, const char *name)
+{
+	JsonbValue	key = {.type = jbvString};
+
+	key.val.string.val = unconstify(char *, name);
+	key.val.string.len = strlen(name);
+	pushJsonbValue(state, WJB_KEY, &key);
+}
+
+Jsonb *
+ml_site_transformed(MlCallSite *site)
+{
+	const MlModel *model = site->answer.by->model;	/* of the row's segment, where it has one */
+	const MlSchema *schema = model->encoded;
+	const double *row;
+	JsonbParseState *state = NULL;
+
+	ml_site_require_read(site);
+	row = ml_model_encode(model, site->answer.x);
+	pushJsonbValue(&state, WJB_BEGIN_OBJECT, NULL);
+	for (int f = 0; f < schema->n_features; f++)
+	{
+		const MlFeature *feature = &schema->features[f];
+		JsonbValue	value = {.type = jbvNull};
+
+		if (f % 1024 == 0)
+			CHECK_FOR_INTERRUPTS();
+		push_key(&state, feature->name);
+		if (isnan(row[f]))
+			value.type = jbvNull;
+		else if (feature->kind == ML_FEATURE_CATEGORY)
+		{
+			int			code = (int) row[f];
+			const char *level = code < feature->levels ? feature->level[code] : "(other)";
+
+			value.type = jbvString;
+			value.val.string.val = unconstify(char *, level);
+			value.val.string.len = strlen(level);
+		}
+		else
+		{
+			value.type = jbvNumeric;
+			value.val.numeric = exact_numeric(row[f]);
+		}
+		pushJsonbValue(&state, WJB_VALUE, &value);
+	}
+	return JsonbValueToJsonb(pushJsonbValue(&state, WJB_END_OBJECT, NULL));
 }

@@ -69,10 +69,14 @@ typedef struct MlSiteRow
 	const Datum *values;		/* as the row has them */
 	const bool *nulls;
 	const double *encoded;		/* by the map */
-	const double *x;			/* as the model saw it */
+	const double *x;			/* by feature of the model */
+	const double *seen;			/* by encoded column: as its method saw it */
 	const double *out;
 	const int  *feature_of;		/* features of the model -> of the map; NULL: the same */
 } MlSiteRow;
+
+/* The row just predicted, as the method saw it: an object with a key for each encoded column. */
+extern Jsonb *ml_site_transformed(MlCallSite *site);
 
 extern void ml_site_last_row(const MlCallSite *site, MlSiteRow *row);
 

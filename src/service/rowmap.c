@@ -204,7 +204,7 @@ type_fits(const MlFeature *feature, const MlConverter *converter)
 {
 	if (feature->elements > 0)
 		return converter->kind == ML_CONVERT_ARRAY;
-	if (feature->kind == ML_FEATURE_CATEGORY)
+	if (feature->kind == ML_FEATURE_CATEGORY || feature->buckets > 0)
 		return converter->kind == ML_CONVERT_TEXT;
 	if (converter->kind != ML_CONVERT_INTEGER && converter->kind != ML_CONVERT_NUMBER)
 		return false;
@@ -239,7 +239,7 @@ ml_report_array_length(const MlServed *served, const MlFeature *feature, int len
 static Oid
 quick_type(const MlMapStep *step)
 {
-	if (step->category || step->length > 0)
+	if (step->text || step->length > 0)
 		return InvalidOid;
 	switch (step->converter.type)
 	{
@@ -341,7 +341,7 @@ ml_rowmap_create(const MlServed *served, TupleDesc columns)
 		expected = step->column + 1;
 		step->feature = lfirst_int(cell);
 		step->description = feature;
-		step->category = feature->kind == ML_FEATURE_CATEGORY;
+		step->text = feature->kind == ML_FEATURE_CATEGORY || feature->buckets > 0;
 		step->length = feature->elements;
 
 		type = TupleDescAttr(columns, step->column)->atttypid;
@@ -444,12 +444,12 @@ encode_slowly(const MlRowMap *map, const MlMapStep *step, Datum value, bool null
 		for (int e = 0; e < step->n_elements; e++)
 			x[step->elements[e].feature] = null ? NAN : map->array[step->elements[e].position];
 	}
-	else if (step->category)
+	else if (step->text)
 	{
 		size_t		length;
 		const char *text = ml_convert_text(&step->converter, value, &length);
 
-		x[step->feature] = ml_feature_code(step->description, text, length);
+		x[step->feature] = ml_feature_text(step->description, text, length);
 	}
 	else if (step->converter.kind == ML_CONVERT_INTEGER)
 		x[step->feature] = (double) ml_convert_integer(&step->converter, value);

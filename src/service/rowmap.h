@@ -30,7 +30,7 @@ typedef struct MlMapStep
 	Oid			quick;			/* a base type whose Datum is read right here, else InvalidOid */
 	int			feature;		/* of a scalar */
 	const MlFeature *description;	/* of it, or of the first element */
-	bool		category;
+	bool		text;			/* a category, or a bucket of texts */
 	int			length;			/* of an array column, else 0 */
 	int			n_elements;
 	MlElement  *elements;		/* those that are features */

@@ -672,7 +672,7 @@ ml_serve_explainer(const MlServed *served)
 				 errmsg("algorithm %s of model \"%s\" cannot explain its predictions", model->method->name, served->name)));
 	context = AllocSetContextCreate(CurrentMemoryContext, "mlplat explainer", ALLOCSET_SMALL_SIZES);
 	env = ml_env_create(context, 0, 1);
-	ml_check(env, model->method->explainer(env, model->fitted, model->schema, &explainer));
+	ml_check(env, model->method->explainer(env, model->fitted, model->encoded, &explainer));
 	bytes = ml_arena_used(env->arena) + MemoryContextMemAllocated(context, true);
 
 	/* Nothing below fails: it belongs to the model now. */

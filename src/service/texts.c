@@ -51,6 +51,20 @@ check_all(const Texts *texts, const char *const *text, int32 count)
 	}
 }
 
+static void
+check_features(const Texts *texts, const MlSchema *schema)
+{
+	for (int f = 0; f < schema->n_features; f++)
+	{
+		const MlFeature *feature = &schema->features[f];
+
+		check_text(texts, feature->name);
+		check_text(texts, feature->source_column);
+		check_text(texts, feature->type_name);
+		check_all(texts, feature->level, feature->levels);
+	}
+}
+
 void
 ml_check_model_texts(const MlModel *model, const char *name, int encoding)
 {
@@ -66,13 +80,7 @@ ml_check_model_texts(const MlModel *model, const char *name, int encoding)
 		check_text(&texts, schema->target_type);
 	}
 	check_all(&texts, schema->classes, schema->n_classes);
-	for (int f = 0; f < schema->n_features; f++)
-	{
-		const MlFeature *feature = &schema->features[f];
-
-		check_text(&texts, feature->name);
-		check_text(&texts, feature->source_column);
-		check_text(&texts, feature->type_name);
-		check_all(&texts, feature->level, feature->levels);
-	}
+	check_features(&texts, schema);
+	if (model->prep != NULL)
+		check_features(&texts, model->encoded);
 }

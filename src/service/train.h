@@ -30,6 +30,7 @@ typedef struct MlTrainRequest
 	List	   *features;		/* of char * */
 	List	   *exclude;		/* of char * */
 	char	   *params;			/* jsonb as text */
+	char	   *transform;		/* jsonb as text, or NULL */
 	char	   *id;
 	char	   *weight;
 	char	   *split;

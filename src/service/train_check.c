@@ -20,6 +20,7 @@
 #include "pg/error.h"
 #include "pg/settings.h"
 #include "service/train_internal.h"
+#include "service/transform.h"
 #include "utils/builtins.h"
 #include "utils/jsonb.h"
 #include "utils/memutils.h"
@@ -270,7 +271,7 @@ check_model(MlTrainRequest *request)
 }
 
 MlScanPlan *
-ml_train_plan(const MlTrainRequest *request, MlSource *source, MlTask task)
+ml_train_plan(const MlTrainRequest *request, MlSource *source, MlTask task, const MlPrepSpec *prep)
 {
 	MlScanRoles roles = {0};
 
@@ -286,6 +287,7 @@ ml_train_plan(const MlTrainRequest *request, MlSource *source, MlTask task)
 	roles.exclude = request->exclude;
 	roles.row_hash = request->id == NULL && strcmp(request->split, "none") != 0 &&
 		!(request->target == NULL && strcmp(request->split, "auto") == 0);
+	roles.forms = ml_transform_forms(prep, &roles.n_forms);
 	roles.seed = (uint64) request->seed;
 	return ml_scan_plan(source, &roles);
 }
@@ -340,6 +342,7 @@ ml_train_spec(MlEnv *env, const MlTrainRequest *request)
 	spec->split.seed = (uint64) request->seed;
 	if (request->segment_by != NIL)
 		spec->segment_min_rows = request->segment_min_rows;
+	spec->prep = ml_transform_parse(env, request->transform);
 	spec->balanced = request->class_weight != NULL;
 	if (spec->balanced && (spec->method->tasks & ML_TASK_CLASSIFICATION) == 0)
 		ereport(ERROR,
@@ -365,7 +368,9 @@ ml_train_check(MlTrainRequest *request)
 	if (request->model == NULL)
 		request->model = ml_source_default_model(source, request->target);
 	check_model(request);
-	plan = ml_train_plan(request, source, spec->task);
+	plan = ml_train_plan(request, source, spec->task, spec->prep);
+	if (spec->prep != NULL)
+		ml_check(env, ml_prep_check(env, spec->prep, plan->columns, plan->n_columns, request->target != NULL));
 	ml_train_check_memory(spec, plan, ml_setting_thread_count());
 	ml_env_free(env);
 	return source;

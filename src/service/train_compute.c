@@ -299,7 +299,7 @@ static MlFrame *
 read_rows(const MlTrainRequest *request, MlEnv *env, Run *run, MlTrainSpec *spec, MlScanPlan **plan_out, MlTrainOutcome *outcome)
 {
 	MlSource   *source = ml_source_open(request->source);
-	MlScanPlan *plan = ml_train_plan(request, source, spec->task);
+	MlScanPlan *plan = ml_train_plan(request, source, spec->task, spec->prep);
 	MlFrame    *frame;
 	instr_time	start;
 

@@ -19,7 +19,7 @@ extern void ml_train_params(MlEnv *env, const MlTrainRequest *request, const MlM
 extern MlTrainSpec *ml_train_spec(MlEnv *env, const MlTrainRequest *request);
 
 /* Which columns will be read; raises what is wrong with them. */
-extern MlScanPlan *ml_train_plan(const MlTrainRequest *request, MlSource *source, MlTask task);
+extern MlScanPlan *ml_train_plan(const MlTrainRequest *request, MlSource *source, MlTask task, const MlPrepSpec *prep);
 
 /* Bytes a run needs by the planner's row estimate; SIZE_MAX: beyond counting.  The check raises 53400. */
 extern size_t ml_train_memory(const MlTrainSpec *spec, const MlScanPlan *plan, int threads);

@@ -93,6 +93,11 @@ ml_train_request_json(const MlTrainRequest *request)
 		put_key(&out, "params");
 		appendStringInfoString(&out, request->params);
 	}
+	if (request->transform != NULL)
+	{
+		put_key(&out, "transform");
+		appendStringInfoString(&out, request->transform);
+	}
 	put_text(&out, "id", request->id);
 	put_text(&out, "weight", request->weight);
 	put_text(&out, "split", request->split);
@@ -212,6 +217,7 @@ ml_train_request_parse(const char *json)
 	Jsonb	   *object = DatumGetJsonbP(DirectFunctionCall1(jsonb_in, CStringGetDatum(json)));
 	JsonbValue	room;
 	JsonbValue *params;
+	JsonbValue *transform;
 
 	if (!JB_ROOT_IS_OBJECT(object))
 		bad_request("");
@@ -224,6 +230,9 @@ ml_train_request_parse(const char *json)
 	params = get_value(object, "params", &room);
 	if (params != NULL)
 		request->params = JsonbToCString(NULL, &JsonbValueToJsonb(params)->root, 0);
+	transform = get_value(object, "transform", &room);
+	if (transform != NULL)
+		request->transform = JsonbToCString(NULL, &JsonbValueToJsonb(transform)->root, 0);
 	request->id = get_text(object, "id");
 	request->weight = get_text(object, "weight");
 	request->split = get_text(object, "split");

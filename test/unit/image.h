@@ -62,14 +62,14 @@ image_explain(MlEnv *env, const MlModel *model, const double *x, double *contrib
 
 	if (model->method->explainer == NULL)
 		return;
-	if (*explainer == NULL && model->method->explainer(env, model->fitted, model->schema, explainer) != ML_OK)
+	if (*explainer == NULL && model->method->explainer(env, model->fitted, model->encoded, explainer) != ML_OK)
 	{
 		if (env->error.status != ML_OVER_BUDGET && env->error.status != ML_TOO_LARGE)
 			abort();
 		env->error.status = ML_OK;
 		return;
 	}
-	model->method->explain(*explainer, x, model->n_out - 1, contribution, &baseline);
+	model->method->explain(*explainer, ml_model_encode(model, x), model->n_out - 1, contribution, &baseline);
 }
 
 /* Where a row lies, for models that say so. */
@@ -82,7 +82,7 @@ image_coordinates(MlEnv *env, const MlModel *model, const double *x)
 		return;
 	place = ml_alloc(env, (size_t) model->method->n_coordinates(model->fitted), sizeof(double));
 	if (place != NULL)
-		model->method->coordinates(model->fitted, x, place);
+		model->method->coordinates(model->fitted, ml_model_encode(model, x), place);
 	env->error.status = ML_OK;
 }
 
@@ -94,7 +94,7 @@ image_predict(MlEnv *env, const MlModel *model)
 	int			p = model->schema->n_features;
 	double	   *x = ml_alloc(env, (size_t) p, sizeof(double));
 	double	   *out = ml_alloc(env, (size_t) model->n_out, sizeof(double));
-	double	   *contribution = ml_alloc(env, (size_t) p, sizeof(double));
+	double	   *contribution = ml_alloc(env, (size_t) model->encoded->n_features, sizeof(double));
 	void	   *explainer = NULL;
 
 	if (x == NULL || out == NULL || contribution == NULL)

@@ -151,7 +151,7 @@ test_header(const TestImage *image)
 	CHECK(strstr(error.hint, "Upgrade") != NULL);
 	copy[8] = 0;
 	CHECK(image_try(copy, image->length, &error) == ML_CORRUPT);
-	copy[8] = ML_IMAGE_FORMAT;
+	copy[8] = image->bytes[8];
 	copy[image->length] = 0;
 	CHECK(image_try(copy, image->length + 1, &error) == ML_CORRUPT);
 	image_patch(copy, image->length + 1);

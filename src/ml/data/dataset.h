@@ -11,13 +11,27 @@
 #define ML_DATA_DATASET_H
 
 #include <math.h>
+#include <string.h>
 
 #include "ml/data/schema.h"
 
+/* A column that is 0 in most rows: the others, by rising row. */
+typedef struct MlSparse
+{
+	size_t		n;
+	const uint32_t *row;
+	const double *value;		/* NULL: all 1 */
+} MlSparse;
+
+/*
+ * One of number, code and sparse is there.  Only a method that says so (MlMethod.reads_sparse) gets
+ * sparse columns; for the others they are spread out before.
+ */
 typedef struct MlDataColumn
 {
 	const double *number;		/* for ML_FEATURE_NUMBER; NaN = missing */
 	const int32_t *code;		/* for ML_FEATURE_CATEGORY; -1 = missing, "levels" = other */
+	const MlSparse *sparse;		/* for ML_FEATURE_NUMBER */
 } MlDataColumn;
 
 typedef struct MlDataset
@@ -31,15 +45,65 @@ typedef struct MlDataset
 	const double *weight;		/* NULL: all 1.  Class weights are already multiplied in; finite, >= 0, sum of the train part > 0 */
 } MlDataset;
 
+/* The first entry of a sparse column that stands in this row or behind it. */
+static inline size_t
+ml_sparse_find(const MlSparse *s, size_t row)
+{
+	size_t		low = 0;
+	size_t		high = s->n;
+
+	while (low < high)
+	{
+		size_t		middle = low + (high - low) / 2;
+
+		if (s->row[middle] < row)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
+/* What a column holds in row i, as an encoded row has it: NaN for missing. */
+static inline double
+ml_column_value(const MlDataColumn *c, size_t i)
+{
+	size_t		at;
+
+	if (c->number != NULL)
+		return c->number[i];
+	if (c->code != NULL)
+		return c->code[i] < 0 ? NAN : (double) c->code[i];
+	at = ml_sparse_find(c->sparse, i);
+	if (at == c->sparse->n || c->sparse->row[at] != i)
+		return 0;
+	return c->sparse->value != NULL ? c->sparse->value[at] : 1;
+}
+
+/* The same for rows first .. first+rows-1, as doubles. */
+static inline void
+ml_column_read(const MlDataColumn *c, size_t first, size_t rows, double *out)
+{
+	if (c->number != NULL)
+		memcpy(out, c->number + first, rows * sizeof(double));
+	else if (c->code != NULL)
+	{
+		for (size_t i = 0; i < rows; i++)
+			out[i] = c->code[first + i] < 0 ? NAN : (double) c->code[first + i];
+	}
+	else
+	{
+		memset(out, 0, rows * sizeof(double));
+		for (size_t at = ml_sparse_find(c->sparse, first); at < c->sparse->n && c->sparse->row[at] < first + rows; at++)
+			out[c->sparse->row[at] - first] = c->sparse->value != NULL ? c->sparse->value[at] : 1;
+	}
+}
+
 /* Feature f of row i as an encoded row has it: NaN for missing. */
 static inline double
 ml_dataset_value(const MlDataset *data, int f, size_t i)
 {
-	const MlDataColumn *c = &data->columns[f];
-
-	if (c->number != NULL)
-		return c->number[i];
-	return c->code[i] < 0 ? NAN : (double) c->code[i];
+	return ml_column_value(&data->columns[f], i);
 }
 
 /* Row i as an encoded row: n_features doubles into x. */

@@ -53,6 +53,7 @@ typedef struct Gather
 	size_t		n;
 	double	   *number;
 	int32_t    *code;
+	int32_t    *bucket;			/* code -> bucket; NULL: codes stay */
 } Gather;
 
 static void
@@ -65,6 +66,8 @@ gather_task(void *arg, size_t task, int thread)
 	{
 		if (g->code != NULL)
 			g->code[i] = g->from->code[g->order[i]];
+		else if (g->bucket != NULL)
+			g->number[i] = g->from->code[g->order[i]] < 0 ? NAN : g->bucket[g->from->code[g->order[i]]];
 		else if (g->from->number != NULL)
 			g->number[i] = g->from->number[g->order[i]];
 		else
@@ -72,12 +75,28 @@ gather_task(void *arg, size_t task, int thread)
 	}
 }
 
+/* The bucket of each text of the dictionary. */
+static MlStatus
+hash_texts(MlEnv *env, const MlColumn *from, int32_t **bucket)
+{
+	const MlDictionary *d = &from->dictionary;
+
+	*bucket = ml_alloc(env, (size_t) d->count + 1, sizeof(int32_t));
+	if (*bucket == NULL)
+		return env->error.status;
+	for (int32_t c = 0; c < d->count; c++)
+		(*bucket)[c] = ml_text_bucket(d->text[c], d->length[c], from->spec.buckets);
+	return ML_OK;
+}
+
 static MlStatus
 gather(Encoder *e, const MlColumn *from, MlDataColumn *to)
 {
 	Gather		g = {.from = from, .order = e->order, .n = e->n};
 
-	if (from->code != NULL)
+	if (from->spec.buckets > 0)
+		ML_TRY(hash_texts(e->env, from, &g.bucket));
+	if (from->code != NULL && g.bucket == NULL)
 		to->code = g.code = ml_alloc(e->env, e->n, sizeof(int32_t));
 	else
 		to->number = g.number = ml_alloc(e->env, e->n, sizeof(double));
@@ -301,7 +320,9 @@ describe(const MlColumnSpec *spec, MlFeature *feature)
 	feature->elements = spec->elements;
 	feature->type_name = spec->type_name;
 	feature->logical = spec->logical;
-	feature->kind = spec->kind == ML_CATEGORY ? ML_FEATURE_CATEGORY : ML_FEATURE_NUMBER;
+	feature->unit = spec->unit;
+	feature->buckets = spec->buckets;
+	feature->kind = spec->kind == ML_CATEGORY && spec->buckets == 0 ? ML_FEATURE_CATEGORY : ML_FEATURE_NUMBER;
 }
 
 static void
@@ -318,7 +339,7 @@ release_column(MlEnv *env, MlColumn *column)
 static MlStatus
 encode_column(Encoder *e, MlColumn *from, MlSchema *schema, MlDataColumn *columns)
 {
-	MlDataColumn column = {NULL, NULL};
+	MlDataColumn column = {NULL};
 	MlFeature  *feature = &schema->features[schema->n_features];
 	Verdict		verdict;
 

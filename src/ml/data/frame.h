@@ -32,6 +32,15 @@ typedef enum MlLogicalType
 	ML_LOGICAL_TIME				/* date, time, timestamp, timestamptz */
 } MlLogicalType;
 
+/* What the number of a time column counts. */
+typedef enum MlTimeUnit
+{
+	ML_UNIT_NONE,
+	ML_UNIT_DAYS,				/* date: days since 2000-01-01 */
+	ML_UNIT_SECONDS,			/* timestamp, timestamptz in UTC: seconds since 2000-01-01 */
+	ML_UNIT_SECONDS_OF_DAY		/* time */
+} MlTimeUnit;
+
 /* What a column is for; one column may carry several roles. */
 typedef enum MlRole
 {
@@ -57,6 +66,8 @@ typedef struct MlColumnSpec
 	bool		named;			/* the user asked for it by name: unusable is an error, not a warning */
 	bool		not_a_key;		/* that it differs in every row is no reason to leave it out */
 	bool		unhashed;		/* another spec of the same source column is the one that is hashed */
+	MlTimeUnit	unit;
+	int32_t		buckets;		/* of a category: only the hash of its text modulo this is looked at; 0: all of it */
 } MlColumnSpec;
 
 /* Strings of a category column, code -> text, in order of first appearance. */

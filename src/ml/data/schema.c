@@ -101,6 +101,13 @@ static const struct
 	{0, NULL}
 };
 
+int32_t
+ml_text_bucket(const char *text, size_t length, int32_t buckets)
+{
+	/* Another seed than the level index has: buckets of similar texts shall not be neighbours of its slots. */
+	return (int32_t) (ml_hash_bytes(UINT64_C(0x6D6C70726570), text, length) % (uint64_t) buckets);
+}
+
 const char *
 ml_task_name(MlTask task)
 {

@@ -56,6 +56,8 @@ typedef struct MlFeature
 	int32_t		levels;			/* of a category; 0 for a number */
 	const char **level;			/* code -> text */
 	const MlLevelIndex *index;
+	MlTimeUnit	unit;			/* while training; not saved */
+	int32_t		buckets;		/* of a number that is a text in the row: the hash of it modulo this (saved by prep); else 0 */
 } MlFeature;
 
 typedef struct MlSchema
@@ -73,6 +75,16 @@ typedef struct MlSchema
 
 /* The code of a text: 0 .. levels-1, or levels for any other. */
 extern int32_t ml_feature_code(const MlFeature *feature, const char *text, size_t length);
+
+/* The bucket of a text: 0 .. buckets-1. */
+extern int32_t ml_text_bucket(const char *text, size_t length, int32_t buckets);
+
+/* What a text becomes in an encoded row: the code of a category, or a bucket. */
+static inline double
+ml_feature_text(const MlFeature *feature, const char *text, size_t length)
+{
+	return feature->buckets > 0 ? ml_text_bucket(text, length, feature->buckets) : ml_feature_code(feature, text, length);
+}
 
 /* The index of distinct texts; the texts must live as long.  A text that occurs twice is ML_CORRUPT. */
 extern MlStatus ml_level_index(MlEnv *env, const char *const *texts, int32_t count, const MlLevelIndex **index);

@@ -221,7 +221,7 @@ match_column(MlEnv *env, const MlFeature *feature, const MlColumn *from, MlJudge
 	if (code_of == NULL)
 		return env->error.status;
 	for (int32_t c = 0; c < d->count; c++)
-		code_of[c] = ml_feature_code(feature, d->text[c], d->length[c]);
+		code_of[c] = (int32_t) ml_feature_text(feature, d->text[c], d->length[c]);
 	to->code_of = code_of;
 	return ML_OK;
 }
@@ -244,7 +244,7 @@ ml_judge_match(MlEnv *env, const MlModel *model, const MlFrame *frame, MlJudgeCo
 		if (from == NULL)
 			return fits != NULL ? ML_OK :
 				ml_fail(env, ML_NO_COLUMN, "column \"%s\", which the model needs, does not exist", feature->name);
-		if ((from->code != NULL) != (feature->kind == ML_FEATURE_CATEGORY))
+		if ((from->code != NULL) != (feature->kind == ML_FEATURE_CATEGORY || feature->buckets > 0))
 			return fits != NULL ? ML_OK :
 				ml_fail(env, ML_BAD_TYPE, "column \"%s\" is of type %s, the model was trained on %s",
 						feature->name, from->spec.type_name, feature->type_name);

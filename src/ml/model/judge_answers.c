@@ -149,7 +149,7 @@ judge_silhouette(MlEnv *env, const MlModel *model, const Work *w, MlReport *repo
 	{
 		for (int f = 0; f < features; f++)
 			row[f] = ml_judge_value(&w->rows->columns[f], ml_judge_row(w->rows, sample[i]));
-		method->coordinates(model->fitted, row, x + i * p);
+		method->coordinates(model->fitted, ml_model_encode(model, row), x + i * p);
 		label[i] = (int32_t) w->answer[sample[i]];
 	}
 	ML_TRY(ml_silhouette(env, n, p, x, label, &silhouette));

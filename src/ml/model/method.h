@@ -52,6 +52,7 @@ typedef struct MlMethod
 	uint32_t	tasks;			/* MlTask bits */
 	uint32_t	format;			/* version of what save writes */
 	bool		needs_dense;	/* fit uses env->dense */
+	bool		reads_sparse;	/* fit takes sparse columns (MlDataColumn.sparse); otherwise they are spread out before */
 	const MlParam *params;
 
 	/* Bytes that fit allocates beyond the dataset for n rows of p features; never too low. SIZE_MAX when it overflows. */

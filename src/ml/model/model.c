@@ -19,6 +19,13 @@ add_scratch(MlEnv *env, MlModel *model)
 	model->row = ml_alloc(env, (size_t) model->schema->n_features + 1, sizeof(double));
 	if (model->row == NULL)
 		return env->error.status;
+	if (model->prep != NULL)
+	{
+		model->work = ml_alloc(env, ml_prep_room(model->prep), sizeof(double));
+		model->block = ml_alloc0(env, (size_t) model->encoded->n_features * ML_BATCH_ROWS, sizeof(double));
+		if (model->work == NULL || model->block == NULL)
+			return env->error.status;
+	}
 	model->scratch = NULL;
 	if (size > 0)
 	{
@@ -30,7 +37,7 @@ add_scratch(MlEnv *env, MlModel *model)
 }
 
 MlStatus
-ml_model_make(MlEnv *env, const MlMethod *method, const MlSchema *schema, const void *fitted, MlModel **result)
+ml_model_make_encoded(MlEnv *env, const MlMethod *method, const MlSchema *schema, const MlPrep *prep, const void *fitted, MlModel **result)
 {
 	MlModel    *model = ml_alloc0(env, 1, sizeof(MlModel));
 
@@ -38,6 +45,8 @@ ml_model_make(MlEnv *env, const MlMethod *method, const MlSchema *schema, const 
 		return env->error.status;
 	model->method = method;
 	model->schema = schema;
+	model->prep = prep;
+	model->encoded = prep != NULL ? prep->encoded : schema;
 	model->fitted = fitted;
 	if (method->n_outputs != NULL)
 		model->n_answer = method->n_outputs(fitted);
@@ -50,22 +59,52 @@ ml_model_make(MlEnv *env, const MlMethod *method, const MlSchema *schema, const 
 }
 
 MlStatus
+ml_model_make(MlEnv *env, const MlMethod *method, const MlSchema *schema, const void *fitted, MlModel **result)
+{
+	return ml_model_make_encoded(env, method, schema, NULL, fitted, result);
+}
+
+MlStatus
 ml_model_share(MlEnv *env, const MlModel *model, MlModel *copy)
 {
 	*copy = *model;
 	return add_scratch(env, copy);
 }
 
+/* The rows of a block as the method sees them, feature by feature as well. */
+static const double *
+encode_block(const MlModel *model, const double *x, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+	{
+		const double *row;
+
+		for (int f = 0; f < model->schema->n_features; f++)
+			model->row[f] = x[(size_t) f * ML_BATCH_ROWS + i];
+		row = ml_prep_row(model->prep, model->row, model->work);
+		for (int f = 0; f < model->encoded->n_features; f++)
+			model->block[(size_t) f * ML_BATCH_ROWS + i] = row[f];
+	}
+	return model->block;
+}
+
 void
 ml_model_predict_batch(const MlModel *model, const double *x, size_t n, double *out)
 {
+	double	   *row = model->row;
+
+	if (model->prep != NULL)
+	{
+		x = encode_block(model, x, n);
+		row = model->work;
+	}
 	if (model->method->predict_batch != NULL && model->method->predict_batch(model->fitted, x, n, out, model->scratch))
 		return;
 	for (size_t i = 0; i < n; i++)
 	{
-		for (int f = 0; f < model->schema->n_features; f++)
-			model->row[f] = x[(size_t) f * ML_BATCH_ROWS + i];
-		ml_model_predict(model, model->row, out + i * (size_t) model->n_out);
+		for (int f = 0; f < model->encoded->n_features; f++)
+			row[f] = x[(size_t) f * ML_BATCH_ROWS + i];
+		model->method->predict(model->fitted, row, out + i * (size_t) model->n_out, model->scratch);
 	}
 }
 
@@ -94,13 +133,18 @@ ml_model_save(MlEnv *env, const MlModel *model, uint8_t **bytes, size_t *length)
 	ml_put_text(&w, model->method->name);
 	ml_put_u32(&w, model->method->format);
 	ml_schema_save(model->schema, &w);
+	if (model->prep != NULL)
+	{
+		ml_put_u8(&w, 1);
+		ml_prep_save(model->prep, model->schema, &w);
+	}
 	model->method->save(model->fitted, &w);
 	ML_TRY(w.status);
 
 	/* The header needs what follows it, so it is written last. */
 	ml_writer_init(&header, env);
 	ml_put_bytes(&header, magic, sizeof(magic));
-	ml_put_u32(&header, ML_IMAGE_FORMAT);
+	ml_put_u32(&header, model->prep != NULL ? ML_IMAGE_FORMAT : 1);
 	ml_put_u64(&header, w.length);
 	ml_put_u32(&header, ml_crc32c(w.bytes + ML_IMAGE_HEADER, w.length - ML_IMAGE_HEADER));
 	ML_TRY(header.status);
@@ -111,7 +155,7 @@ ml_model_save(MlEnv *env, const MlModel *model, uint8_t **bytes, size_t *length)
 }
 
 static MlStatus
-load_header(MlReader *r)
+load_header(MlReader *r, uint32_t *format_out)
 {
 	const uint8_t *start = ml_get_bytes(r, sizeof(magic));
 	uint32_t	format = ml_get_u32(r);
@@ -136,6 +180,7 @@ load_header(MlReader *r)
 		return ml_reader_corrupt(r, "its length is not the one it states");
 	if (checksum != ml_crc32c(r->bytes + ML_IMAGE_HEADER, r->length - ML_IMAGE_HEADER))
 		return ml_reader_corrupt(r, "its checksum does not match");
+	*format_out = format;
 	return ML_OK;
 }
 
@@ -159,21 +204,35 @@ load_method(MlReader *r, const MlMethod **method)
 	return ML_OK;
 }
 
+static MlStatus
+load_prep(MlReader *r, uint32_t format, MlSchema *schema, MlPrep **prep)
+{
+	uint8_t		there = format >= 2 ? ml_get_u8(r) : 0;
+
+	ML_TRY(r->status);
+	if (there > 1)
+		return ml_reader_corrupt(r, "its encoding is unknown");
+	return there == 1 ? ml_prep_load(r, schema, prep) : ML_OK;
+}
+
 MlStatus
 ml_model_load(MlEnv *env, const void *bytes, size_t length, MlModel **model)
 {
 	MlReader	r;
 	const MlMethod *method = NULL;
 	MlSchema   *schema;
+	MlPrep	   *prep = NULL;
+	uint32_t	format = 0;
 	void	   *fitted = NULL;
 
 	ml_reader_init(&r, env, bytes, length);
-	ML_TRY(load_header(&r));
+	ML_TRY(load_header(&r, &format));
 	ML_TRY(load_method(&r, &method));
 	ML_TRY(ml_schema_load(&r, &schema));
 	if ((method->tasks & (uint32_t) schema->task) == 0)
 		return ml_reader_corrupt(&r, "its algorithm does not have its task");
-	ML_TRY(method->load(&r, schema, &fitted));
+	ML_TRY(load_prep(&r, format, schema, &prep));
+	ML_TRY(method->load(&r, prep != NULL ? prep->encoded : schema, &fitted));
 	ML_TRY(ml_reader_end(&r));
-	return ml_model_make(env, method, schema, fitted, model);
+	return ml_model_make_encoded(env, method, schema, prep, fitted, model);
 }

@@ -37,6 +37,8 @@ typedef struct Run
 	double	   *y;				/* n; NULL without target */
 	double	   *weight;			/* n, of the user; NULL: all 1 */
 	const double *fit_weight;	/* the same with class weights */
+	MlPrep	   *prep;			/* NULL: none */
+	const MlSchema *encoded;	/* what the method sees */
 } Run;
 
 /* Begin of a part in "order". */
@@ -316,7 +318,7 @@ check_memory(Run *run)
 
 	if (method->memory == NULL || limit == 0)
 		return ML_OK;
-	needed = method->memory(run->schema, run->spec->params, run->n_part[ML_PART_TRAIN] + run->n_part[ML_PART_VALIDATION], env->threads);
+	needed = method->memory(run->encoded, run->spec->params, run->n_part[ML_PART_TRAIN] + run->n_part[ML_PART_VALIDATION], env->threads);
 	if (ml_add_size(used, needed, &total) && total <= limit)
 		return ML_OK;
 	ml_fail(env, ML_OVER_BUDGET, "the fit needs %.0f MB of memory and the limit is %.0f MB",
@@ -334,7 +336,7 @@ make_model(Run *run, const void *fitted)
 	MlModel    *fresh;
 
 	ml_progress(env, &progress);
-	ML_TRY(ml_model_make(env, run->spec->method, run->schema, fitted, &fresh));
+	ML_TRY(ml_model_make_encoded(env, run->spec->method, run->schema, run->prep, fitted, &fresh));
 	ML_TRY(ml_model_save(env, fresh, &result->image, &result->image_length));
 	if (ml_model_load(env, result->image, result->image_length, &result->model) == ML_CORRUPT)
 	{
@@ -563,11 +565,35 @@ prepare(Run *run)
 	return ML_OK;
 }
 
+/*
+ * What the method sees of the rows.  The columns that came in stay for the judgement, which goes
+ * the way of a served row; those that no step speaks of are the same.
+ */
+static MlStatus
+transform(Run *run, const MlDataset *in, MlDataset *data)
+{
+	MlEnv	   *env = run->env;
+	MlDataColumn *columns;
+
+	*data = *in;
+	run->encoded = run->schema;
+	if (run->spec->prep == NULL || run->spec->prep->n_columns == 0)
+		return ML_OK;
+	ML_TRY(ml_prep_fit(env, run->spec->prep, in, &run->prep, &columns));
+	run->encoded = run->prep->encoded;
+	if (!run->spec->method->reads_sparse)
+		ML_TRY(ml_prep_spread(env, run->encoded, run->n, columns));
+	data->schema = run->encoded;
+	data->columns = columns;
+	return ML_OK;
+}
+
 MlStatus
 ml_pipeline_run(MlEnv *env, const MlTrainSpec *spec, MlFrame *frame, MlTrainResult **result)
 {
 	Run			run = {.env = env, .spec = spec, .frame = frame};
 	MlDataset	data = {0};
+	MlDataset	seen;
 	MlDataColumn *columns;
 	void	   *fitted = NULL;
 
@@ -591,8 +617,9 @@ ml_pipeline_run(MlEnv *env, const MlTrainSpec *spec, MlFrame *frame, MlTrainResu
 	data.columns = columns;
 	data.y = run.y;
 	data.weight = run.fit_weight;
+	ML_TRY(transform(&run, &data, &seen));
 	ML_TRY(check_memory(&run));
-	ML_TRY(spec->method->fit(env, &data, spec->params, &fitted));
+	ML_TRY(spec->method->fit(env, &seen, spec->params, &fitted));
 	ML_TRY(make_model(&run, fitted));
 	ML_TRY(judge_parts(&run, &data));
 	*result = run.result;

@@ -25,6 +25,7 @@ typedef struct MlTrainSpec
 	size_t		segment_min_rows;	/* with ML_ROLE_SEGMENT columns: a model for each group of so many rows (segments.h); 0: none */
 	const uint8_t *part;		/* MlPart of each row, decided by the run that this one is a part of; NULL: by "split" */
 	double	   *predictions;	/* out, with "part": n_out doubles of each row; NULL: not wanted */
+	const MlPrepSpec *prep;		/* how columns are to be encoded; NULL: as they are */
 	const MlModel *rival;		/* an older model to be judged on the test part of this run; NULL: none */
 } MlTrainSpec;
 
