@@ -161,7 +161,9 @@ test_methods(MlEnv *env)
 			const MlParam *param = &(*m)->params[i];
 			bool		ok = param->description != NULL && strcmp(param->name, "task") != 0;
 
-			if (param->type == ML_PARAM_INT || param->type == ML_PARAM_DOUBLE)
+			if (param->type == ML_PARAM_DOUBLE && param->default_choice != NULL)
+				ok &= ml_params_set_text(env, p, param->name, param->default_choice) == ML_OK && p->number[i] < param->minimum;
+			else if (param->type == ML_PARAM_INT || param->type == ML_PARAM_DOUBLE)
 				ok &= ml_params_set_number(env, p, param->name, param->default_number) == ML_OK;
 			for (int j = 0; j < i; j++)
 				ok &= strcmp(param->name, (*m)->params[j].name) != 0;

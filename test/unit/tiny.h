@@ -159,6 +159,8 @@ tiny_params(MlEnv *env, const MlMethod *method, MlParams **params)
 			ML_TRY(ml_params_set_number(env, *params, "num_iterations", 5));
 		if (strcmp(method->name, "gmm") == 0 && strcmp((*params)->table[i].name, "n_components") == 0)
 			ML_TRY(ml_params_set_number(env, *params, "n_components", 3));
+		if (strcmp((*params)->table[i].name, "n_estimators") == 0)
+			ML_TRY(ml_params_set_number(env, *params, "n_estimators", 5));
 	}
 	return ML_OK;
 }

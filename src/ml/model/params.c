@@ -72,12 +72,12 @@ ml_params_init(MlEnv *env, const MlParam *table, MlParams **params)
 
 		p->number[i] = table[i].default_number;
 		p->text[i] = "";
-		if (table[i].type != ML_PARAM_CHOICE)
+		if (table[i].type != ML_PARAM_CHOICE && table[i].default_choice == NULL)
 			continue;
 		choice = table[i].default_choice == NULL ? -1 : word_position(table[i].choices, table[i].default_choice);
 		if (choice < 0)
 			return ml_fail(env, ML_UNSUPPORTED, "parameter \"%s\" has no valid default", table[i].name);
-		p->number[i] = choice;
+		p->number[i] = table[i].type == ML_PARAM_CHOICE ? choice : ml_param_word(choice);
 	}
 	*params = p;
 	return ML_OK;
@@ -167,6 +167,8 @@ wanted(const MlParam *param, char *text, size_t size)
 		snprintf(text, size, "%s %s %s", noun, param->open_maximum ? "below" : "of at most", high);
 	else
 		snprintf(text, size, "%s", noun);
+	if (param->type == ML_PARAM_DOUBLE && param->choices != NULL)
+		snprintf(text + strlen(text), size - strlen(text), ", or one of %s", param->choices + strlen("number|"));
 	return text;
 }
 
@@ -233,13 +235,15 @@ ml_params_set_text(MlEnv *env, MlParams *params, const char *name, const char *v
 		params->given[which] = true;
 		return params->text[which] == NULL ? env->error.status : ML_OK;
 	}
-	choice = params->table[which].type == ML_PARAM_CHOICE ? word_position(params->table[which].choices, value) : -1;
+	choice = params->table[which].choices != NULL ? word_position(params->table[which].choices, value) : -1;
+	if (params->table[which].type != ML_PARAM_CHOICE && choice == 0)
+		choice = -1;			/* the word "number" is none of the words */
 	if (choice < 0 || strchr(value, '|') != NULL)
 	{
 		snprintf(quoted, sizeof(quoted), "\"%.60s\"", value);
 		return refuse(env, &params->table[which], quoted);
 	}
-	params->number[which] = choice;
+	params->number[which] = params->table[which].type == ML_PARAM_CHOICE ? choice : ml_param_word(choice);
 	params->given[which] = true;
 	return ML_OK;
 }
@@ -255,7 +259,7 @@ number_text(MlEnv *env, double value)
 const char *
 ml_param_default(MlEnv *env, const MlParam *param)
 {
-	if (param->type == ML_PARAM_CHOICE)
+	if (param->default_choice != NULL)
 		return param->default_choice;
 	if (param->type == ML_PARAM_TEXT)
 		return ML_NO_TEXT;
@@ -290,7 +294,7 @@ ml_param_type_name(const MlParam *param)
 		case ML_PARAM_INT:
 			return "integer";
 		case ML_PARAM_DOUBLE:
-			return "number";
+			return param->choices != NULL ? param->choices : "number";
 		case ML_PARAM_BOOL:
 			return "boolean";
 		case ML_PARAM_TEXT:

@@ -28,7 +28,7 @@ typedef struct MlParam
 	double		minimum;
 	double		maximum;
 	const char *default_choice;
-	const char *choices;		/* "a|b|c" */
+	const char *choices;		/* "a|b|c"; a number that is understood as words, too: "number|a|b", see ml_param_word() */
 	const char *aliases;		/* names in other libraries: "n_estimators|num_trees", or NULL */
 	const char *description;	/* one sentence */
 	bool		open_minimum;	/* minimum itself is not allowed */
@@ -61,6 +61,13 @@ extern const char *ml_param_default(MlEnv *env, const MlParam *param);
 extern const char *ml_param_minimum(MlEnv *env, const MlParam *param);
 extern const char *ml_param_maximum(MlEnv *env, const MlParam *param);
 extern const char *ml_param_type_name(const MlParam *param);	/* "integer", "number", "boolean", "text", or the choices */
+
+/* What a number parameter holds that was given as the word at a position of its choices; its minimum must be above all of them. */
+static inline double
+ml_param_word(int position)
+{
+	return -1 - position;
+}
 
 static inline double
 ml_param_double(const MlParams *params, int which)

@@ -265,8 +265,8 @@ make_row_major(MlEnv *env, BinJob *job)
 	return ml_pool_run(env, (bins->n + ML_GBDT_BLOCK - 1) / ML_GBDT_BLOCK, turn_rows, job);
 }
 
-MlStatus
-ml_gbdt_bins_make(MlEnv *env, const MlDataset *data, const MlBinRules *rules, MlGbdtBins *bins)
+static MlStatus
+make_bins(MlEnv *env, const MlDataset *data, const MlBinRules *rules, MlGbdtBins *bins, bool by_row)
 {
 	BinJob		job = {.env = env, .data = data, .rules = rules, .bins = bins};
 	int			threads = ml_pool_threads(env->pool);
@@ -302,5 +302,17 @@ ml_gbdt_bins_make(MlEnv *env, const MlDataset *data, const MlBinRules *rules, Ml
 	ML_TRY(ml_pool_run(env, features * job.blocks, fill_bins, &job));
 	choose_columns(env, &job, threads);
 	ml_release(env, job.seen);
-	return make_row_major(env, &job);
+	return by_row ? make_row_major(env, &job) : ML_OK;
+}
+
+MlStatus
+ml_gbdt_bins_make(MlEnv *env, const MlDataset *data, const MlBinRules *rules, MlGbdtBins *bins)
+{
+	return make_bins(env, data, rules, bins, true);
+}
+
+MlStatus
+ml_gbdt_bins_columns(MlEnv *env, const MlDataset *data, const MlBinRules *rules, MlGbdtBins *bins)
+{
+	return make_bins(env, data, rules, bins, false);
 }

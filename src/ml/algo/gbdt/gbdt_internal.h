@@ -83,6 +83,9 @@ typedef struct MlGbdtBins
 
 extern MlStatus ml_gbdt_bins_make(MlEnv *env, const MlDataset *data, const MlBinRules *rules, MlGbdtBins *bins);
 
+/* The same without a copy row by row, and without "offset". */
+extern MlStatus ml_gbdt_bins_columns(MlEnv *env, const MlDataset *data, const MlBinRules *rules, MlGbdtBins *bins);
+
 /* ---- objective.c: losses ---- */
 
 typedef struct MlGbdtLoss

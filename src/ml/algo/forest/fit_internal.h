@@ -1,0 +1,19 @@
+/*-------------------------------------------------------------------------
+ * fit_internal.h
+ *	  What growing the trees and judging them on the rows out of their bags share.
+ *-------------------------------------------------------------------------
+ */
+#ifndef ML_ALGO_FOREST_FIT_INTERNAL_H
+#define ML_ALGO_FOREST_FIT_INTERNAL_H
+
+#include "ml/algo/forest/grow_internal.h"
+
+/* ---- fit.c ---- */
+
+/* How many rows are drawn for a tree. */
+extern size_t ml_tree_sample_size(const MlTreePlan *plan, size_t n);
+
+/* How often each of n rows is in the bag of a tree. */
+extern void ml_tree_draw_bag(const MlTreePlan *plan, uint64_t seed, uint32_t tree, size_t n, uint16_t *bag);
+
+#endif							/* ML_ALGO_FOREST_FIT_INTERNAL_H */

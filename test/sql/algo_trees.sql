@@ -1,0 +1,39 @@
+-- Decision trees and forests through every function of the platform.
+SET client_min_messages = warning;
+CREATE EXTENSION IF NOT EXISTS mlplat;
+CREATE TABLE trees_data AS
+	SELECT g AS id, (g * 7919 % 1000) / 1000.0::float8 AS a, CASE WHEN g % 9 = 0 THEN NULL ELSE (g * 104729 % 997) / 997.0::float8 END AS b,
+		   (ARRAY['north', 'south', 'east', 'west'])[1 + g * 31 % 4] AS region
+	FROM generate_series(1, 1200) g;
+ALTER TABLE trees_data ADD grade text, ADD amount float8;
+UPDATE trees_data SET grade = CASE WHEN region = 'north' THEN CASE WHEN a > 0.5 THEN 'high' ELSE 'low' END ELSE CASE WHEN b IS NULL THEN 'high' ELSE 'middle' END END,
+	amount = round((10 * a)::numeric) + CASE region WHEN 'south' THEN 100 ELSE 0 END;
+
+SELECT score = 1 AS right, warnings FROM ml_train('decision_tree', 'trees_data', 'grade', 'trees_tree', features => '{a,b,region}', id => 'id');
+SELECT score > 0.98 AS right, warnings FROM ml_train('random_forest', 'trees_data', 'grade', 'trees_forest', features => '{a,b,region}', id => 'id', params => '{"n_estimators": 40, "max_features": "sqrt"}');
+SELECT score > 0.95 AS right, warnings FROM ml_train('extra_trees', 'trees_data', 'grade', 'trees_extra', features => '{a,b,region}', id => 'id', params => '{"n_estimators": 40, "max_features": 2}');
+SELECT score > -1 AS right, warnings FROM ml_train('random_forest', 'trees_data', 'amount', 'trees_number', features => '{a,b,region}', id => 'id', params => '{"n_estimators": 40, "max_features": 1.0}');
+SELECT model, algorithm, task FROM ml_models WHERE model LIKE 'trees_%' ORDER BY model;
+
+-- Rows, blocks of rows, probabilities.
+SELECT ml_predict_class('trees_tree', d) = grade AS right, count(*) FROM trees_data d GROUP BY 1 ORDER BY 1;
+SELECT count(*) FILTER (WHERE ml_predict_class('trees_forest', d) = grade) >= 1190 AS nearly_all FROM trees_data d;
+SELECT count(*) FILTER (WHERE abs(ml_predict('trees_number', d) - amount) < 1) >= 1150 AS nearly_all FROM trees_data d;
+SELECT ml_predict_class('trees_tree', r) FROM (SELECT 0.9::float8 AS a, 0.1::float8 AS b, 'north' AS region) r;
+-- A region that training never saw goes with the larger side.
+SELECT ml_predict_class('trees_tree', r) FROM (SELECT 0.9::float8 AS a, 0.1::float8 AS b, 'moon' AS region) r;
+
+-- What matters.
+SELECT feature FROM ml_importance('trees_tree') ORDER BY importance DESC, feature;
+SELECT feature FROM ml_importance('trees_number') ORDER BY importance DESC, feature LIMIT 1;
+SELECT feature, importance > 0 AS used FROM ml_importance('trees_tree', 'split') ORDER BY feature;
+
+-- What is refused.
+\set VERBOSITY terse
+SELECT ml_train('decision_tree', 'trees_data', 'grade', 'trees_bad', params => '{"criterion": "poisson"}');
+SELECT ml_train('random_forest', 'trees_data', 'grade', 'trees_bad', params => '{"max_features": "some"}');
+SELECT ml_train('extra_trees', 'trees_data', 'grade', 'trees_bad', params => '{"max_samples": 0.5}');
+\set VERBOSITY default
+
+SELECT count(ml_drop(model)) FROM (SELECT model FROM ml_models WHERE model LIKE 'trees_%') m;
+DROP TABLE trees_data;
