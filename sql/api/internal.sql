@@ -31,3 +31,13 @@ LANGUAGE C STABLE STRICT PARALLEL SAFE
 AS 'MODULE_PATHNAME', 'mlplat_privilege';
 COMMENT ON FUNCTION mlplat._privilege(bigint) IS 'the current role''s privilege on a model, for the views';
 GRANT EXECUTE ON FUNCTION mlplat._privilege(bigint) TO PUBLIC;
+
+/* Which models are in shared memory: see mlplat.shared_cache_size. */
+CREATE FUNCTION mlplat._shared_models()
+RETURNS TABLE (database oid, checksum text, bytes bigint, users int, last_use timestamptz)
+LANGUAGE C VOLATILE PARALLEL RESTRICTED
+AS 'MODULE_PATHNAME', 'mlplat_shared_models';
+COMMENT ON FUNCTION mlplat._shared_models() IS
+	'models that all sessions have in common where mlplat is preloaded: by database and SHA-256 of the image, the memory they take, and who uses them just now';
+REVOKE ALL ON FUNCTION mlplat._shared_models() FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION mlplat._shared_models() TO pg_monitor;

@@ -78,8 +78,8 @@ release_env(void *arg)
 	env->arena = NULL;
 }
 
-MlEnv *
-ml_env_create(MemoryContext owner, size_t limit, int threads)
+static MlEnv *
+create_env(MemoryContext owner, MlArena *(*create_arena) (void *memory, size_t bytes), void *memory, size_t bytes, int threads)
 {
 	MlOwnedEnv *owned = MemoryContextAllocZero(owner, sizeof(MlOwnedEnv));
 	MlEnv	   *env = &owned->env;
@@ -90,7 +90,7 @@ ml_env_create(MemoryContext owner, size_t limit, int threads)
 	owned->callback.arg = env;
 	MemoryContextRegisterResetCallback(owner, &owned->callback);
 
-	env->arena = ml_arena_create(limit);
+	env->arena = create_arena(memory, bytes);
 	if (env->arena != NULL && env->threads > 1)
 		env->pool = ml_pool_create(env->threads);
 	if (env->arena == NULL || (env->threads > 1 && env->pool == NULL))
@@ -99,6 +99,24 @@ ml_env_create(MemoryContext owner, size_t limit, int threads)
 				 errmsg("out of memory"),
 				 errdetail("Failed while starting a computation.")));
 	return env;
+}
+
+static MlArena *
+create_own_arena(void *memory, size_t limit)
+{
+	return ml_arena_create(limit);
+}
+
+MlEnv *
+ml_env_create(MemoryContext owner, size_t limit, int threads)
+{
+	return create_env(owner, create_own_arena, NULL, limit, threads);
+}
+
+MlEnv *
+ml_env_create_in(MemoryContext owner, void *memory, size_t bytes)
+{
+	return create_env(owner, ml_arena_create_in, memory, bytes, 1);
 }
 
 void

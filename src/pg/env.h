@@ -18,6 +18,9 @@
  */
 extern MlEnv *ml_env_create(MemoryContext owner, size_t limit, int threads);
 
+/* One whose arena lies in memory that the caller has (ml_arena_create_in()) and keeps. */
+extern MlEnv *ml_env_create_in(MemoryContext owner, void *memory, size_t bytes);
+
 /* Ends it before its context does. */
 extern void ml_env_free(MlEnv *env);
 

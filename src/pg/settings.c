@@ -24,7 +24,7 @@ int			ml_setting_retry_seconds = 300;
 bool		ml_setting_progress = true;
 int			ml_setting_simd = ML_SIMD_AUTO;
 int			ml_setting_model_cache_size = 64 * 1024;
-int			ml_setting_shared_cache_size = 0;
+int			ml_setting_shared_cache_size = 0;	/* until it is defined */
 
 static const struct config_enum_entry execution_options[] = {
 	{"auto", ML_EXECUTION_AUTO, false},
@@ -106,8 +106,8 @@ define_limits(void)
 	if (process_shared_preload_libraries_in_progress)
 		DefineCustomIntVariable("mlplat.shared_cache_size",
 								"Shared memory for models kept ready for prediction by all sessions.",
-								NULL,
-								&ml_setting_shared_cache_size, 0, 0, MAX_KILOBYTES,
+								"Only where mlplat is in shared_preload_libraries. Zero leaves each session to decode its models for itself.",
+								&ml_setting_shared_cache_size, 64 * 1024, 0, MAX_KILOBYTES,
 								PGC_POSTMASTER, GUC_UNIT_KB, NULL, NULL, NULL);
 }
 

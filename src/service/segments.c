@@ -425,8 +425,12 @@ load_segment(const MlServed *served, const MlSegmentEntry *entry)
 	snprintf(name, sizeof(name), "%s, segment %d", served->name, entry->segment);
 	check_segment_sum(served, entry);
 	cached = ml_cache_begin(served->resolved.version_id, entry->segment, served->resolved.checksum, &env);
-	cached->model = ml_decode_image(env, entry->image, entry->image_length, name);
-	ml_check_model_texts(cached->model, name, served->routing->encoding);
+	if (!ml_cache_find_shared(cached, env, entry->checksum))
+	{
+		cached->model = ml_decode_image(env, entry->image, entry->image_length, name);
+		ml_check_model_texts(cached->model, name, served->routing->encoding);
+		ml_cache_share(cached, &env, entry->checksum, entry->image, entry->image_length);
+	}
 	old = MemoryContextSwitchTo(cached->context);
 	cached->translation = make_translation(cached->model->schema, served->model->schema, served->name);
 	MemoryContextSwitchTo(old);

@@ -12,7 +12,8 @@
  * Models.  Each has a memory context of its own, with its arena.  It is built below the
  * caller's context and handed to the cache when complete, so an error in between leaves
  * nothing.  pins counts the statements that use it; only models without pins are evicted.  A model
- * larger than the whole cache lives as long as it is pinned.
+ * larger than the whole cache lives as long as it is pinned.  Where mlplat is preloaded they are handles on
+ * models in shared memory (shared_handle.c).
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
@@ -340,20 +341,17 @@ ml_decode_image(MlEnv *env, const uint8 *image, size_t length, const char *name)
 
 /* Reads, verifies and decodes the image into env's arena. */
 static MlModel *
-load_image(MlEnv *env, const MlResolved *resolved)
+load_image(MlEnv *env, const MlResolved *resolved, uint8 **image, size_t *length)
 {
 	char		name[NAMEDATALEN + 12];
 	ErrorContextCallback callback = {error_context_stack, loading_context, name};
 	MlModel    *model;
-	uint8	   *image;
-	size_t		length;
 
 	snprintf(name, sizeof(name), "%s@%d", resolved->name, resolved->version);
 	error_context_stack = &callback;
-	image = ml_read_image(resolved->version_id, ml_serving_snapshot(), resolved->bytes, &length);
-	check_sum(image, length, resolved, name);
-	model = ml_decode_image(env, image, length, name);
-	pfree(image);
+	*image = ml_read_image(resolved->version_id, ml_serving_snapshot(), resolved->bytes, length);
+	check_sum(*image, *length, resolved, name);
+	model = ml_decode_image(env, *image, *length, name);
 	ml_check_model_texts(model, name, ml_version_encoding(resolved->version_id, ml_serving_snapshot()));
 	error_context_stack = callback.previous;
 	return model;
@@ -363,6 +361,9 @@ MlModel *
 ml_load_version(MlEnv *env, int64 version_id, const MlResolved *resolved)
 {
 	MlResolved	found;
+	MlModel    *model;
+	uint8	   *image;
+	size_t		length;
 
 	if (resolved == NULL)
 	{
@@ -373,7 +374,9 @@ ml_load_version(MlEnv *env, int64 version_id, const MlResolved *resolved)
 			report_unresolved(&key, result, &found);
 		resolved = &found;
 	}
-	return load_image(env, resolved);
+	model = load_image(env, resolved, &image, &length);
+	pfree(image);
+	return model;
 }
 
 static Size
@@ -449,6 +452,7 @@ ml_cache_end(MlCachedModel *cached, const MlEnv *env)
 	bool		found;
 
 	cached->bytes = ml_arena_used(env->arena) + MemoryContextMemAllocated(cached->context, true);
+	cached->cost = cached->model->method->predict_cost == NULL ? -1 : cached->model->method->predict_cost(cached->model->fitted);
 
 	/* The last thing that can fail; from here on it is the cache's. */
 	entry = hash_search(models, &cached->key, HASH_ENTER, &found);
@@ -482,8 +486,8 @@ ml_cache_find(int64 version_id, int32 segment, const char *checksum)
 	ModelEntry *entry = hash_search(models, &key, HASH_FIND, NULL);
 	MlCachedModel *cached = entry != NULL ? entry->cached : NULL;
 
-	/* After DROP EXTENSION and CREATE EXTENSION the same number is another model. */
-	if (cached != NULL && strcmp(cached->checksum, checksum) != 0)
+	/* After DROP EXTENSION and CREATE EXTENSION the same number is another model; a shared one may have been taken out. */
+	if (cached != NULL && (strcmp(cached->checksum, checksum) != 0 || !ml_cache_hold(cached)))
 	{
 		unlist(cached);
 		return NULL;
@@ -505,8 +509,15 @@ load_cached(const MlResolved *resolved)
 {
 	MlEnv	   *env;
 	MlCachedModel *cached = ml_cache_begin(resolved->version_id, ML_ALL_ROWS, resolved->checksum, &env);
+	uint8	   *image;
+	size_t		length;
 
-	cached->model = load_image(env, resolved);
+	if (!ml_cache_find_shared(cached, env, resolved->checksum))
+	{
+		cached->model = load_image(env, resolved, &image, &length);
+		ml_cache_share(cached, &env, resolved->checksum, image, length);
+		pfree(image);
+	}
 	cached->routing = ml_routing_load(resolved->version_id, cached->context);
 	if (!ml_cache_end(cached, env))
 		log_too_large(cached, resolved);
@@ -538,6 +549,7 @@ ml_serve_release(MlServed *served)
 	cached->pins--;
 	if (cached->pins > 0)
 		return;
+	ml_cache_let_go(cached);
 	if (!cached->counted)
 		unlist(cached);
 	else
@@ -723,7 +735,6 @@ ml_serve_cost(const MlModelKey *key, double *nanoseconds)
 	MlCacheKey	model_key = {0, ML_ALL_ROWS, 0};
 	Resolution *resolution;
 	ModelEntry *entry;
-	const MlModel *model;
 
 	freshen();
 	key_text(key, text);
@@ -734,9 +745,6 @@ ml_serve_cost(const MlModelKey *key, double *nanoseconds)
 	entry = hash_search(models, &model_key, HASH_FIND, NULL);
 	if (entry == NULL)
 		return false;
-	model = entry->cached->model;
-	if (model->method->predict_cost == NULL)
-		return false;
-	*nanoseconds = model->method->predict_cost(model->fitted);
-	return true;
+	*nanoseconds = entry->cached->cost;
+	return *nanoseconds >= 0;
 }

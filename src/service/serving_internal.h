@@ -11,6 +11,7 @@
 
 #include "lib/ilist.h"
 #include "service/serving.h"
+#include "service/shared_models.h"
 
 /* In place of the number of a segment. */
 #define ML_ALL_ROWS (-1)
@@ -29,6 +30,12 @@ struct MlCachedModel
 	MlModel    *model;
 	MemoryContext context;		/* holds this struct and the model */
 	Size		bytes;
+	double		cost;			/* of a prediction, in nanoseconds; negative: the method does not say */
+	bool		shared;			/* model is a handle on one in shared memory, at "place", */
+	bool		held;			/* where it is pinned just now; then in the list of those */
+	MlSharedPlace place;
+	dlist_node	hold;
+	MemoryContextCallback let_go;
 	void	   *explainer;		/* of the method; NULL until it is asked for */
 	void	   *attachment;		/* see ml_serve_attachment() */
 	struct MlRouting *routing;	/* of a version with segments */
@@ -38,6 +45,17 @@ struct MlCachedModel
 	bool		counted;		/* in the bytes in use, and in the list of use */
 	dlist_node	use;
 };
+
+/*
+ * In shared_handle.c.  The model of this checksum out of shared memory, its handle in env's arena; false when it is not there.  And a model that
+ * has been decoded from an image into *env: into shared memory, if that has room for it, and *env a new one with the handle.
+ */
+extern bool ml_cache_find_shared(MlCachedModel *cached, MlEnv *env, const char *checksum);
+extern void ml_cache_share(MlCachedModel *cached, MlEnv **env, const char *checksum, const uint8 *image, size_t length);
+
+/* Holds a shared model where it is as long as the handle is pinned; false when it has been taken out.  Nothing to do for others. */
+extern bool ml_cache_hold(MlCachedModel *cached);
+extern void ml_cache_let_go(MlCachedModel *cached);
 
 /* One that is to be filled in, below the current memory context; its arena is env's. */
 extern MlCachedModel *ml_cache_begin(int64 version_id, int32 segment, const char *checksum, MlEnv **env);

@@ -26,7 +26,7 @@ pass_after_restart($node, 'after a restart');
 
 $node->append_conf('postgresql.conf', "shared_preload_libraries = 'mlplat'");
 pass_after_restart($node, 'preloaded');
-is($node->safe_psql('postgres', 'SHOW mlplat.shared_cache_size'), '0', 'the setting that exists only while preloading');
+is($node->safe_psql('postgres', 'SHOW mlplat.shared_cache_size'), '64MB', 'the setting that exists only while preloading');
 $node->stop;
 unlike(slurp_file($node->logfile), qr/PANIC|terminated by signal|TRAP/, 'no crash in the log');
 done_testing();

@@ -67,6 +67,84 @@ test_round_trip(const MlMethod *method, TinyTarget target)
 	unit_env_free(env);
 }
 
+/*
+ * A model decoded into memory of the caller lies wholly in it: with all other memory of the decoding gone, and the memory written by nobody
+ * any more, it predicts the same.  (Under AddressSanitizer a pointer to elsewhere is seen.)
+ */
+static void
+test_within(const MlMethod *method, TinyTarget target)
+{
+	MlEnv	   *env = unit_env(1);
+	MlEnv	   *own = unit_env(1);
+	MlEnv	   *within = unit_env(1);
+	TinyTable	t = {.rows = 300, .target = target};
+	MlTrainResult *r;
+	MlModel    *model;
+	MlModel		handle;
+	size_t		demand;
+	void	   *memory = NULL;
+	uint8_t    *image;
+	double		a[8],
+				b[8];
+	bool		same = true;
+
+	CHECK_STATUS(env, tiny_train(env, method, &t, &r), ML_OK);
+	image = malloc(r->image_length);
+	memcpy(image, r->image, r->image_length);
+	CHECK_STATUS(own, ml_model_load(own, image, r->image_length, &model), ML_OK);
+	demand = ml_arena_demand(own->arena);
+	unit_env_free(own);
+	CHECK(posix_memalign(&memory, 64, demand) == 0);
+	ml_arena_free(within->arena);
+	within->arena = ml_arena_create_in(memory, demand);
+	CHECK_STATUS(within, ml_model_load(within, image, r->image_length, &model), ML_OK);
+	unit_env_free(within);
+	memset(image, 0xA5, r->image_length);
+	free(image);
+	CHECK_STATUS(env, ml_model_share(env, model, &handle), ML_OK);
+	for (int i = 0; i < 500; i++)
+	{
+		double		x[6] = {tiny_random((size_t) i, 20), i % 50, i % 2, i % 6, tiny_random((size_t) i, 21), NAN};
+
+		ml_model_predict(r->model, x, a);
+		ml_model_predict(&handle, x, b);
+		same &= memcmp(a, b, (size_t) r->model->n_out * sizeof(double)) == 0;
+	}
+	CHECK(same);
+	free(memory);
+	unit_env_free(env);
+}
+
+/* Where it has too little, decoding fails; nothing beyond it is touched. */
+static void
+test_within_too_little(const MlMethod *method, TinyTarget target)
+{
+	MlEnv	   *env = unit_env(1);
+	TinyTable	t = {.rows = 100, .target = target};
+	MlTrainResult *r;
+	MlModel    *model;
+	bool		loads = false;
+	bool		loaded = false;
+
+	CHECK_STATUS(env, tiny_train(env, method, &t, &r), ML_OK);
+	for (size_t bytes = 64; bytes < 4096; bytes += 64)
+	{
+		MlEnv	   *within = unit_env(1);
+		void	   *memory = NULL;
+
+		CHECK(posix_memalign(&memory, 64, bytes) == 0);
+		ml_arena_free(within->arena);
+		within->arena = ml_arena_create_in(memory, bytes);
+		loaded = ml_model_load(within, r->image, r->image_length, &model) == ML_OK;
+		if (loads != loaded)
+			CHECK(loaded && bytes > 1024);	/* from some size on it is enough */
+		loads = loaded;
+		unit_env_free(within);
+		free(memory);
+	}
+	unit_env_free(env);
+}
+
 static void
 test_truncated(const TestImage *image)
 {
@@ -258,6 +336,8 @@ main(void)
 			if (!tiny_method_can(*method, (TinyTarget) target))
 				continue;
 			test_round_trip(*method, (TinyTarget) target);
+			test_within(*method, (TinyTarget) target);
+			test_within_too_little(*method, (TinyTarget) target);
 			image = image_make(*method, (TinyTarget) target);
 			if (!CHECK(image.length > 0))
 				continue;

@@ -13,6 +13,8 @@
  * "used" counts what was taken from the system, so a limit holds for the
  * process and not just for the sum of the requests.
  *
+ * In memory of the caller all pieces are cut from it, large or small.
+ *
  * Under AddressSanitizer every piece stands alone in memory of malloc: an
  * overrun of one of them is then seen.
  *-------------------------------------------------------------------------
@@ -67,6 +69,8 @@ struct MlArena
 	size_t		limit;
 	size_t		used;
 	size_t		peak;
+	size_t		demand;			/* all requests, each with the most that its alignment may cost */
+	bool		within;			/* memory of the caller */
 	Block	   *blocks;
 	char	   *free;			/* the rest of the newest block */
 	char	   *end;
@@ -88,6 +92,26 @@ ml_arena_create(size_t limit)
 	arena->limit = limit;
 	arena->next_block = FIRST_BLOCK;
 	return arena;
+}
+
+MlArena *
+ml_arena_create_in(void *memory, size_t bytes)
+{
+	MlArena    *arena = ml_arena_create(bytes);
+
+	if (arena == NULL)
+		return NULL;
+	arena->within = true;
+	arena->used = arena->peak = bytes;
+	arena->free = memory;
+	arena->end = (char *) memory + bytes;
+	return arena;
+}
+
+size_t
+ml_arena_demand(const MlArena *arena)
+{
+	return arena->demand;
 }
 
 static void
@@ -387,12 +411,17 @@ alloc_aligned(MlEnv *env, size_t bytes, size_t alignment, bool zero)
 {
 	MlArena    *arena = env->arena;
 	char	   *result;
+	size_t		demand;
 
-	if (STANDS_ALONE(bytes))
+	if (!ml_add_size(bytes, alignment - 1, &demand) || !ml_add_size(arena->demand, demand, &arena->demand))
+		return no_memory(env, bytes);
+	if (STANDS_ALONE(bytes) && !arena->within)
 		return large_alloc(env, bytes, zero);
 	result = (char *) (((uintptr_t) arena->free + alignment - 1) & ~(uintptr_t) (alignment - 1));
 	if (arena->free == NULL || result > arena->end || (size_t) (arena->end - result) < bytes)
 	{
+		if (arena->within)
+			return no_memory(env, bytes);
 		if (!new_block(env, bytes))
 			return NULL;
 		result = arena->free;

@@ -16,6 +16,13 @@
 extern MlArena *ml_arena_create(size_t limit);
 extern void ml_arena_free(MlArena *arena);	/* NULL is fine */
 
+/*
+ * An arena within memory that the caller has: it never takes more, gives nothing back before its end, and its end leaves the memory as it
+ * is.  What another arena was asked for (ml_arena_demand) is enough to be asked for the same again.
+ */
+extern MlArena *ml_arena_create_in(void *memory, size_t bytes);
+extern size_t ml_arena_demand(const MlArena *arena);
+
 /* count * size bytes, 64-byte aligned; zeroed for ml_alloc0.  NULL with env->error set on failure. */
 extern void *ml_alloc(MlEnv *env, size_t count, size_t size);
 extern void *ml_alloc0(MlEnv *env, size_t count, size_t size);
