@@ -1,0 +1,57 @@
+-- glm through SQL: families, offset and exposure by name, robust errors, statistics, explanations.
+SET client_min_messages = warning;
+CREATE EXTENSION IF NOT EXISTS mlplat;
+RESET client_min_messages;
+
+-- Claims of insured cars: a rate per insured year that depends on age, power and region.
+CREATE TABLE cars AS
+SELECT i AS id, 18 + i % 60 AS age, 40 + i * 7 % 160 AS power, (ARRAY['north', 'south', 'west'])[1 + i % 3] AS region, 0.25 * (1 + i % 4) AS years, ln(1 + i % 3) AS loading,
+       round(0.25 * (1 + i % 4) * exp(0.4 - 0.02 * (i % 60) + 0.005 * (i * 7 % 160) + CASE i % 3 WHEN 1 THEN 0.5 ELSE 0 END) * (0.5 + (i * 7919 % 1000) / 1000.0)) AS claims
+FROM generate_series(1, 3000) i;
+
+SELECT model, metric FROM ml_train('glm', 'cars', 'claims', model => 'claims', exclude => '{id,loading}', split => 'none', params => '{"family": "poisson", "exposure": "years"}');
+SELECT term, round(estimate::numeric, 2) AS estimate, std_error > 0 AS has_error, p_value < 0.01 AS significant FROM ml_coefficients('claims') ORDER BY term;
+SELECT statistic FROM ml_model_statistics('claims');
+SELECT round(value::numeric, 6) AS df FROM ml_model_statistics('claims') WHERE statistic = 'df_residual';
+
+-- Twice the years, twice the claims; the mean of the predictions is that of the claims; contributions add up to the logarithm.
+SELECT abs(ml_predict('claims', b) / ml_predict('claims', a) - 2) < 1e-12 AS doubles
+FROM (SELECT 30 AS age, 90 AS power, 'south' AS region, 1.0 AS years) a, (SELECT 30 AS age, 90 AS power, 'south' AS region, 2.0 AS years) b;
+SELECT abs(avg(ml_predict('claims', c)) / avg(claims) - 1) < 1e-9 AS balanced FROM cars c;
+SELECT max(abs(ln(ml_predict('claims', c)) - e.total)) < 1e-9 AS explained FROM cars c, LATERAL (SELECT sum(contribution) AS total FROM ml_explain('claims', c)) e WHERE c.id <= 100;
+SELECT feature FROM ml_importance('claims') ORDER BY importance DESC, feature;
+SELECT ml_predict('claims', c) FROM (SELECT 30 AS age, 90 AS power, 'south' AS region) c; \echo :SQLSTATE
+
+-- Overdispersion shows in the quasi-likelihood, in robust errors and in the negative binomial.
+SELECT count(*) AS models FROM (VALUES ('quasi', '{"family": "poisson", "exposure": "years", "dispersion": "pearson"}'), ('robust', '{"family": "poisson", "exposure": "years", "covariance": "HC3"}'),
+	('nb', '{"family": "negative_binomial", "exposure": "years"}'), ('offset', '{"family": "poisson", "offset": "loading", "link": "log"}')) m(model, params),
+	LATERAL ml_train('glm', 'cars', 'claims', model => m.model, exclude => CASE WHEN m.model = 'offset' THEN '{id,years}' ELSE '{id,loading}' END::text[], split => 'none', params => m.params::jsonb);
+SELECT bool_and(abs(q.estimate - c.estimate) < 1e-12) AS same_estimates,
+       max(abs(q.std_error / c.std_error - sqrt((SELECT value FROM ml_model_statistics('quasi') WHERE statistic = 'dispersion')))) < 1e-12 AS scaled_errors
+FROM ml_coefficients('quasi') q JOIN ml_coefficients('claims') c USING (term);
+SELECT bool_and(abs(r.estimate - c.estimate) < 1e-12) AS same_estimates, bool_and(r.std_error <> c.std_error) AS other_errors
+FROM ml_coefficients('robust') r JOIN ml_coefficients('claims') c USING (term);
+SELECT value >= 0 AS has_alpha FROM ml_model_statistics('nb') WHERE statistic = 'alpha';
+SELECT term FROM ml_coefficients('offset') ORDER BY term;
+
+-- One model in two ways: gaussian is least squares, binomial is logistic regression without a penalty.
+CREATE TABLE pairs AS SELECT age, power, region, (claims > 1)::int AS any_claim, claims FROM cars;
+SELECT count(*) FROM (SELECT * FROM ml_train('glm', 'pairs', 'any_claim', model => 'logit', exclude => '{claims}', split => 'none', params => '{"family": "binomial"}') UNION ALL
+	SELECT * FROM ml_train('logistic_regression', 'pairs', 'any_claim', model => 'logistic', exclude => '{claims}', split => 'none', params => '{"penalty": "none"}') UNION ALL
+	SELECT * FROM ml_train('glm', 'pairs', 'claims', model => 'gauss', exclude => '{any_claim}', split => 'none') UNION ALL
+	SELECT * FROM ml_train('linear_regression', 'pairs', 'claims', model => 'ols', exclude => '{any_claim}', split => 'none')) t;
+SELECT max(abs(a.estimate - b.estimate)) < 1e-8 AS estimates, max(abs(a.std_error - b.std_error)) < 1e-8 AS errors FROM ml_coefficients('logit') a JOIN ml_coefficients('logistic') b USING (term);
+SELECT max(abs(a.estimate - b.estimate)) < 1e-8 AS estimates, max(abs(a.std_error - b.std_error)) < 1e-8 AS errors FROM ml_coefficients('gauss') a JOIN ml_coefficients('ols') b USING (term);
+SELECT max(abs(ml_predict('logit', b) - ml_predict_proba('logistic', b))) < 1e-9 AS probabilities FROM pairs b;
+
+-- Refusals.
+SELECT * FROM ml_train('glm', 'cars', 'claims', params => '{"family": "poisson", "link": "logit"}'); \echo :SQLSTATE
+SELECT * FROM ml_train('glm', 'cars', 'claims', params => '{"family": "gamma"}'); \echo :SQLSTATE
+SELECT * FROM ml_train('glm', 'cars', 'claims', params => '{"family": "poisson", "exposure": "yeers"}'); \echo :SQLSTATE
+SELECT * FROM ml_train('glm', 'cars', 'claims', params => '{"family": "poisson", "exposure": "region"}'); \echo :SQLSTATE
+SELECT * FROM ml_train('glm', 'cars', 'claims', params => '{"family": "poisson", "exposure": 1}'); \echo :SQLSTATE
+SELECT * FROM ml_train('glm', 'cars', 'claims', params => '{"family": "poisson", "exposure": ["years"]}'); \echo :SQLSTATE
+SELECT * FROM ml_train('glm', 'SELECT age, claims > 0 AS any_claim FROM cars', 'any_claim', model => 'x', params => '{"family": "binomial"}'); \echo :SQLSTATE
+
+SELECT count(ml_drop(model)) FROM ml_models WHERE model IN ('claims', 'quasi', 'robust', 'nb', 'offset', 'logit', 'logistic', 'gauss', 'ols');
+DROP TABLE cars, pairs;
