@@ -28,11 +28,16 @@ SELECT feature FROM ml_importance('trees_tree') ORDER BY importance DESC, featur
 SELECT feature FROM ml_importance('trees_number') ORDER BY importance DESC, feature LIMIT 1;
 SELECT feature, importance > 0 AS used FROM ml_importance('trees_tree', 'split') ORDER BY feature;
 
+-- How good a forest is without a hold-out, on the rows that its trees did not see.
+SELECT statistic, value > 0.95 FROM ml_model_statistics('trees_forest') WHERE statistic IN ('oob_accuracy', 'trees', 'leaves') ORDER BY statistic;
+SELECT statistic FROM ml_model_statistics('trees_tree') ORDER BY statistic;
+SELECT split, metric, count(*), max(iteration) FROM ml_training_history WHERE model = 'trees_number' GROUP BY split, metric ORDER BY split, metric;
+
 -- What is refused.
 \set VERBOSITY terse
 SELECT ml_train('decision_tree', 'trees_data', 'grade', 'trees_bad', params => '{"criterion": "poisson"}');
 SELECT ml_train('random_forest', 'trees_data', 'grade', 'trees_bad', params => '{"max_features": "some"}');
-SELECT ml_train('extra_trees', 'trees_data', 'grade', 'trees_bad', params => '{"max_samples": 0.5}');
+SELECT ml_train('extra_trees', 'trees_data', 'grade', 'trees_bad', params => '{"oob_score": true}');
 \set VERBOSITY default
 
 SELECT count(ml_drop(model)) FROM (SELECT model FROM ml_models WHERE model LIKE 'trees_%') m;

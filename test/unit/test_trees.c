@@ -7,7 +7,8 @@
 
 #include <float.h>
 
-#include "ml/algo/forest/trees.h"
+#include "ml/algo/forest/fit_internal.h"
+#include "ml/algo/gbdt/engine.h"
 
 static const char *const methods[] = {"decision_tree", "random_forest", "extra_trees"};
 #define METHODS 3
@@ -68,7 +69,7 @@ test_learns_by_heart(void)
 		CHECK_STATUS(env, trees_fit(env, "decision_tree", data, "", &model), ML_OK);
 		CHECK_NEAR(share_right(model, data), 1, 0);
 		/* But for rows that no bin tells apart. */
-		CHECK_STATUS(env, trees_fit(env, "random_forest", data, "bootstrap=false n_estimators=9", &model), ML_OK);
+		CHECK_STATUS(env, trees_fit(env, "random_forest", data, "bootstrap=false oob_score=false n_estimators=9", &model), ML_OK);
 		CHECK_NEAR(share_right(model, data), 1, 0.002);
 		CHECK_STATUS(env, trees_fit(env, "extra_trees", data, "n_estimators=9", &model), ML_OK);
 		CHECK_NEAR(share_right(model, data), 1, 0.002);
@@ -391,6 +392,8 @@ test_refusals(void)
 
 	CHECK_STATUS(env, trees_fit(env, "decision_tree", data, "criterion=poisson", &model), ML_BAD_PARAM);
 	CHECK_STATUS(env, trees_fit(env, "random_forest", numbers, "criterion=gini", &model), ML_BAD_PARAM);
+	CHECK_STATUS(env, trees_fit(env, "random_forest", data, "bootstrap=false", &model), ML_BAD_PARAM);
+	CHECK_MESSAGE(env, "out of the bag");
 	CHECK_STATUS(env, trees_fit(env, "extra_trees", data, "max_samples=0.5", &model), ML_BAD_PARAM);
 	CHECK_STATUS(env, trees_fit(env, "random_forest", data, "max_features=none", &model), ML_BAD_PARAM);
 	CHECK_MESSAGE(env, "auto|sqrt|log2|all");
@@ -458,6 +461,133 @@ test_memory(void)
 			}
 }
 
+/* The value that tree t of a forest gives to a row. */
+static const double *
+value_of_tree(const MlTreeForest *forest, uint32_t t, const MlDataset *data, size_t i)
+{
+	uint16_t	rank[16] = {0};
+
+	for (int f = 0; f < forest->n_features; f++)
+	{
+		double		x = ml_dataset_value(data, f, i);
+		uint16_t	r;
+
+		if (forest->levels[f] > 0)
+			r = ml_tree_code(x, forest->levels[f]);
+		else
+			r = (uint16_t) ml_gbdt_rank(forest->threshold[f], forest->n_thresholds[f], x);
+		rank[1 + 2 * f] = x == x ? r : ML_TREE_MISSING;
+		rank[2 + 2 * f] = x == x || forest->levels[f] > 0 ? rank[1 + 2 * f] : 0;
+	}
+	return forest->tree[t].value + forest->tree[t].payload[ml_tree_walk(&forest->tree[t], rank)] * (size_t) forest->width;
+}
+
+/* The figures out of the bag are those that the kept trees give, with the bags drawn again. */
+static void
+test_out_of_bag(void)
+{
+	for (int classes = 0; classes <= 4; classes += 2)
+	{
+		MlEnv	   *env = unit_env(2);
+		MlDataset  *data = mixed_data(env, 500, classes);
+		MlTreePlan	plan = {.bootstrap = true, .max_samples = 0.7};
+		uint16_t	bag[500];
+		double		sum[500][4] = {{0}};
+		int			trees[500] = {0};
+		double		rows = 0;
+		double		right = 0;
+		double		squares = 0;
+		double		mean = 0;
+		double		variation = 0;
+		MlModel    *model;
+		MlStatistic *statistic;
+		size_t		count;
+		const MlTreeForest *forest;
+
+		CHECK_STATUS(env, trees_fit(env, "random_forest", data, "n_estimators=7 max_samples=0.7", &model), ML_OK);
+		forest = model->fitted;
+		for (uint32_t t = 0; t < 7; t++)
+		{
+			ml_tree_draw_bag(&plan, env->seed, t, 500, bag);
+			for (size_t i = 0; i < 500; i++)
+				for (int k = 0; k < forest->width && bag[i] == 0; k++)
+				{
+					sum[i][k] += value_of_tree(forest, t, data, i)[k];
+					trees[i] += k == 0;
+				}
+		}
+		for (size_t i = 0; i < 500; i++)
+			if (trees[i] > 0)
+			{
+				rows++;
+				mean += data->y[i];
+			}
+		mean /= rows;
+		for (size_t i = 0; i < 500; i++)
+		{
+			int			best = 0;
+			double		error = sum[i][0] / trees[i] * forest->scale - data->y[i];
+
+			if (trees[i] == 0)
+				continue;
+			for (int k = 1; k < classes && forest->width > 1; k++)
+				best = sum[i][k] > sum[i][best] ? k : best;
+			right += (forest->width > 1 ? best : sum[i][0] / trees[i] > 0.5) == data->y[i];
+			squares += error * error;
+			variation += (data->y[i] - mean) * (data->y[i] - mean);
+		}
+		CHECK(rows > 400 && rows < 500);
+		CHECK_NEAR(forest->figure[ML_TREE_OOB_ROWS], rows, 0);
+		CHECK_NEAR(forest->figure[ML_TREE_OOB_SCORE], classes > 0 ? right / rows : 1 - squares / variation, 1e-12);
+		CHECK_STATUS(env, ml_tree_statistics(env, forest, data->schema, &statistic, &count), ML_OK);
+		CHECK(count == 7 && strcmp(statistic[4].name, classes > 0 ? "oob_accuracy" : "oob_r2") == 0);
+		CHECK_NEAR(statistic[4].value, forest->figure[ML_TREE_OOB_SCORE], 0);
+		unit_env_free(env);
+	}
+}
+
+/* What says something is missed, what says nothing is not. */
+static void
+test_permutation(void)
+{
+	for (int classes = 0; classes <= 2; classes += 2)
+	{
+		double		image[2][4];
+
+		for (int threads = 1; threads <= 2; threads++)
+		{
+			MlEnv	   *env = unit_env(threads);
+			MlDataset  *data = gbdt_data(env, 800, 4, classes);
+			double		gain[4];
+			double		missed[4];
+			MlModel    *model;
+
+			for (size_t i = 0; i < 800; i++)
+			{
+				double		z;
+
+				for (int f = 0; f < 4; f++)
+					gbdt_number(data, f)[i] = gbdt_random((uint64_t) f, i);
+				z = 3 * gbdt_number(data, 0)[i] + gbdt_number(data, 1)[i];
+				gbdt_target(data)[i] = classes > 0 ? z > 2 : z;
+			}
+			CHECK_STATUS(env, trees_fit(env, "random_forest", data, "", &model), ML_OK);
+			CHECK_STATUS(env, ml_tree_importance(env, model->fitted, data->schema, "permutation", missed), ML_BAD_PARAM);
+			CHECK_STATUS(env, trees_fit(env, "random_forest", data, "permutation_importance=true", &model), ML_OK);
+			CHECK_STATUS(env, ml_tree_importance(env, model->fitted, data->schema, "permutation", missed), ML_OK);
+			CHECK_STATUS(env, ml_tree_importance(env, model->fitted, data->schema, "gain", gain), ML_OK);
+			CHECK(missed[0] > 2 * missed[1] && missed[1] > 5 * fabs(missed[2]) && missed[1] > 5 * fabs(missed[3]));
+			CHECK(gain[0] > gain[1] && gain[1] > gain[2] && gain[1] > gain[3]);
+			/* A regression that does not know x misses twice its share of the variance. */
+			if (classes == 0)
+				CHECK_CLOSE(missed[0], 2 * 9.0 / 12, 0.15);
+			memcpy(image[threads - 1], missed, sizeof(missed));
+			unit_env_free(env);
+		}
+		CHECK(memcmp(image[0], image[1], sizeof(image[0])) == 0);
+	}
+}
+
 int
 main(void)
 {
@@ -474,5 +604,7 @@ main(void)
 	test_refusals();
 	test_max_features();
 	test_memory();
+	test_out_of_bag();
+	test_permutation();
 	return unit_done();
 }

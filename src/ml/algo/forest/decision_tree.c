@@ -75,4 +75,5 @@ const MlMethod ml_method_decision_tree = {
 	.scratch_size = ml_tree_scratch_size,
 	.predict_cost = ml_tree_predict_cost,
 	.importance = ml_tree_importance,
+	.statistics = ml_tree_statistics,
 };

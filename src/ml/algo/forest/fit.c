@@ -352,6 +352,10 @@ ml_tree_fit(MlEnv *env, const MlDataset *data, const MlTreePlan *plan, MlTreeFor
 	if (job->stop)
 		return env->error.status;
 	sum_gains(job);
+	if (plan->oob)
+		ML_TRY(ml_tree_judge_oob(env, plan, ground, *forest));
+	if (plan->permutation)
+		ML_TRY(ml_tree_permute(env, plan, ground, *forest));
 	return ml_tree_forest_prepare(env, *forest, data->schema);
 }
 
@@ -404,7 +408,8 @@ ml_tree_memory(const MlSchema *schema, const MlTreePlan *plan, size_t n, int thr
 		/* Of each thread, and while its room grows: */
 		+ threads * nodes * 2.5 * (sizeof(MlTreeGrowNode) + 8 * width + 4 + 16 + 8 * values / 2)
 		+ plan->n_trees * (nodes * (16 + 8 * values / 2 + (categories > 0 ? 8 + fmin(categories, 32) : 0)) + 8.0 * schema->n_features + 1024)
-		+ (plan->oob ? rows * (8 * values + 4) : 0)
+		+ (plan->oob ? rows * (8 * values + 6) + threads * 65536.0 : 0)
+		+ (plan->permutation ? threads * (2 * rows + 120000.0) + 8.0 * plan->n_trees * schema->n_features : 0)
 		+ 1048576;
 	if (!(bytes < 0x1p60))
 		return SIZE_MAX;

@@ -34,6 +34,10 @@ enum
 	.description = "Grow each tree on rows drawn with replacement, not on all."}, \
 	[ML_TREE_MAX_SAMPLES] = {"max_samples", ML_PARAM_DOUBLE, 0, 0, 4294967295, .aliases = "subsample|sample_fraction|sampsize", \
 	.description = "Rows drawn for a tree: a share up to 1, or their number above 1; 0: as many as there are."}, \
+	[ML_TREE_OOB] = {"oob_score", ML_PARAM_BOOL, bootstrap_default, \
+	.description = "Judge the forest on the rows that its trees were not grown on; the figures are in ml_model_statistics() and the history of the run."}, \
+	[ML_TREE_PERMUTATION] = {"permutation_importance", ML_PARAM_BOOL, 0, \
+	.description = "Find out how much each feature matters by exchanging its values between rows that a tree was not grown on (Breiman 2001)."}, \
 	{NULL}
 
 static const MlParam random_forest_params[] = {FOREST_PARAMS(1)};
@@ -66,6 +70,8 @@ read_plan(const MlSchema *schema, const MlParams *params, MlTreePlan *plan)
 	plan->n_trees = (uint32_t) ml_param_int(params, ML_TREE_N_ESTIMATORS);
 	plan->bootstrap = ml_param_bool(params, ML_TREE_BOOTSTRAP);
 	plan->max_samples = ml_param_double(params, ML_TREE_MAX_SAMPLES);
+	plan->oob = ml_param_bool(params, ML_TREE_OOB);
+	plan->permutation = ml_param_bool(params, ML_TREE_PERMUTATION);
 }
 
 static MlStatus
@@ -75,6 +81,11 @@ check_params(MlEnv *env, const MlParams *params)
 
 	if (bootstrap)
 		return ML_OK;
+	if (ml_param_bool(params, ML_TREE_OOB) || ml_param_bool(params, ML_TREE_PERMUTATION))
+	{
+		ml_fail(env, ML_BAD_PARAM, "without bootstrap no row is out of the bag of a tree");
+		return ml_hint(env, "Set bootstrap to true, or oob_score and permutation_importance to false.");
+	}
 	if (params->given[ML_TREE_MAX_SAMPLES] && ml_param_double(params, ML_TREE_MAX_SAMPLES) > 0)
 		return ml_fail(env, ML_BAD_PARAM, "max_samples needs bootstrap");
 	return ML_OK;
@@ -136,14 +147,15 @@ forest_memory(const MlSchema *schema, const MlParams *params, size_t n, int thre
 	.predict_batch = ml_tree_predict_batch, \
 	.scratch_size = ml_tree_scratch_size, \
 	.predict_cost = ml_tree_predict_cost, \
-	.importance = ml_tree_importance
+	.importance = ml_tree_importance, \
+	.statistics = ml_tree_statistics
 
 const MlMethod ml_method_random_forest = {
 	.name = "random_forest",
 	.summary = "many trees on drawn rows and features, averaged",
 	.description =
 	"Breiman 2001, with the parameters and defaults of scikit-learn: each tree is grown on rows drawn with replacement, and each node looks at some "
-	"features drawn at random. " FOREST_DESCRIPTION,
+	"features drawn at random. The rows that a tree did not see give an honest score without a hold-out (oob_score). " FOREST_DESCRIPTION,
 	.params = random_forest_params,
 	.fit = random_forest_fit,
 	FOREST_CALLS

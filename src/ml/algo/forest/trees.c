@@ -147,3 +147,59 @@ ml_tree_importance(MlEnv *env, const void *model, const MlSchema *schema, const 
 	}
 	return ML_OK;
 }
+
+static uint32_t
+depth_of(const MlTree *tree, uint32_t *depth)
+{
+	uint32_t	most = 0;
+
+	depth[0] = 0;
+	for (uint32_t i = 0; i < tree->n_nodes; i++)
+	{
+		most = depth[i] > most ? depth[i] : most;
+		if (tree->step[i].slot != 0)
+			depth[tree->step[i].left] = depth[tree->step[i].left + 1] = depth[i] + 1;
+	}
+	return most;
+}
+
+MlStatus
+ml_tree_statistics(MlEnv *env, const void *model, const MlSchema *schema, MlStatistic **rows, size_t *count)
+{
+	const MlTreeForest *forest = model;
+	bool		classes = forest->answer == ML_TREE_SHARES;
+	const char *const names[ML_TREE_FIGURES] = {
+		[ML_TREE_OOB_SCORE] = classes ? "oob_accuracy" : "oob_r2",
+		[ML_TREE_OOB_LOSS] = classes ? "oob_logloss" : "oob_rmse",
+		[ML_TREE_OOB_ROWS] = "oob_rows"
+	};
+	uint32_t	largest = 1;
+	uint32_t	deepest = 0;
+	double		nodes = 0;
+	uint32_t   *depth;
+
+	for (uint32_t t = 0; t < forest->n_trees; t++)
+	{
+		largest = forest->tree[t].n_nodes > largest ? forest->tree[t].n_nodes : largest;
+		nodes += forest->tree[t].n_nodes;
+	}
+	depth = ml_alloc(env, largest, sizeof(uint32_t));
+	*rows = ml_alloc(env, 4 + ML_TREE_FIGURES, sizeof(MlStatistic));
+	if (depth == NULL || *rows == NULL)
+		return env->error.status;
+	for (uint32_t t = 0; t < forest->n_trees; t++)
+	{
+		uint32_t	d = depth_of(&forest->tree[t], depth);
+
+		deepest = d > deepest ? d : deepest;
+	}
+	*count = 0;
+	(*rows)[(*count)++] = (MlStatistic) {"trees", forest->n_trees};
+	(*rows)[(*count)++] = (MlStatistic) {"leaves", (nodes + forest->n_trees) / 2};
+	(*rows)[(*count)++] = (MlStatistic) {"max_depth", deepest};
+	(*rows)[(*count)++] = (MlStatistic) {"mean_depth", forest->mean_depth};
+	for (int i = 0; i < ML_TREE_FIGURES; i++)
+		if (!isnan(forest->figure[ML_TREE_OOB_ROWS]))
+			(*rows)[(*count)++] = (MlStatistic) {names[i], forest->figure[i]};
+	return ML_OK;
+}

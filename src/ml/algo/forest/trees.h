@@ -116,6 +116,8 @@ ml_tree_code(double v, int32_t levels)
 
 extern MlStatus ml_tree_importance(MlEnv *env, const void *model, const MlSchema *schema, const char *how, double *out);
 
+extern MlStatus ml_tree_statistics(MlEnv *env, const void *model, const MlSchema *schema, MlStatistic **rows, size_t *count);
+
 /* ---- image.c ---- */
 extern void ml_tree_save(const void *model, MlWriter *w);
 extern MlStatus ml_tree_load(MlReader *r, const MlSchema *schema, void **model);
