@@ -74,8 +74,9 @@ read_stored(MlEvaluation *evaluation)
 
 /* Columns that the model reads, and its target in the form in which it was learnt. */
 static void
-roles_of(const MlSchema *schema, MlScanRoles *roles)
+roles_of(const MlServed *served, MlScanRoles *roles)
 {
+	const MlSchema *schema = served->model->schema;
 	ListCell   *cell;
 
 	roles->target = schema->target;
@@ -84,6 +85,8 @@ roles_of(const MlSchema *schema, MlScanRoles *roles)
 	roles->features_given = true;
 	foreach(cell, ml_source_columns(schema))
 		roles->features = lappend(roles->features, unconstify(char *, schema->features[lfirst_int(cell)].source_column));
+	for (int i = 0; served->routing != NULL && i < served->routing->n_columns; i++)
+		roles->segment_by = lappend(roles->segment_by, served->routing->name[i]);
 }
 
 static void
@@ -100,9 +103,10 @@ measure(MlEvaluation *evaluation, const char *source_text, MemoryContext owner)
 
 	source = ml_source_open(source_text);
 	(void) ml_rowmap_create(evaluation->served, source->columns);	/* names and types fit as for a prediction */
-	roles_of(model->schema, &roles);
+	roles_of(evaluation->served, &roles);
 	plan = ml_scan_plan(source, &roles);
-	ml_check(env, ml_pipeline_evaluate(env, model, ml_scan_run(plan, env), part, &roc, &n_roc));
+	ml_check(env, ml_pipeline_evaluate_segments(env, model, ml_segments_load(env, &evaluation->served->resolved), ml_scan_run(plan, env),
+												part, &roc, &n_roc));
 	if (part->rows == 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_DATA_EXCEPTION),

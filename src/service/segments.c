@@ -18,7 +18,9 @@
 #include "catalog/pg_type.h"
 #include "catalog/tables.h"
 #include "ml/base/arena.h"
+#include "ml/model/segments.h"
 #include "pg/env.h"
+#include "pg/error.h"
 #include "service/segments.h"
 #include "service/serving_internal.h"
 
@@ -401,16 +403,16 @@ take_key_apart(MlRouter *router)
 }
 
 static void
-check_segment_sum(const MlServed *served, const MlSegmentEntry *entry)
+check_segment_sum(const MlResolved *resolved, const MlSegmentEntry *entry)
 {
 	char		hex[65];
 
-	ml_segment_checksum(served->resolved.checksum, entry, hex);
+	ml_segment_checksum(resolved->checksum, entry, hex);
 	if (strcmp(hex, entry->checksum) != 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_DATA_CORRUPTED),
-				 errmsg("model \"%s\" cannot be loaded: the image of segment %d is damaged: its SHA-256 is not the recorded one",
-						served->name, entry->segment),
+				 errmsg("model \"%s@%d\" cannot be loaded: the image of segment %d is damaged: its SHA-256 is not the recorded one",
+						resolved->name, resolved->version, entry->segment),
 				 errhint("Train the model again, or restore mlplat's tables from a backup.")));
 }
 
@@ -423,7 +425,7 @@ load_segment(const MlServed *served, const MlSegmentEntry *entry)
 	MemoryContext old;
 
 	snprintf(name, sizeof(name), "%s, segment %d", served->name, entry->segment);
-	check_segment_sum(served, entry);
+	check_segment_sum(&served->resolved, entry);
 	cached = ml_cache_begin(served->resolved.version_id, entry->segment, served->resolved.checksum, &env);
 	if (!ml_cache_find_shared(cached, env, entry->checksum))
 	{
@@ -539,4 +541,81 @@ ml_router_answer(MlRouter *router, const double *x, double *out)
 		return (MlAnswer) {&router->segment, router->out, &router->segment, router->x, router->out, cached->translation->feature_of};
 	spread_classes(cached->translation, model, router->out, served->model->n_out, out);
 	return (MlAnswer) {served, out, &router->segment, router->x, router->out, cached->translation->feature_of};
+}
+
+/* -- all of a version ---------------------------------------------------------- */
+
+typedef struct Loading
+{
+	MlEnv	   *env;
+	const MlResolved *resolved;
+	MlSegmentModels *models;
+	MlSegment  *segments;
+	size_t		room;
+} Loading;
+
+static void *
+arena_copy(MlEnv *env, const void *bytes, Size length)
+{
+	void	   *copy = ml_alloc(env, length, 1);
+
+	if (copy == NULL)
+		ml_check(env, env->error.status);
+	return memcpy(copy, bytes, length);
+}
+
+static MlSegment *
+next_segment(Loading *loading)
+{
+	MlSegmentModels *models = loading->models;
+
+	if (models->count == loading->room)
+	{
+		size_t		room = Max(2 * loading->room, 256);
+		MlSegment  *grown = ml_alloc0(loading->env, room, sizeof(MlSegment));
+
+		if (grown == NULL)
+			ml_check(loading->env, loading->env->error.status);
+		if (models->count > 0)
+			memcpy(grown, loading->segments, sizeof(MlSegment) * models->count);
+		loading->segments = grown;
+		loading->room = room;
+		models->segment = grown;
+	}
+	return &loading->segments[models->count++];
+}
+
+static void
+keep_segment(void *state, const MlSegmentEntry *entry)
+{
+	Loading    *loading = state;
+	MlEnv	   *env = loading->env;
+	MlSegment  *segment;
+
+	if (entry->image == NULL)
+		return;
+	check_segment_sum(loading->resolved, entry);
+	segment = next_segment(loading);
+	segment->key = arena_copy(env, entry->key, sizeof(char *) * loading->models->n_columns);
+	for (int c = 0; c < loading->models->n_columns; c++)
+		segment->key[c] = arena_copy(env, entry->key[c], strlen(entry->key[c]) + 1);
+	segment->image = arena_copy(env, entry->image, entry->image_length);
+	segment->image_length = entry->image_length;
+}
+
+MlSegmentModels *
+ml_segments_load(MlEnv *env, const MlResolved *resolved)
+{
+	MlSegmentColumnsRow row;
+	MlSegmentModels *models;
+	Loading		loading = {env, resolved};
+
+	if (!ml_version_segment_columns(resolved->version_id, ml_serving_snapshot(), &row) || row.count == 0)
+		return NULL;
+	models = palloc0(sizeof(MlSegmentModels));
+	models->n_columns = row.count;
+	models->column = (const char **) row.name;
+	loading.models = models;
+	ml_segment_each(resolved->version_id, row.count, true, ml_serving_snapshot(), keep_segment, &loading);
+	return models;
 }

@@ -65,4 +65,7 @@ extern void ml_router_part(MlRouter *router, const char *text, size_t length);
 /* x: encoded for the version's model; out: room for its answer.  The answer is good until the next one. */
 extern MlAnswer ml_router_answer(MlRouter *router, const double *x, double *out);
 
+/* All models of a version's segments, read and verified, in env's arena; NULL for a version without. */
+extern struct MlSegmentModels *ml_segments_load(MlEnv *env, const MlResolved *resolved);
+
 #endif							/* ML_SERVICE_SEGMENTS_H */

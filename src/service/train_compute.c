@@ -22,6 +22,7 @@
 #include "pg/progress.h"
 #include "pg/settings.h"
 #include "portability/instr_time.h"
+#include "service/segments.h"
 #include "service/serving.h"
 #include "service/train_internal.h"
 #include "storage/latch.h"
@@ -282,16 +283,17 @@ current_snapshot_text(void)
  * The version in production, when it is to be judged on the new hold-out.  If it cannot be
  * read any more, that is no reason to refuse a new one.
  */
-static const MlModel *
-load_rival(MlEnv *env, const MlTrainRequest *request)
+static void
+load_rival(MlEnv *env, const MlTrainRequest *request, MlTrainSpec *spec)
 {
 	MlResolved	resolved;
 
 	if (request->rival_version == 0)
-		return NULL;
+		return;
 	if (ml_resolve_version(request->rival_version_id, GetActiveSnapshot(), &resolved) != ML_RESOLVED)
-		return NULL;
-	return ml_load_version(env, request->rival_version_id, &resolved);
+		return;
+	spec->rival = ml_load_version(env, request->rival_version_id, &resolved);
+	spec->rival_segments = ml_segments_load(env, &resolved);
 }
 
 /* Everything that needs the transaction: columns, rows, names. */
@@ -304,7 +306,7 @@ read_rows(const MlTrainRequest *request, MlEnv *env, Run *run, MlTrainSpec *spec
 	instr_time	start;
 
 	ml_train_check_memory(spec, plan, env->threads);
-	spec->rival = load_rival(env, request);
+	load_rival(env, request, spec);
 	env->dense = spec->method->needs_dense ? ml_load_dense() : NULL;
 	outcome->blas = env->dense != NULL ? pstrdup(env->dense->name) : NULL;
 

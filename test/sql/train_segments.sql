@@ -45,6 +45,13 @@ SELECT bool_and(ml_predict('sales', s) = sales_columns(x, city, region, store)) 
 	bool_and(ml_predict('sales', s) = sales_pinned(x, city, region, store)) AS pinned
 FROM sales s;
 
+-- Judged on other rows, each by its own model; on rows of segments it has never seen by that of all rows.
+SELECT value > 0.99 AS good FROM ml_evaluate('sales', 'SELECT * FROM segments.sales WHERE region IN (''north'', ''south'')') WHERE metric = 'r2';
+SELECT a.metric, a.value = b.value AS same
+FROM ml_evaluate('sales', 'SELECT x, city, y, ''nowhere''::text AS region, id AS store FROM segments.sales') a
+	JOIN ml_evaluate('plain', 'segments.sales') b USING (metric) ORDER BY 1;
+SELECT * FROM ml_evaluate('sales', 'SELECT x, city, y, region FROM segments.sales');
+
 -- Only the columns that are needed are read, those of the segment among them.
 CREATE FUNCTION plan_of(query text) RETURNS SETOF text LANGUAGE plpgsql AS $$
 DECLARE line text;
@@ -106,6 +113,13 @@ WHERE m.name = 'sales' AND s.key = ARRAY['north', '1'];
 SELECT ml_train_async('linear_regression', 'segments.sales', 'y', model => 'queued', features => ARRAY['x'], segment_by => ARRAY['region']) AS job \gset
 SELECT ml_wait(:job);
 SELECT segment, rows, bytes > 0 AS has_model FROM ml_segments('queued');
+
+-- A version without segments does not beat one with them on the same rows, but the other way round.
+SELECT version, warnings FROM ml_train('linear_regression', 'sales', 'y', model => 'plain', features => ARRAY['x', 'city'], id => 'id',
+	segment_by => ARRAY['store', 'region'], deploy => 'if_better');
+SELECT production_version FROM ml_models WHERE model = 'plain';
+SELECT version, regexp_replace(warnings[3], '[0-9.]+(, and) [0-9.]+', 'x\1 x') AS why FROM ml_retrain('plain', deploy => 'if_better');
+SELECT production_version FROM ml_models WHERE model = 'plain';
 
 -- What makes no segments.
 SELECT ml_train('linear_regression', 'sales', 'y', segment_by => ARRAY['nothing']);

@@ -74,6 +74,8 @@ make_frame(MlEnv *env, size_t rows, TinyTarget target, const char *region, const
 	}
 	else if (target == TINY_THREE)
 		own[C_Y].logical = ML_LOGICAL_INTEGER;
+	else if (target == TINY_NONE)
+		own[C_Y].roles = ML_ROLE_HASH;
 	if (region != NULL)
 	{
 		own[C_REGION].roles = own[C_STORE].roles = ML_ROLE_HASH;
@@ -95,7 +97,7 @@ make_frame(MlEnv *env, size_t rows, TinyTarget target, const char *region, const
 			ml_frame_number(b, C_Y, row.score);
 		else if (target == TINY_THREE)
 			ml_frame_integer(b, C_Y, row.score < 0 ? 10 : row.score < 2 ? 20 : 30);
-		else
+		else if (target == TINY_TWO)
 			ML_TRY(text(b, C_Y, fabs(row.score) > 1.5 ? "yes" : "no"));
 		ML_TRY(ml_frame_end_row(b));
 	}
@@ -231,7 +233,7 @@ test_alone(const MlMethod *method, TinyTarget target)
 	MlFrame    *frame;
 	MlParams   *params;
 	MlTrainSpec spec;
-	MlSplitSpec split = {ML_SPLIT_AUTO, 0.2, 0.1, 42};
+	MlSplitSpec split = {target == TINY_NONE ? ML_SPLIT_NONE : ML_SPLIT_AUTO, 0.2, 0.1, 42};
 	const MlSegment *segment;
 	uint8_t    *part;
 	uint8_t    *own;
@@ -253,7 +255,7 @@ test_alone(const MlMethod *method, TinyTarget target)
 	CHECK_STATUS(env, make_frame(env, rows, target, NULL, NULL, &frame), ML_OK);
 	part = ml_alloc0(env, rows, 1);
 	own = ml_alloc0(env, rows, 1);
-	if (target != TINY_NUMBER)
+	if (target == TINY_TWO || target == TINY_THREE)
 	{
 		class_of = ml_alloc(env, rows, sizeof(int32_t));
 		for (size_t i = 0; i < rows; i++)
@@ -276,7 +278,7 @@ test_alone(const MlMethod *method, TinyTarget target)
 	CHECK_STATUS(env, make_frame(env, rows, target, "south", "2", &frame), ML_OK);
 	CHECK_STATUS(env, tiny_params(env, method, &params), ML_OK);
 	spec = tiny_spec(method, params);
-	spec.task = target == TINY_NUMBER ? ML_TASK_REGRESSION : ML_TASK_CLASSIFICATION;
+	spec.task = r->model->schema->task;
 	spec.part = own;
 	CHECK_STATUS(env, ml_pipeline_run(env, &spec, frame, &alone), ML_OK);
 	CHECK(alone->image_length == segment->image_length && memcmp(alone->image, segment->image, segment->image_length) == 0);
@@ -310,6 +312,71 @@ test_missing_class(void)
 			break;
 		}
 	}
+	unit_env_free(env);
+}
+
+/* Judging the same rows again by the stored models gives the metrics of the run; a rival with segments is judged the same way. */
+static void
+test_evaluate(const MlMethod *method, TinyTarget target)
+{
+	MlEnv	   *env = unit_env(2);
+	MlTrainResult *r;
+	MlFrame    *frame;
+	MlParams   *params;
+	MlTrainSpec spec;
+	MlSegmentModels models = {.n_columns = 2};
+	const char *columns[2] = {"store", "region"};	/* not the order of the frame */
+	MlSegment  *segments;
+	MlPartMetrics again;
+	MlRocPoint *roc;
+	size_t		n_roc;
+
+	env->dense = ml_dense_table();
+	CHECK_STATUS(env, tiny_params(env, method, &params), ML_OK);
+	CHECK_STATUS(env, make_frame(env, 1500, target, NULL, NULL, &frame), ML_OK);
+	spec = tiny_spec(method, params);
+	spec.segment_min_rows = 40;
+	spec.split.kind = ML_SPLIT_NONE;
+	CHECK_STATUS(env, ml_pipeline_run(env, &spec, frame, &r), ML_OK);
+
+	segments = ml_alloc0(env, r->segments->count, sizeof(MlSegment));
+	models.column = columns;
+	models.segment = segments;
+	for (int store = 1; store <= 3; store++)
+	{
+		for (size_t k = 0; k < r->segments->count; k++)
+		{
+			const MlSegment *from = &r->segments->segment[k];
+			MlSegment  *to = &segments[models.count];
+
+			if (atoi(from->key[1]) != store)
+				continue;
+			*to = *from;
+			to->key = ml_alloc(env, 2, sizeof(char *));
+			to->key[0] = from->key[1];
+			to->key[1] = from->key[0];
+			models.count++;
+		}
+	}
+	CHECK(models.count == r->segments->count);
+	CHECK_STATUS(env, make_frame(env, 1500, target, NULL, NULL, &frame), ML_OK);
+	CHECK_STATUS(env, ml_pipeline_evaluate_segments(env, r->model, &models, frame, &again, &roc, &n_roc), ML_OK);
+	CHECK(again.rows == 1500 && again.count == r->part[ML_PART_TRAIN].count);
+	for (int i = 0; i < again.count; i++)
+		CHECK_NEAR(again.metrics[i].value, r->part[ML_PART_TRAIN].metrics[i].value, 1e-12);
+
+	spec.rival = r->model;
+	spec.rival_segments = &models;
+	CHECK_STATUS(env, make_frame(env, 1500, target, NULL, NULL, &frame), ML_OK);
+	CHECK_STATUS(env, ml_pipeline_run(env, &spec, frame, &r), ML_OK);
+	CHECK(r->rival_judged);
+	CHECK_NEAR(r->rival_score, r->score, 1e-12);
+
+	/* Without the segment columns it cannot be judged. */
+	models.n_columns = 1;
+	CHECK_STATUS(env, make_frame(env, 1500, target, NULL, NULL, &frame), ML_OK);
+	CHECK_STATUS(env, ml_pipeline_run(env, &spec, frame, &r), ML_OK);
+	CHECK(r->rival_judged == !ml_task_has_target(r->model->schema->task));
 	unit_env_free(env);
 }
 
@@ -393,9 +460,11 @@ test_limits(void)
 		(void) ml_frame_end_row(b);
 	}
 	CHECK_STATUS(env, ml_frame_finish(b, &frame), ML_OK);
-	CHECK_STATUS(env, ml_groups_make(env, frame, order, rows, &groups), ML_TOO_LARGE);
+	CHECK_STATUS(env, ml_groups_make(env, frame, order, rows, &groups), ML_OK);
+	CHECK_STATUS(env, ml_groups_check(env, groups), ML_TOO_LARGE);
 	CHECK_MESSAGE(env, "segment_by");
 	CHECK_STATUS(env, ml_groups_make(env, frame, order, rows - 1, &groups), ML_OK);
+	CHECK_STATUS(env, ml_groups_check(env, groups), ML_OK);
 	CHECK(groups->count == rows - 1 && groups->n_outside == 0);
 
 	memset(words, 'x', sizeof(words));
@@ -404,7 +473,8 @@ test_limits(void)
 	(void) ml_frame_text(b, 1, words, sizeof(words));
 	(void) ml_frame_end_row(b);
 	CHECK_STATUS(env, ml_frame_finish(b, &frame), ML_OK);
-	CHECK_STATUS(env, ml_groups_make(env, frame, order, 1, &groups), ML_TOO_LARGE);
+	CHECK_STATUS(env, ml_groups_make(env, frame, order, 1, &groups), ML_OK);
+	CHECK_STATUS(env, ml_groups_check(env, groups), ML_TOO_LARGE);
 	free(order);
 	unit_env_free(env);
 }
@@ -424,6 +494,7 @@ main(void)
 			printf("# %s %d\n", ml_methods[i]->name, target);
 			test_threads(ml_methods[i], (TinyTarget) target);
 			test_alone(ml_methods[i], (TinyTarget) target);
+			test_evaluate(ml_methods[i], (TinyTarget) target);
 		}
 	}
 	test_cancel();

@@ -163,8 +163,8 @@ collect_members(MlEnv *env, MlGroups *g)
 	return ML_OK;
 }
 
-static MlStatus
-check_limits(MlEnv *env, const MlGroups *g)
+MlStatus
+ml_groups_check(MlEnv *env, const MlGroups *g)
 {
 	if (g->count > ML_MAX_SEGMENTS)
 	{
@@ -207,7 +207,6 @@ ml_groups_make(MlEnv *env, const MlFrame *frame, const size_t *order, size_t n, 
 	for (int c = 0; c < g->n_columns; c++)
 		ML_TRY(split_by(env, g, g->column[c]));
 	ML_TRY(collect_members(env, g));
-	ML_TRY(check_limits(env, g));
 	*result = g;
 	return ML_OK;
 }

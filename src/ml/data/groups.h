@@ -30,8 +30,11 @@ typedef struct MlGroups
 	const size_t *order;		/* n: row of the frame; kept, not copied */
 } MlGroups;
 
-/* Groups the rows order[0 .. n-1].  ML_TOO_LARGE beyond the limits above. */
+/* Groups the rows order[0 .. n-1]. */
 extern MlStatus ml_groups_make(MlEnv *env, const MlFrame *frame, const size_t *order, size_t n, MlGroups **groups);
+
+/* ML_TOO_LARGE beyond the limits above. */
+extern MlStatus ml_groups_check(MlEnv *env, const MlGroups *groups);
 
 /* What a group has in common in one of the columns. */
 extern const char *ml_groups_text(const MlGroups *groups, size_t group, int column, uint32_t *length);

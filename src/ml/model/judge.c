@@ -75,18 +75,45 @@ predict_all(MlEnv *env, const MlModel *model, const MlJudgeRows *rows)
 	return w.out;
 }
 
-/* Puts what other models have said in place of what this one says. */
-static void
-take_routed(const MlModel *model, const MlJudgeRows *rows, double *out)
+double *
+ml_judge_predict(MlEnv *env, const MlModel *model, const MlJudgeRows *rows)
+{
+	return predict_all(env, model, rows);
+}
+
+/* What other models have said, and what this one says of the rest. */
+static double *
+predict_rest(MlEnv *env, const MlModel *model, const MlJudgeRows *rows)
 {
 	const MlRouted *routed = rows->routed;
 	size_t		width = (size_t) model->n_out;
+	MlJudgeRows rest = *rows;
+	size_t	   *row = ml_alloc(env, rows->n, sizeof(size_t));
+	double	   *out = ml_alloc(env, rows->n * width, sizeof(double));
+	double	   *said;
+	size_t		next = 0;
 
+	if (row == NULL || out == NULL)
+		return NULL;
+	rest.row = row;
+	rest.n = 0;
 	for (size_t i = 0; i < rows->n; i++)
 	{
-		if (routed->has[rows->first + i])
-			memcpy(out + i * width, routed->out + (rows->first + i) * width, width * sizeof(double));
+		if (!routed->has[rows->first + i])
+			row[rest.n++] = ml_judge_row(rows, i);
 	}
+	said = predict_all(env, model, &rest);
+	if (said == NULL)
+		return NULL;
+	for (size_t i = 0; i < rows->n; i++)
+	{
+		const double *from = routed->has[rows->first + i] ? routed->out + (rows->first + i) * width : said + next++ * width;
+
+		memcpy(out + i * width, from, width * sizeof(double));
+	}
+	ml_release(env, row);
+	ml_release(env, said);
+	return out;
 }
 
 static MlStatus
@@ -150,11 +177,9 @@ ml_judge(MlEnv *env, const MlModel *model, const MlJudgeRows *rows, MlPartMetric
 		return ML_OK;
 	if (!ml_task_has_target(schema->task))
 		return ml_judge_answers(env, model, rows, metrics);
-	out = predict_all(env, model, rows);
+	out = rows->routed != NULL ? predict_rest(env, model, rows) : predict_all(env, model, rows);
 	if (out == NULL)
 		return env->error.status;
-	if (rows->routed != NULL)
-		take_routed(model, rows, out);
 	if (rows->keep != NULL)
 		memcpy(rows->keep, out, rows->n * (size_t) model->n_out * sizeof(double));
 	ML_TRY(ml_metrics(env, schema->task, schema->n_classes, rows->n, rows->y, out, rows->weight, metrics->metrics, &metrics->count));

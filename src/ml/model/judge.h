@@ -51,6 +51,9 @@ extern MlStatus ml_judge_match(MlEnv *env, const MlModel *model, const MlFrame *
 /* roc and n_roc may be NULL; they get points for two classes only.  Results do not depend on the number of threads. */
 extern MlStatus ml_judge(MlEnv *env, const MlModel *model, const MlJudgeRows *rows, MlPartMetrics *metrics, MlRocPoint **roc, size_t *n_roc);
 
+/* Answers for the rows, n x n_out, by this model alone; NULL with env->error set on failure. */
+extern double *ml_judge_predict(MlEnv *env, const MlModel *model, const MlJudgeRows *rows);
+
 /* The primary metric of the model, higher is better; NaN when undefined. */
 extern double ml_judge_score(const MlModel *model, const MlPartMetrics *metrics);
 

@@ -457,6 +457,10 @@ judge_rival(Run *run)
 	ML_TRY(ml_judge_match(run->env, rival, run->frame, &columns, &fits));
 	if (!fits)
 		return ML_OK;
+	if (run->spec->rival_segments != NULL)
+		ML_TRY(ml_segments_answer(run->env, rival, run->spec->rival_segments, run->frame, rows.row, rows.n, &rows.routed, &fits));
+	if (!fits)
+		return ML_OK;
 	rows.columns = columns;
 	rows.weight = part_of(run->weight, first);
 	ML_TRY(ml_judge(run->env, rival, &rows, &metrics, NULL, NULL));
@@ -688,6 +692,13 @@ all_rows(MlEnv *env, const MlFrame *frame, MlJudgeRows *rows)
 MlStatus
 ml_pipeline_evaluate(MlEnv *env, const MlModel *model, MlFrame *frame, MlPartMetrics *metrics, MlRocPoint **roc, size_t *n_roc)
 {
+	return ml_pipeline_evaluate_segments(env, model, NULL, frame, metrics, roc, n_roc);
+}
+
+MlStatus
+ml_pipeline_evaluate_segments(MlEnv *env, const MlModel *model, const MlSegmentModels *segments, MlFrame *frame,
+							  MlPartMetrics *metrics, MlRocPoint **roc, size_t *n_roc)
+{
 	const MlColumn *target = ml_frame_column(frame, ML_ROLE_TARGET);
 	MlJudgeRows rows = {0};
 	MlJudgeColumn *columns;
@@ -702,6 +713,8 @@ ml_pipeline_evaluate(MlEnv *env, const MlModel *model, MlFrame *frame, MlPartMet
 	else
 		ML_TRY(all_rows(env, frame, &rows));
 	ML_TRY(gather_weights(env, frame, rows.row, rows.n, &weight));
+	if (segments != NULL)
+		ML_TRY(ml_segments_answer(env, model, segments, frame, rows.row, rows.n, &rows.routed, NULL));
 	rows.columns = columns;
 	rows.weight = weight;
 	return ml_judge(env, model, &rows, metrics, roc, n_roc);

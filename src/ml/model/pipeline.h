@@ -26,6 +26,7 @@ typedef struct MlTrainSpec
 	const uint8_t *part;		/* MlPart of each row, decided by the run that this one is a part of; NULL: by "split" */
 	double	   *predictions;	/* out, with "part": n_out doubles of each row; NULL: not wanted */
 	const MlPrepSpec *prep;		/* how columns are to be encoded; NULL: as they are */
+	const struct MlSegmentModels *rival_segments;	/* of the rival (segments.h); NULL: it has none */
 	const MlModel *rival;		/* an older model to be judged on the test part of this run; NULL: none */
 } MlTrainSpec;
 
@@ -67,5 +68,9 @@ extern size_t ml_pipeline_memory(const MlTrainSpec *spec, const MlColumnSpec *co
  * features by name, the target by role.  Rows without a target are left out (a model that has none counts all).
  */
 extern MlStatus ml_pipeline_evaluate(MlEnv *env, const MlModel *model, MlFrame *frame, MlPartMetrics *metrics, MlRocPoint **roc, size_t *n_roc);
+
+/* The same for a version with segments: each row is answered by the model of its segment. */
+extern MlStatus ml_pipeline_evaluate_segments(MlEnv *env, const MlModel *model, const struct MlSegmentModels *segments, MlFrame *frame,
+											  MlPartMetrics *metrics, MlRocPoint **roc, size_t *n_roc);
 
 #endif							/* ML_MODEL_PIPELINE_H */

@@ -20,6 +20,7 @@
 #include "ml/base/pool.h"
 #include "ml/base/sort.h"
 #include "ml/data/encode.h"
+#include "ml/model/segments_internal.h"
 
 /* Different warnings of groups that are passed on; they differ in numbers, mostly. */
 #define MAX_NOTES 5
@@ -130,25 +131,6 @@ take_rows(Trainer *t, MlEnv *env, size_t group, MlTrainSpec *spec, MlFrame **fra
 	return ML_OK;
 }
 
-/* Which of the run's classes each class of the group's model is. */
-static MlStatus
-match_classes(MlEnv *env, const MlSchema *of, const MlSchema *among, int32_t **class_of)
-{
-	*class_of = ml_alloc(env, (size_t) of->n_classes, sizeof(int32_t));
-	if (*class_of == NULL)
-		return env->error.status;
-	for (int32_t k = 0, j = 0; k < of->n_classes; k++, j++)
-	{
-		/* Both lists have the same order. */
-		while (j < among->n_classes && strcmp(of->classes[k], among->classes[j]) != 0)
-			j++;
-		if (j == among->n_classes)
-			return ml_fail(env, ML_BAD_DATA, "class \"%.100s\" is none of the run", of->classes[k]);
-		(*class_of)[k] = j;
-	}
-	return ML_OK;
-}
-
 /* Classes that the group has never seen have no probability there. */
 static MlStatus
 keep_answers(Trainer *t, MlEnv *env, size_t group, const MlModel *model, const double *predictions)
@@ -156,19 +138,14 @@ keep_answers(Trainer *t, MlEnv *env, size_t group, const MlModel *model, const d
 	const MlGroups *g = t->groups;
 	const size_t *member = g->member + g->start[group];
 	size_t		n = g->start[group + 1] - g->start[group];
-	int32_t    *class_of = NULL;
+	int32_t    *class_of;
 
 	if (t->width == 0)
 		return ML_OK;
-	if (model->schema->task == ML_TASK_CLASSIFICATION)
-		ML_TRY(match_classes(env, model->schema, t->run->schema, &class_of));
+	ML_TRY(ml_segment_classes(env, model->schema, t->run->schema, &class_of));
 	for (size_t i = 0; i < n; i++)
 	{
-		double	   *out = t->out + member[i] * t->width;
-
-		memset(out, 0, t->width * sizeof(double));
-		for (int k = 0; k < model->n_out; k++)
-			out[class_of != NULL ? class_of[k] : k] = predictions[i * (size_t) model->n_out + (size_t) k];
+		ml_segment_spread(model, class_of, predictions + i * (size_t) model->n_out, t->width, t->out + member[i] * t->width);
 		t->has[member[i]] = true;
 	}
 	return ML_OK;
@@ -217,7 +194,8 @@ keep_model(Trainer *t, MlSegment *segment, const MlTrainResult *result)
 	memcpy(image, result->image, result->image_length);
 	segment->image = image;
 	segment->image_length = result->image_length;
-	segment->score = result->part[ML_PART_TEST].rows > 0 ? result->score : NAN;
+	/* Of a task with right answers only what was not learnt from says how good it is. */
+	segment->score = result->part[ML_PART_TEST].rows > 0 || !ml_task_has_target(t->run->schema->task) ? result->score : NAN;
 	t->segments->n_models++;
 	return ML_OK;
 }
@@ -530,6 +508,7 @@ ml_segments_train(MlEnv *env, const MlSegmentRun *run, MlSegments **segments)
 	t.spec.rival = NULL;
 	ML_TRY(ml_encode_find_keys(env, run->frame, run->order, run->n, left_out));
 	ML_TRY(ml_groups_make(env, run->frame, run->order, run->n, &t.groups));
+	ML_TRY(ml_groups_check(env, t.groups));
 	ML_TRY(describe_groups(&t));
 	ML_TRY(prepare_answers(&t));
 	ML_TRY(fill_queue(&t));

@@ -24,7 +24,7 @@ typedef struct MlSegment
 {
 	const char **key;			/* by column */
 	size_t		rows;			/* in use: with a target */
-	double		score;			/* on its rows of the test part; NaN where there is none */
+	double		score;			/* on its rows of the test part, of a task without target on all of them; NaN where there is none */
 	const char *error;			/* why there is no model; NULL where there is one, or where rows are too few for one */
 	const uint8_t *image;		/* NULL: the model of all rows answers */
 	size_t		image_length;
@@ -56,5 +56,21 @@ typedef struct MlSegmentRun
  * What goes wrong with a group is its error; what ends a run (a cancel, memory) ends this one.
  */
 extern MlStatus ml_segments_train(MlEnv *env, const MlSegmentRun *run, MlSegments **segments);
+
+/* The models of an existing version. */
+typedef struct MlSegmentModels
+{
+	int			n_columns;
+	const char **column;
+	size_t		count;
+	const MlSegment *segment;	/* in the order of their keys, whose parts are in the order of "column" */
+} MlSegmentModels;
+
+/*
+ * What they say of the rows order[0 .. n-1] of a frame that has the segment columns, in the classes of "model", the
+ * version's model of all rows.  routed is NULL where there is nothing to say: a task without target.  fits as for ml_judge_match().
+ */
+extern MlStatus ml_segments_answer(MlEnv *env, const MlModel *model, const MlSegmentModels *models, const MlFrame *frame,
+								   const size_t *order, size_t n, const MlRouted **routed, bool *fits);
 
 #endif							/* ML_MODEL_SEGMENTS_H */
