@@ -33,7 +33,21 @@ SELECT statistic, value > 0.95 FROM ml_model_statistics('trees_forest') WHERE st
 SELECT statistic FROM ml_model_statistics('trees_tree') ORDER BY statistic;
 SELECT split, metric, count(*), max(iteration) FROM ml_training_history WHERE model = 'trees_number' GROUP BY split, metric ORDER BY split, metric;
 
+-- The tree, to be read.
+CREATE TABLE trees_small AS SELECT * FROM (VALUES
+	(1, 1.0::float8, true, 'ham', 'no'), (2, 2, true, 'ham', 'no'), (3, 3, true, 'egg', 'no'), (4, 4, false, 'egg', 'no'), (5, 5, false, 'ham', 'yes'),
+	(6, 6, true, 'ham', 'yes'), (7, 7, false, 'egg', 'yes'), (8, 8, true, 'egg', 'yes'), (9, 9, false, 'egg', 'yes'), (10, NULL, false, 'egg', 'no')) t (id, x, flag, food, y);
+SELECT score FROM ml_train('decision_tree', 'trees_small', 'y', 'trees_small', features => '{x}', split => 'none', id => 'id');
+SELECT node, parent, depth, condition, missing, leaf, prediction, round(value::numeric, 3) AS value, rows, round(share::numeric, 2) AS share, path FROM ml_rules('trees_small');
+SELECT version FROM ml_train('decision_tree', 'trees_small', 'x', 'trees_words', features => '{food,flag}', split => 'none', id => 'id', params => '{"max_depth": 2, "task": "regression"}');
+SELECT node, condition, prediction, round(value::numeric, 3) AS value, rows FROM ml_rules('trees_words');
+SELECT version FROM ml_train('gbdt', 'trees_small', 'y', 'trees_boosted', features => '{x,food}', split => 'none', id => 'id', params => '{"min_data_in_leaf": 1, "min_data_in_bin": 1, "num_iterations": 2, "learning_rate": 1}');
+SELECT node, condition, leaf, prediction, round(value::numeric, 3) AS value, rows FROM ml_rules('trees_boosted', tree => 2);
+SELECT count(*) > 10 AS some, sum(rows) FILTER (WHERE leaf) = max(rows) AS leaves_have_all_rows FROM ml_rules('trees_forest', tree => 40);
+
 -- What is refused.
+SELECT * FROM ml_rules('trees_forest', tree => 41);
+SELECT * FROM ml_rules('trees_forest', tree => NULL);
 \set VERBOSITY terse
 SELECT ml_train('decision_tree', 'trees_data', 'grade', 'trees_bad', params => '{"criterion": "poisson"}');
 SELECT ml_train('random_forest', 'trees_data', 'grade', 'trees_bad', params => '{"max_features": "some"}');
@@ -41,4 +55,4 @@ SELECT ml_train('extra_trees', 'trees_data', 'grade', 'trees_bad', params => '{"
 \set VERBOSITY default
 
 SELECT count(ml_drop(model)) FROM (SELECT model FROM ml_models WHERE model LIKE 'trees_%') m;
-DROP TABLE trees_data;
+DROP TABLE trees_data, trees_small;

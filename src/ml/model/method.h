@@ -25,6 +25,7 @@
 #include "ml/data/dataset.h"
 #include "ml/eval/metrics.h"
 #include "ml/model/params.h"
+#include "ml/model/rules.h"
 #include "ml/model/statistics.h"
 
 /* One row of ml_coefficients().  NaN becomes NULL. */
@@ -103,6 +104,10 @@ typedef struct MlMethod
 
 	/* Optional.  What is known of the fit as a whole, in the order in which it is shown. */
 	MlStatus	(*statistics) (MlEnv *env, const void *model, const MlSchema *schema, MlStatistic **rows, size_t *count);
+
+	/* Optional, both or neither: how many trees there are, and the nodes of one of them, the root first. */
+	uint32_t	(*n_trees) (const void *model);
+	MlStatus	(*rules) (MlEnv *env, const void *model, const MlSchema *schema, uint32_t tree, MlRule **rules, size_t *count);
 
 	/*
 	 * Optional, both or neither: what each feature adds to the score of a row.  The score is the value of a

@@ -76,4 +76,6 @@ const MlMethod ml_method_decision_tree = {
 	.predict_cost = ml_tree_predict_cost,
 	.importance = ml_tree_importance,
 	.statistics = ml_tree_statistics,
+	.n_trees = ml_tree_count,
+	.rules = ml_tree_rules,
 };

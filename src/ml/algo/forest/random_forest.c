@@ -148,7 +148,9 @@ forest_memory(const MlSchema *schema, const MlParams *params, size_t n, int thre
 	.scratch_size = ml_tree_scratch_size, \
 	.predict_cost = ml_tree_predict_cost, \
 	.importance = ml_tree_importance, \
-	.statistics = ml_tree_statistics
+	.statistics = ml_tree_statistics, \
+	.n_trees = ml_tree_count, \
+	.rules = ml_tree_rules
 
 const MlMethod ml_method_random_forest = {
 	.name = "random_forest",

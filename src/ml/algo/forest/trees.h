@@ -118,6 +118,10 @@ extern MlStatus ml_tree_importance(MlEnv *env, const void *model, const MlSchema
 
 extern MlStatus ml_tree_statistics(MlEnv *env, const void *model, const MlSchema *schema, MlStatistic **rows, size_t *count);
 
+/* ---- rules.c ---- */
+extern uint32_t ml_tree_count(const void *model);
+extern MlStatus ml_tree_rules(MlEnv *env, const void *model, const MlSchema *schema, uint32_t number, MlRule **rules, size_t *count);
+
 /* ---- image.c ---- */
 extern void ml_tree_save(const void *model, MlWriter *w);
 extern MlStatus ml_tree_load(MlReader *r, const MlSchema *schema, void **model);

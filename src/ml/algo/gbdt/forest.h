@@ -147,4 +147,8 @@ extern double ml_gbdt_predict_cost(const void *model);
 extern MlStatus ml_gbdt_explainer(MlEnv *env, const void *model, const MlSchema *schema, void **explainer);
 extern void ml_gbdt_explain(void *explainer, const double *x, int class_number, double *contribution, double *baseline);
 
+/* rules.c */
+extern uint32_t ml_gbdt_tree_count(const void *model);
+extern MlStatus ml_gbdt_rules(MlEnv *env, const void *model, const MlSchema *schema, uint32_t number, MlRule **rules, size_t *count);
+
 #endif							/* ML_ALGO_GBDT_FOREST_H */

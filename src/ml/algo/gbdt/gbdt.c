@@ -140,6 +140,8 @@ const MlMethod ml_method_gbdt = {
 	.scratch_size = ml_gbdt_scratch_size,
 	.predict_cost = ml_gbdt_predict_cost,
 	.importance = gbdt_importance,
+	.n_trees = ml_gbdt_tree_count,
+	.rules = ml_gbdt_rules,
 	.explainer = ml_gbdt_explainer,
 	.explain = ml_gbdt_explain,
 };
