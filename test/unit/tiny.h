@@ -161,6 +161,8 @@ tiny_params(MlEnv *env, const MlMethod *method, MlParams **params)
 			ML_TRY(ml_params_set_number(env, *params, "n_components", 3));
 		if (strcmp((*params)->table[i].name, "n_estimators") == 0)
 			ML_TRY(ml_params_set_number(env, *params, "n_estimators", 5));
+		if (strcmp(method->name, "dbscan") == 0 && strcmp((*params)->table[i].name, "eps") == 0)
+			ML_TRY(ml_params_set_number(env, *params, "eps", 1.3));
 	}
 	return ML_OK;
 }
