@@ -187,7 +187,16 @@ sign_of(const double *loading, size_t p)
 	return loading[at] < 0 ? -1 : 1;
 }
 
-/* Loadings, and variances of the values: with n - 1, the mean taken off. */
+/* Variances have n - 1 in the denominator, but n where nothing is centered: as in scikit-learn. */
+static double
+variance_factor(const MlProjection *m)
+{
+	double		rows = (double) m->space->design->n_rows;
+
+	return m->centered ? rows / (rows - 1) : 1;
+}
+
+/* Loadings, and variances of the values, the mean taken off. */
 static void
 fill_component(MlProjection *m, const MlGram *gram, const double *vector, double eigenvalue,
 			   int exponent, double rows, size_t c)
@@ -210,7 +219,7 @@ fill_component(MlProjection *m, const MlGram *gram, const double *vector, double
 	/* Weights count as many rows as there are. */
 	m->singular[c] = ldexp(sqrt(eigenvalue * (rows / weight)), exponent);
 	eigenvalue = eigenvalue / weight - mean * mean;
-	m->variance[c] = ldexp((eigenvalue > 0 ? eigenvalue : 0) * (rows / (rows - 1)), 2 * exponent);
+	m->variance[c] = ldexp((eigenvalue > 0 ? eigenvalue : 0) * variance_factor(m), 2 * exponent);
 }
 
 static MlStatus
@@ -250,7 +259,7 @@ fill(MlEnv *env, MlProjection *m, const Wanted *wanted, const MlGram *gram, cons
 	{
 		double		deviation = m->space->design->columns[j].deviation * m->space->factor[j];
 
-		m->total_variance += deviation * deviation * (rows / (rows - 1));
+		m->total_variance += deviation * deviation * variance_factor(m);
 	}
 	return ml_projection_finish(env, m);
 }

@@ -23,7 +23,7 @@ typedef struct MlProjection
 	double	   *mean;			/* p: of the coordinates in training */
 	double	   *loading;		/* k x p: orthonormal */
 	double	   *scale;			/* k: what values are multiplied with; all 1 unless whitened */
-	double	   *variance;		/* k: of the values in training, with n - 1, before scale */
+	double	   *variance;		/* k: of the values in training before scale; with n - 1 when centered */
 	double	   *singular;		/* k: singular values of the (centered) rows */
 	double		total_variance; /* of all coordinates */
 
