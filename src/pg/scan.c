@@ -360,30 +360,48 @@ check_memory(const MlScanPlan *plan)
 			 errhint("Use fewer rows or columns, or have a superuser raise mlplat.max_training_memory.")));
 }
 
+/* Whichever way is right for the plan. */
+static void
+read_source(MlFrameReceiver *r)
+{
+	MlHeapReader *heap = ml_scan_heap_open(r);
+	bool		deferred = heap != NULL && r->plan->defer && ml_scan_heap_defer(heap);
+
+	if (learn_lengths(r, NULL))
+		begin_frame(r);
+	if (heap == NULL)
+		run_statement(r->private_plan->statement, r->plan->source->text, &r->receiver);
+	else
+		ml_scan_heap_read(heap);
+	if (deferred)
+		r->private_plan->heap = heap;
+	else if (heap != NULL)
+		ml_scan_heap_close(heap);
+}
+
 MlFrame *
 ml_scan_run(MlScanPlan *plan, MlEnv *env)
 {
-	MlFrameReceiver r;
+	MlFrameReceiver *r = palloc(sizeof(MlFrameReceiver));
 	MlFrame    *frame;
 	ErrorContextCallback context;
 	TupleDesc	columns = ExecCleanTypeFromTL(((MlPrivatePlan *) plan->private_plan)->statement->planTree->targetlist);
 
 	check_memory(plan);
-	init_receiver(&r, plan, env);
+	init_receiver(r, plan, env);
 	context.callback = name_row;
-	context.arg = &r;
+	context.arg = r;
 	context.previous = error_context_stack;
 	error_context_stack = &context;
 
-	if (learn_lengths(&r, NULL))
-		begin_frame(&r);
-	if (!ml_scan_heap(&r))
-		run_statement(r.private_plan->statement, plan->source->text, &r.receiver);
-	receive_end(&r.receiver);
-	feed_waiting(&r, columns);
-	ml_check(env, ml_frame_finish(r.builder, &frame));
+	read_source(r);
+	receive_end(&r->receiver);
+	feed_waiting(r, columns);
+	ml_check(env, ml_frame_finish(r->builder, &frame));
 	error_context_stack = context.previous;
-	MemoryContextDelete(r.row_context);
+	MemoryContextDelete(r->row_context);
+	r->row_context = NULL;
+	r->builder = NULL;
 	return frame;
 }
 

@@ -13,7 +13,7 @@
 #include "postgres.h"
 
 #include "executor/tuptable.h"
-#include "ml/data/frame.h"
+#include "ml/data/encode.h"
 #include "nodes/pg_list.h"
 #include "pg/source.h"
 
@@ -50,6 +50,7 @@ typedef struct MlScanPlan
 	MlColumnSpec *columns;
 	double		estimated_rows; /* of the planner */
 	bool		rows_firm;		/* an analyzed relation read as a whole: the estimate is close; else it may be wrong by any factor */
+	bool		defer;			/* set by the caller: ml_scan_bins() will be called for columns that can be read again */
 	List	   *excluded;		/* of char *: "column: why it was left out" */
 	List	   *source_columns; /* of char *: what will be read, for lineage */
 	void	   *private_plan;
@@ -68,6 +69,12 @@ extern MlScanPlan *ml_scan_plan(MlSource *source, const MlScanRoles *roles);
  * env's memory limit; tells env->progress how many rows are read (as iteration).
  */
 extern MlFrame *ml_scan_run(MlScanPlan *plan, MlEnv *env);
+
+/*
+ * After ml_scan_run: reads the deferred columns of the frame as bins (MlColumn.binned), in the order of
+ * these rows.  In the same transaction, and with the same snapshot.
+ */
+extern void ml_scan_bins(MlScanPlan *plan, MlEnv *env, MlFrame *frame, const MlEncodeRows *rows);
 
 /*
  * Makes plan->columns exact where array columns are among them, by reading up to

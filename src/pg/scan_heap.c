@@ -187,7 +187,7 @@ feed_singly(MlHeapReader *h, MlRowBatch *batch)
 	}
 }
 
-static const MlBatchWork singly = {.work = locate_rows, .end = feed_singly};
+static const MlBatchWork singly = {.work = locate_rows, .end = feed_singly, .in_order = true};
 
 /* --------------------------------------------------------- the relation */
 
@@ -209,19 +209,19 @@ guess_rows(MlHeapReader *h)
 	ml_check(h->r->env, ml_frame_expect(h->r->builder, rows / SAMPLED_PAGES * pages));
 }
 
-static void
-read_relation(MlHeapReader *h)
+void
+ml_scan_heap_read(MlHeapReader *h)
 {
-	PlannedStmt *statement = h->r->private_plan->statement;
 	bool		was_read_only = XactReadOnly;
+	List	   *targets = h->r->private_plan->statement->planTree->targetlist;
 
-	describe_attributes(h, statement->planTree->targetlist);
+	elog(DEBUG1, "reading pages of \"%s\"", RelationGetRelationName(h->relation));
 	prepare_feeds(h);
-	h->slot = MakeSingleTupleTableSlot(ExecCleanTypeFromTL(statement->planTree->targetlist), &TTSOpsVirtual);
+	h->slot = MakeSingleTupleTableSlot(ExecCleanTypeFromTL(targets), &TTSOpsVirtual);
 
 	/* Output functions of types run in here. */
 	XactReadOnly = true;
-	h->scan = table_beginscan_strat(h->relation, GetActiveSnapshot(), 0, NULL, true, false);
+	h->scan = table_beginscan_strat(h->relation, h->snapshot, 0, NULL, true, false);
 	h->n_blocks = ((HeapScanDesc) h->scan)->rs_nblocks;
 	guess_rows(h);
 	ml_readers_run(h, h->in_slices ? &together : &singly);
@@ -230,31 +230,64 @@ read_relation(MlHeapReader *h)
 	ExecDropSingleTupleTableSlot(h->slot);
 }
 
-bool
-ml_scan_heap(MlFrameReceiver *r)
+MlHeapReader *
+ml_scan_heap_open(MlFrameReceiver *r)
 {
 	PlannedStmt *statement = r->private_plan->statement;
 	Index		scanned = scanned_relation(statement);
 	RangeTblEntry *entry;
 	Relation	relation;
-	bool		plain;
+	MlHeapReader *h;
 
 	/* A serializable transaction wants to know what was read; the executor tells it. */
 	if (scanned == 0 || IsolationIsSerializable())
-		return false;
+		return NULL;
 	entry = rt_fetch(scanned, statement->rtable);
 	relation = table_open(entry->relid, entry->rellockmode);
-	plain = is_plain_heap(relation);
-	if (plain)
+	if (!is_plain_heap(relation))
 	{
-		MlHeapReader *h = palloc0(sizeof(MlHeapReader));
-
-		ML_CHECK_RIGHTS(statement);
-		elog(DEBUG1, "reading pages of \"%s\"", RelationGetRelationName(relation));
-		h->r = r;
-		h->relation = relation;
-		read_relation(h);
+		table_close(relation, NoLock);
+		return NULL;
 	}
-	table_close(relation, NoLock);	/* as after planning, the lock stays to the end of the transaction */
-	return plain;
+	ML_CHECK_RIGHTS(statement);
+	h = palloc0(sizeof(MlHeapReader));
+	h->r = r;
+	h->relation = relation;
+	h->snapshot = RegisterSnapshot(GetActiveSnapshot());
+	describe_attributes(h, statement->planTree->targetlist);
+	return h;
+}
+
+void
+ml_scan_heap_close(MlHeapReader *h)
+{
+	UnregisterSnapshot(h->snapshot);
+	table_close(h->relation, NoLock);	/* as after planning, the lock stays to the end of the transaction */
+	pfree(h);
+}
+
+/* Numbers that only ever are features, of a type that is no key. */
+static bool
+may_defer(const MlFeed *feed)
+{
+	const MlColumnSpec *spec = &feed->spec;
+
+	return feed->kind == ML_FEED_NUMBER && ml_feed_is_plain(feed) && (spec->roles & ~ML_ROLE_HASH) == ML_ROLE_FEATURE &&
+		(spec->named || spec->not_a_key || spec->logical == ML_LOGICAL_FLOAT);
+}
+
+bool
+ml_scan_heap_defer(MlHeapReader *h)
+{
+	MlPrivatePlan *plan = h->r->private_plan;
+	bool		any = false;
+
+	for (int i = 0; i < plan->n_feeds; i++)
+	{
+		if (plan->feeds[i].kind == ML_FEED_ARRAY)
+			return false;
+	}
+	for (int i = 0; i < plan->n_feeds; i++)
+		any |= plan->feeds[i].spec.deferred = may_defer(&plan->feeds[i]);
+	return any;
 }

@@ -59,10 +59,11 @@ typedef struct MlRowBatch
 	bool	   *nulls;
 } MlRowBatch;
 
-typedef struct MlHeapReader
+struct MlHeapReader
 {
 	MlFrameReceiver *r;
 	Relation	relation;
+	Snapshot	snapshot;
 	TableScanDesc scan;
 	BlockNumber n_blocks;
 	BlockNumber next_block;
@@ -80,7 +81,7 @@ typedef struct MlHeapReader
 	MlFeed	   *lenient;		/* the feeds, but infinity passes: it is looked for afterwards */
 	TupleTableSlot *slot;		/* for rows one by one */
 	int			most_rows;		/* of a batch */
-} MlHeapReader;
+};
 
 /* One column of some rows. */
 typedef struct MlSlice
@@ -105,6 +106,9 @@ extern bool ml_feed_is_plain(const MlFeed *feed);
 /* The values of a plain number feed, infinities too; returns how many are NULL. */
 extern size_t ml_batch_numbers(const MlHeapReader *h, const MlRowBatch *batch, int feed, double *number);
 
+/* Of some rows of the batch. */
+extern void ml_batch_pick(const MlHeapReader *h, const MlRowBatch *batch, int feed, const int *row, int n, double *number);
+
 /* Into the frame: feeds that only the main thread may read, in the order of rows; then all others, by any thread. */
 extern void ml_batch_feed_main(MlHeapReader *h, MlRowBatch *batch);
 extern void ml_batch_feed_plain(const MlHeapReader *h, MlRowBatch *batch);
@@ -114,13 +118,14 @@ extern void ml_batch_complain(MlHeapReader *h, MlRowBatch *batch) pg_attribute_n
 
 /* ---- scan_readers.c ---- */
 
-/* What is done with a batch: by the main thread when it is complete, by any thread, and by the main thread in order. */
+/* What is done with a batch: by the main thread when it is complete, by any thread, and by the main thread when that is done. */
 typedef struct MlBatchWork
 {
 	void		(*begin) (MlHeapReader *h, MlRowBatch *batch);	/* may be NULL */
 	void		(*work) (const MlHeapReader *h, MlRowBatch *batch, void *state, int thread);
 	void		(*end) (MlHeapReader *h, MlRowBatch *batch);	/* may be NULL */
 	void	   *state;
+	bool		in_order;		/* one batch after the other */
 } MlBatchWork;
 
 /* All pages, in order. */

@@ -41,6 +41,7 @@ typedef struct MlPrivatePlan
 	MlFeed	   *feeds;
 	uint64		seed;			/* of the row hash */
 	const MlFeed *id;			/* NULL without one */
+	struct MlHeapReader *heap;	/* from which deferred columns are read again; NULL: there are none */
 } MlPrivatePlan;
 
 typedef struct MlFrameReceiver
@@ -73,10 +74,15 @@ extern void ml_scan_refuse_null_id(const MlFrameReceiver *r, const MlFeed *feed)
 extern const char *ml_scan_text(const MlFeed *feed, Datum value, size_t *length);
 
 /*
- * Reads all rows page by page and returns true, if the plan is a plain scan of a
- * heap; else does nothing.  Same rows, same order, same rights, same errors as the executor.
+ * Reading page by page, where the plan is a plain scan of a heap; else NULL.  Same rows, same order, same
+ * rights, same errors as the executor.  ml_scan_heap_defer: before the columns of the frame are made; columns that
+ * will be read again need not be kept; false when there are none.
  */
-extern bool ml_scan_heap(MlFrameReceiver *r);
+typedef struct MlHeapReader MlHeapReader;
+extern MlHeapReader *ml_scan_heap_open(MlFrameReceiver *r);
+extern bool ml_scan_heap_defer(MlHeapReader *h);
+extern void ml_scan_heap_read(MlHeapReader *h);
+extern void ml_scan_heap_close(MlHeapReader *h);
 
 /*
  * Fills plan->columns from the feeds: one spec for a scalar, one per element for

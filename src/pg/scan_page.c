@@ -215,18 +215,26 @@ convert_numbers(const MlConverter *converter, const MlSlice *slice, double *numb
 		number[i] = slice->null[i] ? NAN : number[i];
 }
 
+/* Doubles at the same place in all rows?  In threads. */
+static bool
+is_direct(const MlHeapReader *h, const MlRowBatch *batch, int feed)
+{
+	bool		direct = h->lenient[feed].converter.type == FLOAT8OID && h->attribute_of[h->lenient[feed].place] < h->n_fixed;
+
+	for (int p = 0; p < batch->n_pages && direct; p++)
+		direct = batch->pages[p].whole;
+	return direct;
+}
+
 /* In threads. */
 size_t
 ml_batch_numbers(const MlHeapReader *h, const MlRowBatch *batch, int feed, double *number)
 {
 	const MlConverter *converter = &h->lenient[feed].converter;
 	int			a = h->attribute_of[h->lenient[feed].place];
-	bool		direct = converter->type == FLOAT8OID && a < h->n_fixed;
 	MlSlice		slice;
 
-	for (int p = 0; p < batch->n_pages && direct; p++)
-		direct = batch->pages[p].whole;
-	if (direct)
+	if (is_direct(h, batch, feed))
 	{
 		uint32		offset = h->attributes[a].offset;
 
@@ -237,6 +245,25 @@ ml_batch_numbers(const MlHeapReader *h, const MlRowBatch *batch, int feed, doubl
 	gather(h, batch, h->lenient[feed].place, &slice);
 	convert_numbers(converter, &slice, number);
 	return slice.n_nulls;
+}
+
+/* In threads. */
+void
+ml_batch_pick(const MlHeapReader *h, const MlRowBatch *batch, int feed, const int *row, int n, double *number)
+{
+	double		all[ML_FRAME_TOGETHER];
+
+	if (is_direct(h, batch, feed))
+	{
+		uint32		offset = h->attributes[h->attribute_of[h->lenient[feed].place]].offset;
+
+		for (int i = 0; i < n; i++)
+			memcpy(&number[i], row_data(batch, row[i]) + offset, sizeof(double));
+		return;
+	}
+	(void) ml_batch_numbers(h, batch, feed, all);
+	for (int i = 0; i < n; i++)
+		number[i] = all[row[i]];
 }
 
 /* ---------------------------------------------------------- into the frame */

@@ -5,9 +5,10 @@
  * The main thread alone speaks with the server: it reads and pins pages, finds the rows that
  * are visible, and numbers them; so the place of a row does not depend on who
  * decodes it.  The threads of the run's pool, and the main thread when it has nothing
- * better to do, decode batches from the pinned pages.  Batches are ended by the main thread, in order.
+ * better to do, decode batches from the pinned pages, and the main thread ends those that are done.
  *
- * A ring of batches: those from "ended" to "dealt" are complete, of which those from "taken" on wait for a thread.
+ * Nobody waits for a batch in particular: a thread that the system has taken off its core delays that
+ * batch and no other one.  There are more batches than threads, so the main thread always finds one that is free, done, or to be decoded.
  *
  * While threads are at work, nothing may be thrown past them, and the process may not
  * exit: interrupts are held and looked for between batches, an ERROR is kept until all threads
@@ -30,109 +31,172 @@
 /* Fewer pages are read by one thread: waking another one would take longer. */
 #define PAGES_FOR_ONE 32
 
-#define MOST_BATCHES 16
+#define MOST_BATCHES 64
+#define MOST_READERS (MOST_BATCHES / 4)
 
-typedef struct Ring
+typedef enum BatchState
+{
+	BATCH_FREE,
+	BATCH_READY,				/* dealt, waits for a thread */
+	BATCH_BUSY,
+	BATCH_DONE					/* waits for the main thread */
+} BatchState;
+
+typedef struct Readers
 {
 	MlHeapReader *h;
 	const MlBatchWork *work;
 	MlPool	   *pool;
+	int			threads;		/* that work, the main one included */
 	int			n_batches;
 	int			batch_pages;
 	MlRowBatch *batch;
 
-	/* Under the pool's lock.  Each batch has a number; its place is the number modulo n_batches. */
-	uint64		dealt;
-	uint64		taken;
-	uint64		ended;
-	bool		done[MOST_BATCHES];
-	bool		closed;			/* no more will be dealt: threads go home when none is left */
+	/* Under the pool's lock. */
+	BatchState	state[MOST_BATCHES];
+	bool		closed;			/* no more will be dealt: threads go home when none is ready */
+	bool		awaited;		/* the main thread waits for those that are busy */
 	bool		bad;			/* there is one with an error: no new ones */
 
-	int			threads;		/* that work, the main one included */
 	bool		(*canceled) (void *state);
 	ErrorData  *error;
 	MemoryContext context;
-} Ring;
+} Readers;
 
-static MlRowBatch *
-batch_of(const Ring *ring, uint64 number)
+/* The batch in that state whose rows come first; -1: none.  With the lock held. */
+static int
+first_in_state(const Readers *readers, BatchState state)
 {
-	return &ring->batch[number % ring->n_batches];
+	int			first = -1;
+
+	for (int i = 0; i < readers->n_batches; i++)
+	{
+		if (readers->state[i] == state &&
+			(first < 0 || readers->batch[i].first_row < readers->batch[first].first_row))
+			first = i;
+	}
+	return first;
 }
 
 /* ----------------------------------------------------------- any thread */
 
 /* With the lock held, which is given back meanwhile. */
 static void
-work_on(Ring *ring, int thread)
+work_on(Readers *readers, int number, int thread)
 {
-	uint64		number = ring->taken++;
-	MlRowBatch *batch = batch_of(ring, number);
+	MlRowBatch *batch = &readers->batch[number];
 
-	ml_pool_unlock(ring->pool);
-	ring->work->work(ring->h, batch, ring->work->state, thread);
-	ml_pool_lock(ring->pool);
-	ring->done[number % ring->n_batches] = true;
-	ring->bad |= batch->bad;
-	/* Only the main thread waits for this, and only for the oldest. */
-	if (number == ring->ended)
-		ml_pool_wake(ring->pool);
+	readers->state[number] = BATCH_BUSY;
+	ml_pool_unlock(readers->pool);
+	readers->work->work(readers->h, batch, readers->work->state, thread);
+	ml_pool_lock(readers->pool);
+	readers->state[number] = BATCH_DONE;
+	readers->bad |= batch->bad;
 }
 
 static void
-help(Ring *ring, int thread)
+help(Readers *readers, int thread)
 {
-	ml_pool_lock(ring->pool);
+	ml_pool_lock(readers->pool);
 	for (;;)
 	{
-		if (ring->taken < ring->dealt && thread < ring->threads)
-			work_on(ring, thread);
-		else if (ring->closed)
+		int			number = thread < readers->threads ? first_in_state(readers, BATCH_READY) : -1;
+
+		if (number >= 0)
+		{
+			work_on(readers, number, thread);
+			if (readers->awaited)
+				ml_pool_wake(readers->pool);
+		}
+		else if (readers->closed)
 			break;
 		else
-			ml_pool_wait(ring->pool);
+			ml_pool_wait(readers->pool);
 	}
-	ml_pool_unlock(ring->pool);
+	ml_pool_unlock(readers->pool);
 }
 
 /* ------------------------------------------------------- the main thread */
 
+/* Takes note of a batch that is done and gives its pages back. */
 static void
-release_pages(MlRowBatch *batch)
+end_batch(Readers *readers, int number)
 {
+	MlRowBatch *batch = &readers->batch[number];
+
+	/* One with an error stays, until it is known which is the first. */
+	if (batch->bad)
+		return;
+	if (readers->work->end != NULL)
+		readers->work->end(readers->h, batch);
 	for (int i = 0; i < batch->n_pages; i++)
 		ReleaseBuffer(batch->pages[i].buffer);
 	batch->n_pages = 0;
 	batch->n_rows = 0;
 	batch->located = batch->walked = false;
+	readers->state[number] = BATCH_FREE;
 }
 
-/* Takes the oldest batch out of the ring, working until it is done. */
-static void
-end_oldest(Ring *ring)
+/* Ends what is done; decodes a batch when none is free then.  One that is free, or -1 where errors have taken all. */
+static int
+need_batch(Readers *readers)
 {
-	MlRowBatch *batch = batch_of(ring, ring->ended);
-
-	ml_pool_lock(ring->pool);
-	while (!ring->done[ring->ended % ring->n_batches])
+	for (;;)
 	{
-		if (ring->taken < ring->dealt)
-			work_on(ring, 0);
-		else
-			ml_pool_wait(ring->pool);
-	}
-	ring->done[ring->ended % ring->n_batches] = false;
-	ml_pool_unlock(ring->pool);
+		int			ready;
 
-	if (batch->bad)
-		ml_batch_complain(ring->h, batch);
-	if (ring->work->end != NULL)
-		ring->work->end(ring->h, batch);
-	release_pages(batch);
-	ml_pool_lock(ring->pool);
-	ring->ended++;
-	ml_pool_unlock(ring->pool);
+		for (int i = 0; i < readers->n_batches; i++)
+		{
+			BatchState	state;
+
+			ml_pool_lock(readers->pool);
+			state = readers->state[i];
+			ml_pool_unlock(readers->pool);
+			if (state == BATCH_DONE)
+				end_batch(readers, i);
+			if (readers->state[i] == BATCH_FREE)
+				return i;
+		}
+		if (readers->bad)
+			return -1;
+		ml_pool_lock(readers->pool);
+		ready = first_in_state(readers, BATCH_READY);
+		if (ready >= 0)
+			work_on(readers, ready, 0);
+		ml_pool_unlock(readers->pool);
+	}
+}
+
+/* Until every batch is free, or has an error. */
+static void
+end_all(Readers *readers)
+{
+	for (;;)
+	{
+		int			number;
+
+		ml_pool_lock(readers->pool);
+		number = first_in_state(readers, BATCH_READY);
+		if (number >= 0)
+			work_on(readers, number, 0);
+		else if (first_in_state(readers, BATCH_BUSY) >= 0)
+		{
+			readers->awaited = true;
+			ml_pool_wait(readers->pool);
+			readers->awaited = false;
+		}
+		else
+		{
+			ml_pool_unlock(readers->pool);
+			break;
+		}
+		ml_pool_unlock(readers->pool);
+	}
+	for (int i = 0; i < readers->n_batches; i++)
+	{
+		if (readers->state[i] == BATCH_DONE)
+			end_batch(readers, i);
+	}
 }
 
 /* Brings the next page with rows that have not been dealt out into the scan; false when there is none. */
@@ -172,114 +236,138 @@ add_page(MlHeapReader *h, MlRowBatch *batch, int limit)
 		pgstat_count_heap_getnext(h->relation);
 }
 
-/* The next rows into a batch of the ring; false when there are none left. */
-static bool
-deal(Ring *ring)
+/* Columns that grow move: nobody may be writing to them. */
+static size_t
+need_room(Readers *readers)
 {
-	MlHeapReader *h = ring->h;
-	MlRowBatch *batch;
+	MlFrameReceiver *r = readers->h->r;
+	size_t		room;
+
+	if (ml_frame_full(r->builder))
+		end_all(readers);
+	ml_check(r->env, ml_frame_room(r->builder, &room));
+	return room;
+}
+
+/* The next rows into a batch; false when there are none left. */
+static bool
+deal(Readers *readers)
+{
+	MlHeapReader *h = readers->h;
 	int			limit = h->most_rows;
+	int			number = need_batch(readers);
+	MlRowBatch *batch;
 
-	while (ring->dealt - ring->ended == ring->n_batches)
-		end_oldest(ring);
-	if (h->r->builder != NULL && ring->work->begin != NULL)
-	{
-		size_t		room;
-
-		/* Columns that grow move: nobody may be writing to them. */
-		while (ml_frame_full(h->r->builder) && ring->ended < ring->dealt)
-			end_oldest(ring);
-		ml_check(h->r->env, ml_frame_room(h->r->builder, &room));
-		limit = Min(limit, room);
-	}
-	batch = batch_of(ring, ring->dealt);
-	while (batch->n_pages < ring->batch_pages && batch->n_rows < limit && load_page(h))
+	if (readers->work->begin != NULL && number >= 0)
+		limit = Min(limit, need_room(readers));
+	if (readers->bad || number < 0)
+		return false;
+	batch = &readers->batch[number];
+	while (batch->n_pages < readers->batch_pages && batch->n_rows < limit && load_page(h))
 		add_page(h, batch, limit);
 	if (batch->n_rows == 0)
 		return false;
 	batch->first_row = h->rows;
 	h->rows += batch->n_rows;
-	if (ring->work->begin != NULL)
-		ring->work->begin(h, batch);
+	if (readers->work->begin != NULL)
+		readers->work->begin(h, batch);
 
-	ml_pool_lock(ring->pool);
-	ring->dealt++;
-	ml_pool_wake(ring->pool);
-	ml_pool_unlock(ring->pool);
+	ml_pool_lock(readers->pool);
+	readers->state[number] = BATCH_READY;
+	ml_pool_wake(readers->pool);
+	ml_pool_unlock(readers->pool);
 	return true;
 }
 
 /* Until all is read, or somebody wants the process to stop. */
 static void
-lead(Ring *ring)
+lead(Readers *readers)
 {
-	while (!ring->bad && !(ring->canceled != NULL && ring->canceled(ring->h->r->env->state)) && deal(ring))
+	while (!readers->bad && !(readers->canceled != NULL && readers->canceled(readers->h->r->env->state)) && deal(readers))
 		;
-	while (ring->ended < ring->dealt)
-		end_oldest(ring);
 }
 
 static void
-lead_safely(Ring *ring)
+lead_safely(Readers *readers)
 {
 	PG_TRY();
 	{
-		lead(ring);
+		lead(readers);
 	}
 	PG_CATCH();
 	{
-		MemoryContextSwitchTo(ring->context);
-		ring->error = CopyErrorData();
+		MemoryContextSwitchTo(readers->context);
+		readers->error = CopyErrorData();
 		FlushErrorState();
 	}
 	PG_END_TRY();
-	ml_pool_lock(ring->pool);
-	ring->closed = true;
-	ml_pool_wake(ring->pool);
-	ml_pool_unlock(ring->pool);
+	ml_pool_lock(readers->pool);
+	readers->closed = true;
+	ml_pool_wake(readers->pool);
+	ml_pool_unlock(readers->pool);
+	if (readers->error != NULL)
+		return;					/* what is ready is decoded all the same: an error in it may be the first one */
+	PG_TRY();
+	{
+		end_all(readers);
+	}
+	PG_CATCH();
+	{
+		MemoryContextSwitchTo(readers->context);
+		readers->error = CopyErrorData();
+		FlushErrorState();
+	}
+	PG_END_TRY();
 }
 
 /* No thread ends its task before the main thread has led: so each gets one. */
 static void
 read_task(void *arg, size_t task, int thread)
 {
-	Ring	   *ring = arg;
+	Readers    *readers = arg;
 
 	if (thread != 0)
-		help(ring, thread);
-	else if (!ring->closed)
-		lead_safely(ring);
+		help(readers, thread);
+	else if (!readers->closed)
+		lead_safely(readers);
 }
 
 static void
-run_threads(Ring *ring)
+run_threads(Readers *readers)
 {
-	MlEnv	   *env = ring->h->r->env;
+	MlEnv	   *env = readers->h->r->env;
 	uint32		held = InterruptHoldoffCount;
 
 	/* Canceling is our task: the pool would not run the main thread's. */
-	ring->canceled = env->canceled;
+	readers->canceled = env->canceled;
 	env->canceled = NULL;
-	ring->closed = false;
+	readers->closed = false;
 	HOLD_INTERRUPTS();
-	if (ring->pool != NULL)
-		(void) ml_pool_run(env, ml_pool_threads(ring->pool), read_task, ring);
+	if (readers->pool != NULL)
+		(void) ml_pool_run(env, ml_pool_threads(readers->pool), read_task, readers);
 	else
-		read_task(ring, 0, 0);
+		read_task(readers, 0, 0);
 	InterruptHoldoffCount = held;	/* an ERROR has set it to 0 */
-	env->canceled = ring->canceled;
+	env->canceled = readers->canceled;
 }
 
-/* An ERROR of the main thread, unless a batch before it has one. */
+/* The first error of a value; else one of the main thread. */
 static void
-throw(Ring *ring)
+throw(Readers *readers)
 {
-	for (uint64 number = ring->ended; number < ring->dealt; number++)
+	MlRowBatch *bad = NULL;
+
+	for (int i = 0; i < readers->n_batches; i++)
 	{
-		if (batch_of(ring, number)->bad)
-			ml_batch_complain(ring->h, batch_of(ring, number));
+		MlRowBatch *batch = &readers->batch[i];
+
+		if (readers->state[i] == BATCH_DONE && batch->bad && (bad == NULL || batch->first_row < bad->first_row))
+			bad = batch;
 	}
-	ReThrowError(ring->error);
+	if (bad != NULL)
+		ml_batch_complain(readers->h, bad);
+	if (readers->error != NULL)
+		ReThrowError(readers->error);
 }
 
 static int
@@ -287,25 +375,31 @@ count_readers(const MlHeapReader *h)
 {
 	if (h->n_blocks < PAGES_FOR_ONE)
 		return 1;
-	return Min(ml_pool_threads(h->r->env->pool), ml_setting_parallel_workers + 1);
+	return Min(Min(ml_pool_threads(h->r->env->pool), ml_setting_parallel_workers + 1), MOST_READERS);
 }
 
 void
 ml_readers_run(MlHeapReader *h, const MlBatchWork *work)
 {
-	int			threads = count_readers(h);
+	int			threads = work->in_order ? 1 : count_readers(h);
 	int			pins = Max(NBuffers / 32, 1);	/* that a scan may hold at a time */
-	Ring		ring = {.h = h, .work = work, .threads = threads, .context = CurrentMemoryContext};
+	Readers		readers = {.h = h, .work = work, .threads = threads, .context = CurrentMemoryContext};
 
-	ring.pool = threads > 1 ? h->r->env->pool : NULL;
-	ring.n_batches = threads > 1 ? Min(Min(2 * threads + 2, MOST_BATCHES), pins) : 1;
-	ring.batch_pages = Max(Min(pins / ring.n_batches, ML_BATCH_PAGES), 1);
-	ring.batch = palloc_extended(ring.n_batches * sizeof(MlRowBatch), MCXT_ALLOC_HUGE);
-	for (int i = 0; i < ring.n_batches; i++)
+	readers.n_batches = threads > 1 ? Min(4 * threads, MOST_BATCHES) : 1;
+	if (readers.n_batches > pins || readers.n_batches <= threads)
 	{
-		ml_batch_make(h, &ring.batch[i]);
+		/* Too few pages, or too many threads, to be safe from waiting. */
+		readers.threads = threads = 1;
+		readers.n_batches = 1;
+	}
+	readers.pool = threads > 1 ? h->r->env->pool : NULL;
+	readers.batch_pages = Max(Min(pins / readers.n_batches, ML_BATCH_PAGES), 1);
+	readers.batch = palloc_extended(readers.n_batches * sizeof(MlRowBatch), MCXT_ALLOC_HUGE);
+	for (int i = 0; i < readers.n_batches; i++)
+	{
+		ml_batch_make(h, &readers.batch[i]);
 		if (work->begin != NULL)
-			ml_check(h->r->env, ml_frame_chunk_make(h->r->builder, &ring.batch[i].chunk));
+			ml_check(h->r->env, ml_frame_chunk_make(h->r->builder, &readers.batch[i].chunk));
 	}
 	h->next_block = 0;
 	h->next_row = 0;
@@ -313,17 +407,16 @@ ml_readers_run(MlHeapReader *h, const MlBatchWork *work)
 	((HeapScanDesc) h->scan)->rs_ntuples = 0;
 	do
 	{
-		run_threads(&ring);
-		if (ring.error != NULL)
-			throw(&ring);
+		run_threads(&readers);
+		throw(&readers);
 		CHECK_FOR_INTERRUPTS();
 		if (ml_canceled(h->r->env))
 			ml_check(h->r->env, ml_fail(h->r->env, ML_CANCELED, "canceled"));
 	} while (h->next_block < h->n_blocks || h->next_row < ((HeapScanDesc) h->scan)->rs_ntuples);
-	for (int i = 0; i < ring.n_batches; i++)
+	for (int i = 0; i < readers.n_batches; i++)
 	{
-		pfree(ring.batch[i].values);
-		pfree(ring.batch[i].nulls);
+		pfree(readers.batch[i].values);
+		pfree(readers.batch[i].nulls);
 	}
-	pfree(ring.batch);
+	pfree(readers.batch);
 }

@@ -312,6 +312,7 @@ read_rows(const MlTrainRequest *request, MlEnv *env, Run *run, MlTrainSpec *spec
 
 	INSTR_TIME_SET_CURRENT(start);
 	enter(run, ML_PHASE_READ);
+	plan->defer = ml_pipeline_takes_bins(spec);
 	frame = ml_scan_run(plan, env);
 	outcome->read_seconds = seconds_since(start);
 
@@ -332,6 +333,7 @@ compute(const MlTrainRequest *request, Run *run, void (*after_read) (void))
 	MlEnv	   *env = ml_env_create(CurrentMemoryContext, (size_t) ml_setting_max_training_memory * 1024, ml_setting_thread_count());
 	MemoryContext context = CurrentMemoryContext;
 	MlTrainSpec *spec = ml_train_spec(env, request);
+	MlPipeline *pipeline;
 	MlTrainResult *result;
 	MlScanPlan *plan;
 	MlFrame    *frame;
@@ -344,6 +346,15 @@ compute(const MlTrainRequest *request, Run *run, void (*after_read) (void))
 	outcome->threads = env->threads;
 
 	frame = read_rows(request, env, run, spec, &plan, outcome);
+	INSTR_TIME_SET_CURRENT(start);
+	run->progress->peak_memory = ml_arena_peak(env->arena);
+	enter(run, ML_PHASE_PREPARE);
+	ml_check(env, ml_pipeline_begin(env, spec, frame, &pipeline));
+	outcome->fit_seconds = seconds_since(start);
+
+	INSTR_TIME_SET_CURRENT(start);
+	ml_scan_bins(plan, env, frame, ml_pipeline_rows(pipeline));
+	outcome->read_seconds = rint((outcome->read_seconds + seconds_since(start)) * 1e6) / 1e6;
 	if (after_read != NULL)
 	{
 		after_read();
@@ -351,10 +362,8 @@ compute(const MlTrainRequest *request, Run *run, void (*after_read) (void))
 	}
 
 	INSTR_TIME_SET_CURRENT(start);
-	run->progress->peak_memory = ml_arena_peak(env->arena);
-	enter(run, ML_PHASE_PREPARE);
-	ml_check(env, ml_pipeline_run(env, spec, frame, &result));
-	outcome->fit_seconds = seconds_since(start);
+	ml_check(env, ml_pipeline_finish(pipeline, &result));
+	outcome->fit_seconds = rint((outcome->fit_seconds + seconds_since(start)) * 1e6) / 1e6;
 	copy_result(outcome, result);
 	if (spec->rival != NULL && result->rival_judged)
 	{

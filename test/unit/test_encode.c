@@ -39,7 +39,7 @@ test_codes(void)
 	MlDataColumn *columns;
 	const char **excluded;
 
-	CHECK_STATUS(env, ml_encode(env, frame, order, 8, 11, &schema, &columns, &excluded), ML_OK);
+	CHECK_STATUS(env, ml_encode(env, frame, &(MlEncodeRows) {.order = order, .n_train = 8, .n = 11}, &schema, &columns, &excluded), ML_OK);
 	CHECK(schema.n_features == 1 && schema.features[0].levels == 4 && excluded[0] == NULL);
 	CHECK_TEXT(schema.features[0].level[0], "b");
 	CHECK_TEXT(schema.features[0].level[1], "a");
@@ -75,7 +75,7 @@ test_cap(void)
 		order[i] = i;
 	}
 	frame = text_frame(env, texts, n);
-	CHECK_STATUS(env, ml_encode(env, frame, order, n, n, &schema, &columns, &excluded), ML_OK);
+	CHECK_STATUS(env, ml_encode(env, frame, &(MlEncodeRows) {.order = order, .n_train = n, .n = n}, &schema, &columns, &excluded), ML_OK);
 	CHECK(schema.features[0].levels == ML_MAX_LEVELS);
 	CHECK(env->n_warnings == 1 && strstr(env->warnings->text, "\"c\" has 70000 categories; the 4466 rarest") != NULL);
 	for (size_t i = 0; i < n; i++)
@@ -117,7 +117,7 @@ encode_array(MlEnv *env, bool named, int varying, MlSchema *schema, const char *
 		order[i] = (size_t) i;
 	}
 	ML_TRY(ml_frame_finish(b, &frame));
-	return ml_encode(env, frame, order, 40, 50, schema, &columns, excluded);
+	return ml_encode(env, frame, &(MlEncodeRows) {.order = order, .n_train = 40, .n = 50}, schema, &columns, excluded);
 }
 
 static void

@@ -13,6 +13,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "ml/data/binned.h"
 #include "ml/data/schema.h"
 
 /* A column that is 0 in most rows: the others, by rising row. */
@@ -24,7 +25,7 @@ typedef struct MlSparse
 } MlSparse;
 
 /*
- * One of number, code and sparse is there.  Only a method that says so (MlMethod.reads_sparse) gets
+ * One of number, code, sparse and binned is there.  Only a method that says so (MlMethod.reads_sparse) gets
  * sparse columns; for the others they are spread out before.
  */
 typedef struct MlDataColumn
@@ -32,7 +33,15 @@ typedef struct MlDataColumn
 	const double *number;		/* for ML_FEATURE_NUMBER; NaN = missing */
 	const int32_t *code;		/* for ML_FEATURE_CATEGORY; -1 = missing, "levels" = other */
 	const MlSparse *sparse;		/* for ML_FEATURE_NUMBER */
+	const MlBinned *binned;		/* for ML_FEATURE_NUMBER, instead of number, where the method takes bins */
 } MlDataColumn;
+
+/* Number i of a column of numbers; of bins, one that no limit between them tells from it. */
+static inline double
+ml_data_number(const MlDataColumn *c, size_t i)
+{
+	return c->number != NULL ? c->number[i] : c->binned->value[c->binned->bin[i]];
+}
 
 typedef struct MlDataset
 {
@@ -74,6 +83,8 @@ ml_column_value(const MlDataColumn *c, size_t i)
 		return c->number[i];
 	if (c->code != NULL)
 		return c->code[i] < 0 ? NAN : (double) c->code[i];
+	if (c->binned != NULL)
+		return ml_data_number(c, i);
 	at = ml_sparse_find(c->sparse, i);
 	if (at == c->sparse->n || c->sparse->row[at] != i)
 		return 0;
@@ -90,6 +101,11 @@ ml_column_read(const MlDataColumn *c, size_t first, size_t rows, double *out)
 	{
 		for (size_t i = 0; i < rows; i++)
 			out[i] = c->code[first + i] < 0 ? NAN : (double) c->code[first + i];
+	}
+	else if (c->binned != NULL)
+	{
+		for (size_t i = 0; i < rows; i++)
+			out[i] = ml_data_number(c, first + i);
 	}
 	else
 	{

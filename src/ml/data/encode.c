@@ -4,7 +4,7 @@
  *
  * One column at a time: its values are gathered in the order of the data set,
  * judged, and the column of the frame is given back; so only one column ever
- * exists twice.
+ * exists twice.  Where numbers become bins, one column for each thread waits for that.
  *-------------------------------------------------------------------------
  */
 #include "ml/data/encode.h"
@@ -40,6 +40,10 @@ typedef struct Encoder
 	const size_t *order;
 	size_t		n_train;
 	size_t		n;
+	const MlEncodeRows *rows;	/* NULL where nothing is encoded */
+	int			n_waiting;		/* columns that are to become bins */
+	int			most_waiting;
+	MlDataColumn **waiting;
 	const char **excluded;
 	int			n_excluded;
 	const char *array;			/* source column of the array whose elements are being encoded */
@@ -336,30 +340,84 @@ release_column(MlEnv *env, MlColumn *column)
 	column->key = NULL;
 }
 
+/* The columns that wait become bins. */
+static MlStatus
+bin_columns(Encoder *e)
+{
+	MlEnv	   *env = e->env;
+	const MlEncodeRows *rows = e->rows;
+	size_t		n = (size_t) e->n_waiting;
+	MlBinned   *all;
+	MlBinned  **binned = ml_alloc(env, n, sizeof(MlBinned *));
+	const double **values = ml_alloc(env, n, sizeof(double *));
+
+	if (n == 0)
+		return ML_OK;
+	if (binned == NULL || values == NULL)
+		return env->error.status;
+	ML_TRY(ml_binned_make(env, rows->rules, n, rows->n, &all));
+	for (size_t i = 0; i < n; i++)
+	{
+		binned[i] = &all[i];
+		values[i] = e->waiting[i]->number;
+	}
+	ML_TRY(ml_binned_find(env, rows->rules, binned, values, rows->choice->place, rows->choice->n, n));
+	ML_TRY(ml_binned_fill(env, binned, values, n, rows->n));
+	for (size_t i = 0; i < n; i++)
+	{
+		ml_release(env, (void *) values[i]);
+		e->waiting[i]->number = NULL;
+		e->waiting[i]->binned = binned[i];
+	}
+	e->n_waiting = 0;
+	return ML_OK;
+}
+
+/* A column whose values have become bins while they were read. */
+static Verdict
+judge_binned(const MlBinned *binned)
+{
+	bool		present = !isnan(binned->reference);
+
+	if (binned->varies || (present && binned->missing))
+		return USABLE;
+	return present ? CONSTANT : WITHOUT_VALUE;
+}
+
 static MlStatus
 encode_column(Encoder *e, MlColumn *from, MlSchema *schema, MlDataColumn *columns)
 {
-	MlDataColumn column = {NULL};
+	MlDataColumn column = {.binned = from->binned};
 	MlFeature  *feature = &schema->features[schema->n_features];
 	Verdict		verdict;
 
-	ML_TRY(gather(e, from, &column));
-	ML_TRY(judge(e, &from->spec, &column, &verdict));
+	if (from->binned == NULL)
+	{
+		ML_TRY(gather(e, from, &column));
+		ML_TRY(judge(e, &from->spec, &column, &verdict));
+	}
+	else
+		verdict = judge_binned(from->binned);
 	ML_TRY(note_verdict(e, &from->spec, verdict));
 	if (verdict == USABLE)
 	{
 		describe(&from->spec, feature);
 		if (column.code != NULL)
 			ML_TRY(encode_categories(e, &from->dictionary, feature, (int32_t *) column.code));
-		columns[schema->n_features++] = column;
+		columns[schema->n_features] = column;
+		if (column.number != NULL && e->rows->rules != NULL)
+			e->waiting[e->n_waiting++] = &columns[schema->n_features];
+		schema->n_features++;
 	}
 	else
 	{
 		ml_release(e->env, (void *) column.number);
 		ml_release(e->env, (void *) column.code);
+		if (column.binned != NULL)
+			ml_release(e->env, column.binned->bin);
 	}
 	release_column(e->env, from);
-	return ML_OK;
+	return e->n_waiting == e->most_waiting ? bin_columns(e) : ML_OK;
 }
 
 static MlStatus
@@ -375,10 +433,9 @@ nothing_left(Encoder *e)
 }
 
 MlStatus
-ml_encode(MlEnv *env, MlFrame *frame, const size_t *order, size_t n_train, size_t n,
-		  MlSchema *schema, MlDataColumn **columns, const char ***excluded)
+ml_encode(MlEnv *env, MlFrame *frame, const MlEncodeRows *rows, MlSchema *schema, MlDataColumn **columns, const char ***excluded)
 {
-	Encoder		e = {.env = env, .order = order, .n_train = n_train, .n = n};
+	Encoder		e = {.env = env, .order = rows->order, .n_train = rows->n_train, .n = rows->n, .rows = rows};
 	bool		array_named = false;
 
 	schema->n_features = 0;
@@ -386,7 +443,9 @@ ml_encode(MlEnv *env, MlFrame *frame, const size_t *order, size_t n_train, size_
 	*columns = ml_alloc0(env, (size_t) frame->n_columns, sizeof(MlDataColumn));
 	/* An array may be left out in part for each of the reasons. */
 	e.excluded = ml_alloc0(env, N_VERDICTS * (size_t) frame->n_columns + 1, sizeof(char *));
-	if (schema->features == NULL || *columns == NULL || e.excluded == NULL)
+	e.most_waiting = ml_pool_threads(env->pool);
+	e.waiting = ml_alloc(env, (size_t) e.most_waiting, sizeof(MlDataColumn *));
+	if (schema->features == NULL || *columns == NULL || e.excluded == NULL || e.waiting == NULL)
 		return env->error.status;
 	for (int c = 0; c < frame->n_columns; c++)
 	{
@@ -404,6 +463,7 @@ ml_encode(MlEnv *env, MlFrame *frame, const size_t *order, size_t n_train, size_
 		ML_TRY(encode_column(&e, from, schema, *columns));
 	}
 	ML_TRY(end_array(&e, array_named));
+	ML_TRY(bin_columns(&e));
 	if (schema->n_features == 0)
 		return nothing_left(&e);
 	*excluded = e.excluded;
@@ -415,7 +475,7 @@ static MlStatus
 differs_everywhere(MlEnv *env, const MlColumn *from, const size_t *order, size_t n, bool *different)
 {
 	Encoder		e = {.env = env, .order = order, .n = n};
-	MlDataColumn column = {NULL, NULL};
+	MlDataColumn column = {NULL};
 
 	ML_TRY(gather(&e, from, &column));
 	ML_TRY(all_different(env, &column, n, different));

@@ -11,15 +11,24 @@
 /* From this many rows on, a column that differs in each of them counts as a key. */
 #define ML_KEY_ROWS 100
 
+/* The rows of a data set. */
+typedef struct MlEncodeRows
+{
+	const size_t *order;		/* rows of the frame: training part first */
+	size_t		n_train;
+	size_t		n;
+	const MlBinRules *rules;	/* numbers are to become bins; NULL: they stay */
+	const MlBinChoice *choice;	/* with rules: what limits are chosen on */
+} MlEncodeRows;
+
 /*
- * Encodes the feature columns for the rows order[0 .. n-1], of which the first
- * n_train are the training part.  Categories, constants and keys are judged there.
+ * Encodes the feature columns for these rows.  Categories, constants and keys are judged there.
  * Fills schema->features and columns; gives each column of the frame back when it
  * is done with it.  excluded: "column: why" of what was left out, ended by NULL.
  * ML_BAD_TYPE when such a column was named, ML_BAD_DATA when nothing is left.
  */
-extern MlStatus ml_encode(MlEnv *env, MlFrame *frame, const size_t *order, size_t n_train, size_t n,
-						  MlSchema *schema, MlDataColumn **columns, const char ***excluded);
+extern MlStatus ml_encode(MlEnv *env, MlFrame *frame, const MlEncodeRows *rows, MlSchema *schema,
+						  MlDataColumn **columns, const char ***excluded);
 
 /*
  * Which columns of the frame (n_columns) ml_encode() would leave out because they differ in every one of these rows.  The frame

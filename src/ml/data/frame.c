@@ -88,7 +88,7 @@ fold(uint64_t a, uint64_t b)
 static size_t
 cell_width(const MlColumnSpec *spec)
 {
-	if ((spec->roles & ~ML_ROLE_HASH) == 0)
+	if ((spec->roles & ~ML_ROLE_HASH) == 0 || spec->deferred)
 		return 0;
 	return spec->kind == ML_CATEGORY ? sizeof(int32_t) : sizeof(double);
 }
@@ -636,10 +636,13 @@ finish_column(MlFrameBuilder *b, BuilderColumn *from, MlColumn *to)
 {
 	void	   *array;
 
-	ML_TRY(join(b, &from->cells, &array));
 	to->spec = from->spec;
 	to->nan = from->nan;
 	to->inexact = from->inexact;
+	to->missing = from->missing;
+	if (from->spec.deferred)
+		return ML_OK;
+	ML_TRY(join(b, &from->cells, &array));
 	if (from->spec.kind == ML_INTEGER_KEY)
 	{
 		to->key = array;
@@ -649,14 +652,12 @@ finish_column(MlFrameBuilder *b, BuilderColumn *from, MlColumn *to)
 	{
 		to->code = array;
 		ml_dictionary_finish(b->env, &from->dictionary, &to->dictionary);
-		to->missing = from->missing;
 		for (size_t i = 0; i < b->rows && b->singly; i++)
 			to->missing += to->code[i] < 0;
 	}
 	else
 	{
 		to->number = array;
-		to->missing = from->missing;
 		for (size_t i = 0; i < b->rows && b->singly; i++)
 			to->missing += to->number[i] != to->number[i];
 	}
@@ -677,7 +678,7 @@ ml_frame_finish(MlFrameBuilder *b, MlFrame **result)
 	frame->rows = b->rows;
 	for (int c = 0; c < b->n_columns; c++)
 	{
-		if (b->columns[c].cells.width != 0)
+		if (b->columns[c].cells.width != 0 || b->columns[c].spec.deferred)
 			ML_TRY(finish_column(b, &b->columns[c], &frame->columns[frame->n_columns++]));
 	}
 	ML_TRY(join(b, &b->hashes, &hashes));

@@ -68,6 +68,7 @@ typedef struct MlColumnSpec
 	bool		unhashed;		/* another spec of the same source column is the one that is hashed */
 	MlTimeUnit	unit;
 	int32_t		buckets;		/* of a category: only the hash of its text modulo this is looked at; 0: all of it */
+	bool		deferred;		/* counts and is hashed, but its values are not kept: they will be read again */
 } MlColumnSpec;
 
 /* Strings of a category column, code -> text, in order of first appearance. */
@@ -85,6 +86,7 @@ typedef struct MlColumn
 	int32_t    *code;			/* for ML_CATEGORY */
 	int64_t    *key;			/* for ML_INTEGER_KEY */
 	MlDictionary dictionary;
+	struct MlBinned *binned;	/* of a column whose values are not kept (binned.h); in the order of the data set */
 	size_t		missing;		/* rows without a value */
 	bool		nan;			/* of the missing ones some were NaN, not NULL */
 	bool		inexact;		/* holds an integer beyond 2^53, stored as the nearest double */

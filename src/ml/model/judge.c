@@ -216,6 +216,7 @@ ml_judge_columns(MlEnv *env, const MlDataset *data, MlJudgeColumn **columns)
 	{
 		(*columns)[f].number = data->columns[f].number;
 		(*columns)[f].code = data->columns[f].code;
+		(*columns)[f].binned = data->columns[f].binned;
 	}
 	return ML_OK;
 }

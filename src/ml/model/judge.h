@@ -11,13 +11,14 @@
 /* The most points of a ROC curve that are kept. */
 #define ML_ROC_POINTS 1000
 
-/* Where a feature's values are: one of number, key and code. */
+/* Where a feature's values are: one of number, key, code and binned. */
 typedef struct MlJudgeColumn
 {
 	const double *number;
 	const int64_t *key;
 	const int32_t *code;
 	const int32_t *code_of;		/* code -> code of the model; NULL: the same */
+	const MlBinned *binned;		/* of the run that the model is from: see MlDataColumn */
 } MlJudgeColumn;
 
 /* What other models have said; the n_out of their answers is that of the model judged. */

@@ -20,6 +20,8 @@ ml_judge_value(const MlJudgeColumn *c, size_t row)
 		return c->number[row];
 	if (c->key != NULL)
 		return (double) c->key[row];
+	if (c->binned != NULL)
+		return c->binned->value[c->binned->bin[row]];
 	code = c->code[row];
 	if (code < 0)
 		return NAN;
@@ -40,6 +42,14 @@ ml_judge_values(const MlJudgeRows *rows, const MlJudgeColumn *column, size_t fir
 	if (rows->row == NULL && column->number != NULL)
 	{
 		memcpy(x, column->number + rows->first + first, n * sizeof(double));
+		return;
+	}
+	if (rows->row == NULL && column->binned != NULL)
+	{
+		const uint8_t *bin = column->binned->bin + rows->first + first;
+
+		for (size_t j = 0; j < n; j++)
+			x[j] = column->binned->value[bin[j]];
 		return;
 	}
 	for (size_t j = 0; j < n; j++)

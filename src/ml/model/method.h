@@ -59,6 +59,12 @@ typedef struct MlMethod
 	/* Bytes that fit allocates beyond the dataset for n rows of p features; never too low. SIZE_MAX when it overflows. */
 	size_t		(*memory) (const MlSchema *schema, const MlParams *params, size_t n, int threads);
 
+	/*
+	 * Optional: of numbers, fit asks only whether they are above limits that follow from these rules.  Then columns of
+	 * numbers may come as bins, whose limits are all that the model compares with.
+	 */
+	void		(*bin_rules) (const MlParams *params, MlBinRules *rules);
+
 	/* Fits on data->n_train rows; the model is in env->arena. */
 	MlStatus	(*fit) (MlEnv *env, const MlDataset *data, const MlParams *params, void **model);
 

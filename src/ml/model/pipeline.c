@@ -21,7 +21,7 @@
 #include "ml/model/judge.h"
 #include "ml/model/segments.h"
 
-typedef struct Run
+struct MlPipeline
 {
 	MlEnv	   *env;
 	const MlTrainSpec *spec;
@@ -39,7 +39,12 @@ typedef struct Run
 	const double *fit_weight;	/* the same with class weights */
 	MlPrep	   *prep;			/* NULL: none */
 	const MlSchema *encoded;	/* what the method sees */
-} Run;
+	MlBinRules	rules;
+	MlBinChoice choice;
+	MlEncodeRows rows;
+};
+
+typedef struct MlPipeline Run;
 
 /* Begin of a part in "order". */
 static size_t
@@ -592,42 +597,99 @@ transform(Run *run, const MlDataset *in, MlDataset *data)
 	return ML_OK;
 }
 
-MlStatus
-ml_pipeline_run(MlEnv *env, const MlTrainSpec *spec, MlFrame *frame, MlTrainResult **result)
+static bool
+bin_rules(const MlTrainSpec *spec, MlBinRules *rules)
 {
-	Run			run = {.env = env, .spec = spec, .frame = frame};
+	if (spec->method->bin_rules == NULL || (spec->prep != NULL && spec->prep->n_columns > 0))
+		return false;
+	spec->method->bin_rules(spec->params, rules);
+	return rules->max_bin < ML_MAX_NARROW_BINS;
+}
+
+/* An older model and groups of rows want the numbers themselves, and so do steps before the method. */
+bool
+ml_pipeline_takes_bins(const MlTrainSpec *spec)
+{
+	MlBinRules	rules;
+
+	return bin_rules(spec, &rules) && spec->rival == NULL && spec->segment_min_rows == 0;
+}
+
+MlStatus
+ml_pipeline_begin(MlEnv *env, const MlTrainSpec *spec, MlFrame *frame, MlPipeline **pipeline)
+{
+	Run		   *run = ml_alloc0(env, 1, sizeof(Run));
+
+	if (run == NULL)
+		return env->error.status;
+	run->env = env;
+	run->spec = spec;
+	run->frame = frame;
+	run->result = ml_alloc0(env, 1, sizeof(MlTrainResult));
+	if (run->result == NULL)
+		return env->error.status;
+	if (spec->method->needs_dense && env->dense == NULL)
+		return ml_fail(env, ML_UNSUPPORTED, "algorithm \"%s\" needs the dense algebra module, which is not loaded", spec->method->name);
+	ML_TRY(prepare(run));
+	run->rows = (MlEncodeRows) {.order = run->order, .n_train = run->n_part[ML_PART_TRAIN], .n = run->n};
+	if (bin_rules(spec, &run->rules))
+	{
+		ML_TRY(ml_bin_choose(env, &run->rules, frame, run->order, run->rows.n_train, &run->choice));
+		run->rows.rules = &run->rules;
+		run->rows.choice = &run->choice;
+	}
+	*pipeline = run;
+	return ML_OK;
+}
+
+const MlEncodeRows *
+ml_pipeline_rows(const MlPipeline *pipeline)
+{
+	return &pipeline->rows;
+}
+
+MlStatus
+ml_pipeline_finish(MlPipeline *run, MlTrainResult **result)
+{
+	MlEnv	   *env = run->env;
 	MlDataset	data = {0};
 	MlDataset	seen;
 	MlDataColumn *columns;
 	void	   *fitted = NULL;
 
-	run.result = ml_alloc0(env, 1, sizeof(MlTrainResult));
-	if (run.result == NULL)
-		return env->error.status;
-	if (spec->method->needs_dense && env->dense == NULL)
-		return ml_fail(env, ML_UNSUPPORTED, "algorithm \"%s\" needs the dense algebra module, which is not loaded", spec->method->name);
-	ML_TRY(prepare(&run));
-	ML_TRY(judge_rival(&run));
-	ML_TRY(train_segments(&run));
-	ML_TRY(ml_encode(env, frame, run.order, run.n_part[ML_PART_TRAIN], run.n, run.schema, &columns, &run.result->excluded));
-	ml_release(env, run.order);
-	ml_release(env, run.part);
-	ml_release(env, run.class_of);
+	ML_TRY(judge_rival(run));
+	ML_TRY(train_segments(run));
+	ml_release(env, run->frame->row_hash);
+	run->frame->row_hash = NULL;
+	ML_TRY(ml_encode(env, run->frame, &run->rows, run->schema, &columns, &run->result->excluded));
+	ml_release(env, run->order);
+	ml_release(env, run->part);
+	ml_release(env, run->class_of);
+	ml_bin_choice_release(env, &run->choice);
 
-	data.schema = run.schema;
-	data.n_train = run.n_part[ML_PART_TRAIN];
-	data.n_valid = run.n_part[ML_PART_VALIDATION];
-	data.n_test = run.n_part[ML_PART_TEST];
+	data.schema = run->schema;
+	data.n_train = run->n_part[ML_PART_TRAIN];
+	data.n_valid = run->n_part[ML_PART_VALIDATION];
+	data.n_test = run->n_part[ML_PART_TEST];
 	data.columns = columns;
-	data.y = run.y;
-	data.weight = run.fit_weight;
-	ML_TRY(transform(&run, &data, &seen));
-	ML_TRY(check_memory(&run));
-	ML_TRY(spec->method->fit(env, &seen, spec->params, &fitted));
-	ML_TRY(make_model(&run, fitted));
-	ML_TRY(judge_parts(&run, &data));
-	*result = run.result;
+	data.y = run->y;
+	data.weight = run->fit_weight;
+	ML_TRY(transform(run, &data, &seen));
+	ML_TRY(check_memory(run));
+	ML_TRY(run->spec->method->fit(env, &seen, run->spec->params, &fitted));
+	ML_TRY(make_model(run, fitted));
+	ML_TRY(judge_parts(run, &data));
+	*result = run->result;
 	return ML_OK;
+}
+
+MlStatus
+ml_pipeline_run(MlEnv *env, const MlTrainSpec *spec, MlFrame *frame, MlTrainResult **result)
+{
+	MlPipeline *pipeline;
+
+	ML_TRY(ml_pipeline_begin(env, spec, frame, &pipeline));
+	return ml_pipeline_finish(pipeline, result);
 }
 
 /* ------------------------------------------------------------------------

@@ -11,6 +11,7 @@
 #ifndef ML_MODEL_PIPELINE_H
 #define ML_MODEL_PIPELINE_H
 
+#include "ml/data/encode.h"
 #include "ml/data/split.h"
 #include "ml/eval/metrics.h"
 #include "ml/model/model.h"
@@ -57,7 +58,19 @@ typedef struct MlTrainResult
 	struct MlSegments *segments;	/* segments.h; NULL: none were asked for */
 } MlTrainResult;
 
-/* The frame's columns are given up: they may be released or reordered. */
+/*
+ * A run in two steps: after the first one it is known which rows are for what, and columns of the
+ * frame that are deferred (MlColumnSpec) are read as bins, into MlColumn.binned; the second one needs nothing of the source any more.
+ */
+typedef struct MlPipeline MlPipeline;
+extern MlStatus ml_pipeline_begin(MlEnv *env, const MlTrainSpec *spec, MlFrame *frame, MlPipeline **pipeline);
+extern const MlEncodeRows *ml_pipeline_rows(const MlPipeline *pipeline);
+extern MlStatus ml_pipeline_finish(MlPipeline *pipeline, MlTrainResult **result);
+
+/* May columns of such a run be deferred? */
+extern bool ml_pipeline_takes_bins(const MlTrainSpec *spec);
+
+/* Both.  The frame's columns are given up: they may be released or reordered. */
 extern MlStatus ml_pipeline_run(MlEnv *env, const MlTrainSpec *spec, MlFrame *frame, MlTrainResult **result);
 
 /* Bytes that ml_pipeline_run needs beyond the frame; never too low by much. */

@@ -39,7 +39,7 @@ find_limits(void *arg, size_t task, int thread)
 	const double *x = job->data->columns[task].number;
 	MlBinSample *room = &job->room[thread];
 
-	if (column->category)
+	if (column->category || column->given)
 		return;
 	for (size_t i = 0; i < job->n_sample; i++)
 		ml_bin_sample_add(room, x[job->sample ? job->sample[i] : i]);
@@ -81,7 +81,9 @@ fill_bins(void *arg, size_t task, int thread)
 	const MlDataColumn *source = &job->data->columns[f];
 	uint8_t    *seen = job->seen + (size_t) thread * job->first[job->bins->n_features] + job->first[f];
 
-	if (column->category)
+	if (column->given)
+		;
+	else if (column->category)
 		bin_codes(column, source->code, begin, end);
 	else if (column->narrow)
 		ml_bin_narrow(&column->binner, source->number + begin, end - begin, column->narrow + begin);
@@ -153,7 +155,7 @@ make_room(MlEnv *env, BinJob *job, int threads)
 		ML_TRY(ml_bin_sample_make(env, job->n_sample, &job->room[t]));
 	for (int f = 0; f < job->bins->n_features; f++)
 	{
-		if (!job->bins->column[f].category)
+		if (!job->bins->column[f].category && !job->bins->column[f].given)
 			ML_TRY(ml_binner_make(env, job->rules, &job->bins->column[f].binner));
 	}
 	return ML_OK;
@@ -179,7 +181,9 @@ allocate_columns(MlEnv *env, BinJob *job, int threads)
 	{
 		MlGbdtColumn *column = &bins->column[f];
 
-		if (column->missing < 256)
+		if (column->given)
+			;
+		else if (column->missing < 256)
 			column->narrow = ml_alloc(env, bins->n, sizeof(uint8_t));
 		else
 			column->wide = ml_alloc(env, bins->n, sizeof(uint16_t));
@@ -213,7 +217,8 @@ choose_columns(MlEnv *env, const BinJob *job, int threads)
 		column->position = -1;
 		if (!column->usable)
 		{
-			ml_release(env, column->narrow);
+			if (!column->given)
+				ml_release(env, column->narrow);
 			ml_release(env, column->wide);
 			column->narrow = NULL;
 			column->wide = NULL;
@@ -265,6 +270,29 @@ make_row_major(MlEnv *env, BinJob *job)
 	return ml_pool_run(env, (bins->n + ML_GBDT_BLOCK - 1) / ML_GBDT_BLOCK, turn_rows, job);
 }
 
+/* The column has come as bins. */
+static void
+take_bins(const MlBinned *binned, MlGbdtColumn *column)
+{
+	column->given = true;
+	column->binner = binned->binner;
+	column->n_bins = binned->binner.n_bins;
+	column->missing = binned->binner.missing;
+	column->upper = binned->binner.upper;
+	column->narrow = binned->bin;
+}
+
+static bool
+wants_limits(const MlGbdtBins *bins)
+{
+	for (int f = 0; f < bins->n_features; f++)
+	{
+		if (!bins->column[f].category && !bins->column[f].given)
+			return true;
+	}
+	return false;
+}
+
 static MlStatus
 make_bins(MlEnv *env, const MlDataset *data, const MlBinRules *rules, MlGbdtBins *bins, bool by_row)
 {
@@ -285,18 +313,23 @@ make_bins(MlEnv *env, const MlDataset *data, const MlBinRules *rules, MlGbdtBins
 	{
 		MlGbdtColumn *column = &bins->column[f];
 
-		column->category = data->columns[f].number == NULL;
+		column->category = data->columns[f].code != NULL;
 		if (column->category)
 		{
 			column->n_bins = (uint32_t) data->schema->features[f].levels;
 			column->missing = column->n_bins + 1;	/* n_bins is "other" */
 		}
+		if (data->columns[f].binned != NULL)
+			take_bins(data->columns[f].binned, column);
 	}
-	ML_TRY(choose_sample(env, &job, &sample));
-	job.sample = sample;
-	ML_TRY(make_room(env, &job, threads));
-	ML_TRY(ml_pool_run(env, features, find_limits, &job));
-	give_room_back(env, &job, sample, threads);
+	if (wants_limits(bins))
+	{
+		ML_TRY(choose_sample(env, &job, &sample));
+		job.sample = sample;
+		ML_TRY(make_room(env, &job, threads));
+		ML_TRY(ml_pool_run(env, features, find_limits, &job));
+		give_room_back(env, &job, sample, threads);
+	}
 	ML_TRY(allocate_columns(env, &job, threads));
 	job.blocks = (bins->n + BIN_ROWS - 1) / BIN_ROWS;
 	ML_TRY(ml_pool_run(env, features * job.blocks, fill_bins, &job));

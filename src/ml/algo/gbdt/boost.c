@@ -393,15 +393,31 @@ warn_of_odd_fits(MlEnv *env, const Boost *b)
 				b->loss.n, (long long) b->rules.min_data_in_leaf);
 }
 
-MlStatus
-ml_gbdt_fit(MlEnv *env, const MlDataset *data, const MlParams *params, void **model)
+/* What is as long as the data: judging the model takes memory, too. */
+static void
+release_scratch(MlEnv *env, Boost *b)
 {
-	Boost	   *b = ml_alloc0(env, 1, sizeof(Boost));
-	MlBinRules	bin_rules = {
+	ml_release(env, b->bins.row_major);
+	ml_release(env, b->loss.score);
+	ml_release(env, b->loss.g);
+	ml_release(env, b->rows);
+}
+
+void
+ml_gbdt_bin_rules(const MlParams *params, MlBinRules *rules)
+{
+	*rules = (MlBinRules) {
 		.max_bin = (int32_t) ml_param_int(params, ML_GBDT_MAX_BIN),
 		.min_data_in_bin = (int32_t) ml_param_int(params, ML_GBDT_MIN_DATA_IN_BIN),
 		.sample = (size_t) ml_param_int(params, ML_GBDT_SAMPLE_CNT)
 	};
+}
+
+MlStatus
+ml_gbdt_fit(MlEnv *env, const MlDataset *data, const MlParams *params, void **model)
+{
+	Boost	   *b = ml_alloc0(env, 1, sizeof(Boost));
+	MlBinRules	bin_rules;
 	bool		from_average = ml_param_bool(params, ML_GBDT_BOOST_FROM_AVERAGE);
 	MlGbdtObjective objective;
 	double		weight_scale;
@@ -417,6 +433,7 @@ ml_gbdt_fit(MlEnv *env, const MlDataset *data, const MlParams *params, void **mo
 	ML_TRY(choose_objective(env, data->schema, params, &objective));
 	ML_TRY(ml_gbdt_forest_create(env, objective, data->schema, &b->forest));
 	ml_progress(env, &(MlProgress) {.phase = "bin", .share = 0, .train_loss = NAN, .validation_loss = NAN});
+	ml_gbdt_bin_rules(params, &bin_rules);
 	ML_TRY(ml_gbdt_bins_make(env, data, &bin_rules, &b->bins));
 	ML_TRY(prepare_loss(env, b, &weight_scale));
 	read_rules(b, weight_scale);
@@ -430,6 +447,7 @@ ml_gbdt_fit(MlEnv *env, const MlDataset *data, const MlParams *params, void **mo
 	if (b->forest->n_trees == 0 && !from_average)
 		start_scores(b, true);	/* better than zero */
 	warn_of_odd_fits(env, b);
+	release_scratch(env, b);
 	*model = b->forest;
 	return ml_gbdt_forest_prepare(env, b->forest, data->schema);
 }

@@ -132,6 +132,7 @@ const MlMethod ml_method_gbdt = {
 	.format = 1,
 	.params = gbdt_params,
 	.memory = ml_gbdt_memory,
+	.bin_rules = ml_gbdt_bin_rules,
 	.fit = ml_gbdt_fit,
 	.save = ml_gbdt_save,
 	.load = ml_gbdt_load,

@@ -61,6 +61,7 @@ typedef struct MlGbdtColumn
 	uint32_t	present;		/* bins that hold rows */
 	MlBinner	binner;			/* of a number */
 	const double *upper;		/* its n_bins-1 thresholds: bin b holds upper[b-1] < x <= upper[b] */
+	bool		given;			/* narrow belongs to the data set */
 	uint8_t    *narrow;			/* bins by row, one of the two is NULL */
 	uint16_t   *wide;
 	int32_t		position;		/* among the row-major columns, -1 for none */
@@ -282,6 +283,7 @@ extern MlStatus ml_gbdt_grow(MlEnv *env, MlGbdtGrower *grower, MlGbdtLoss *loss,
 							 MlGbdtForest *forest, bool *grown);
 
 /* ---- boost.c ---- */
+extern void ml_gbdt_bin_rules(const MlParams *params, MlBinRules *rules);
 extern MlStatus ml_gbdt_fit(MlEnv *env, const MlDataset *data, const MlParams *params, void **model);
 extern size_t ml_gbdt_memory(const MlSchema *schema, const MlParams *params, size_t n, int threads);
 

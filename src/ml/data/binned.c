@@ -1,0 +1,203 @@
+/*-------------------------------------------------------------------------
+ * binned.c
+ *	  Columns of numbers kept as bins.
+ *-------------------------------------------------------------------------
+ */
+#include "ml/data/binned.h"
+
+#include <float.h>
+#include <math.h>
+
+#include "ml/base/arena.h"
+#include "ml/base/pool.h"
+#include "ml/base/rng.h"
+
+#define STREAM 0x62696e73
+#define FILL_ROWS 65536
+
+/* ------------------------------------------------------------------------
+ * The sample
+ * ------------------------------------------------------------------------
+ */
+
+static inline bool
+is_chosen(const MlEnv *env, const MlFrame *frame, bool by_hash, size_t row, double share)
+{
+	return ml_rng_uniform(env->seed, STREAM, by_hash ? frame->row_hash[row] : row) < share;
+}
+
+MlStatus
+ml_bin_choose(MlEnv *env, const MlBinRules *rules, const MlFrame *frame, const size_t *order, size_t n_train, MlBinChoice *choice)
+{
+	bool		by_hash = ml_frame_column(frame, ML_ROLE_ID) != NULL;
+	double		share = n_train <= rules->sample ? 1 : (double) rules->sample / (double) n_train;
+
+	choice->n = 0;
+	if (frame->rows > UINT32_MAX)
+		return ml_fail(env, ML_TOO_LARGE, "%zu rows are too many, %u are the most", frame->rows, UINT32_MAX);
+	for (size_t i = 0; i < n_train; i++)
+		choice->n += is_chosen(env, frame, by_hash, order[i], share);
+	if (choice->n == 0)
+		choice->n = n_train;	/* so few that none was drawn */
+	if (choice->n == n_train)
+		share = 1;
+	choice->place = ml_alloc(env, choice->n, sizeof(uint32_t));
+	choice->row = ml_alloc(env, choice->n, sizeof(uint32_t));
+	if (choice->place == NULL || choice->row == NULL)
+		return env->error.status;
+	choice->n = 0;
+	for (size_t i = 0; i < n_train; i++)
+	{
+		if (!is_chosen(env, frame, by_hash, order[i], share))
+			continue;
+		choice->place[choice->n] = (uint32_t) i;
+		choice->row[choice->n++] = (uint32_t) order[i];
+	}
+	return ML_OK;
+}
+
+void
+ml_bin_choice_release(MlEnv *env, MlBinChoice *choice)
+{
+	ml_release(env, choice->place);
+	ml_release(env, choice->row);
+}
+
+/* ------------------------------------------------------------------------
+ * Limits
+ * ------------------------------------------------------------------------
+ */
+
+MlStatus
+ml_binned_make(MlEnv *env, const MlBinRules *rules, size_t n, size_t rows, MlBinned **binned)
+{
+	*binned = ml_alloc0(env, n, sizeof(MlBinned));
+	if (*binned == NULL)
+		return env->error.status;
+	for (size_t i = 0; i < n; i++)
+	{
+		ML_TRY(ml_binner_make(env, rules, &(*binned)[i].binner));
+		if (rows == 0)
+			continue;
+		(*binned)[i].bin = ml_alloc(env, rows, sizeof(uint8_t));
+		if ((*binned)[i].bin == NULL)
+			return env->error.status;
+	}
+	return ML_OK;
+}
+
+typedef struct FindJob
+{
+	const MlBinRules *rules;
+	MlBinned   *const *binned;
+	const double *const *values;
+	const uint32_t *pick;
+	size_t		n_values;
+	MlBinSample *room;			/* by thread */
+} FindJob;
+
+/* Where a bin has no limit above it, its largest value stands for it. */
+static void
+choose_values(MlBinned *binned)
+{
+	const MlBinner *b = &binned->binner;
+
+	for (uint32_t i = 0; i < b->n_bins; i++)
+		binned->value[i] = i + 1 < b->n_bins ? b->upper[i] : DBL_MAX;
+	binned->value[b->missing] = NAN;
+}
+
+/* One task: one column. */
+static void
+find_task(void *arg, size_t task, int thread)
+{
+	const FindJob *job = arg;
+	MlBinned   *binned = job->binned[task];
+	const double *x = job->values[task];
+	MlBinSample *room = &job->room[thread];
+
+	binned->reference = NAN;
+	for (size_t i = 0; i < job->n_values; i++)
+	{
+		double		v = x[job->pick != NULL ? job->pick[i] : i];
+
+		ml_bin_sample_add(room, v);
+		if (v == v)
+			binned->reference = v;
+	}
+	binned->varies = binned->missing = false;
+	ml_binner_find(&binned->binner, job->rules, room);
+	choose_values(binned);
+}
+
+MlStatus
+ml_binned_find(MlEnv *env, const MlBinRules *rules, MlBinned *const *binned, const double *const *values,
+			   const uint32_t *pick, size_t n_values, size_t n)
+{
+	int			threads = ml_pool_threads(env->pool);
+	FindJob		job = {.rules = rules, .binned = binned, .values = values, .pick = pick, .n_values = n_values};
+
+	job.room = ml_alloc0(env, (size_t) threads, sizeof(MlBinSample));
+	if (job.room == NULL)
+		return env->error.status;
+	for (int t = 0; t < threads; t++)
+		ML_TRY(ml_bin_sample_make(env, n_values, &job.room[t]));
+	ML_TRY(ml_pool_run(env, n, find_task, &job));
+	for (int t = 0; t < threads; t++)
+		ml_bin_sample_release(env, &job.room[t]);
+	return ML_OK;
+}
+
+/* ------------------------------------------------------------------------
+ * Bins
+ * ------------------------------------------------------------------------
+ */
+
+void
+ml_binned_look(MlBinned *binned, const double *x, size_t n)
+{
+	double		reference = binned->reference;
+	int			varies = 0;
+	int			missing = 0;
+
+	/* Both are soon found, and mostly there is no more to look for. */
+	if (__atomic_load_n(&binned->varies, __ATOMIC_RELAXED))
+		return;
+	for (size_t i = 0; i < n; i++)
+	{
+		varies |= (x[i] == x[i]) & (x[i] != reference);
+		missing |= x[i] != x[i];
+	}
+	if (missing)
+		__atomic_store_n(&binned->missing, true, __ATOMIC_RELAXED);
+	if (varies)
+		__atomic_store_n(&binned->varies, true, __ATOMIC_RELAXED);
+}
+
+typedef struct FillJob
+{
+	MlBinned   *const *binned;
+	const double *const *values;
+	size_t		rows;
+	size_t		blocks;
+} FillJob;
+
+/* One task: a block of rows of one column. */
+static void
+fill_task(void *arg, size_t task, int thread)
+{
+	const FillJob *job = arg;
+	size_t		c = task / job->blocks;
+	size_t		begin = task % job->blocks * FILL_ROWS;
+	size_t		n = job->rows - begin < FILL_ROWS ? job->rows - begin : FILL_ROWS;
+
+	ml_bin_narrow(&job->binned[c]->binner, job->values[c] + begin, n, job->binned[c]->bin + begin);
+}
+
+MlStatus
+ml_binned_fill(MlEnv *env, MlBinned *const *binned, const double *const *values, size_t n, size_t rows)
+{
+	FillJob		job = {.binned = binned, .values = values, .rows = rows, .blocks = (rows + FILL_ROWS - 1) / FILL_ROWS};
+
+	return ml_pool_run(env, n * job.blocks, fill_task, &job);
+}

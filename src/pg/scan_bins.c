@@ -1,0 +1,237 @@
+/*-------------------------------------------------------------------------
+ * scan_bins.c
+ *	  A table read again, as bins.
+ *
+ * When a table is read page by page and the method takes bins, columns of floating-point numbers are not kept: the
+ * first pass takes hashes, target, weights and all other columns.  From them follows which
+ * rows train.  A second pass picks the rows that limits are chosen on, a third one makes each value its bin: one
+ * byte, at its place in the order of the data set.  All passes have one snapshot, so the rows
+ * are the same in the same order.  Pages are what takes time here, and they are cached by then;
+ * eight bytes for each value would take more.
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/tableam.h"
+#include "ml/base/arena.h"
+#include "pg/error.h"
+#include "pg/scan_heap.h"
+#include "utils/rel.h"
+#include "utils/snapmgr.h"
+
+/* The place of a row that no part has. */
+#define NO_PLACE PG_UINT32_MAX
+
+typedef struct BinPass
+{
+	int			n;				/* columns */
+	int		   *feed;			/* their feeds */
+	MlBinned  **binned;
+
+	/* Second pass: chosen rows of the frame, ascending, and their values. */
+	uint32		n_chosen;
+	uint32	   *chosen;
+	double	  **value;
+
+	/* Third pass. */
+	uint32	   *place;			/* in the data set, by row of the frame */
+	size_t		n_train;
+} BinPass;
+
+/* In threads. */
+static void
+prepare_batch(const MlHeapReader *h, MlRowBatch *batch)
+{
+	ml_batch_locate(h, batch);
+	ml_batch_walk(h, batch, false);
+}
+
+/* The first of the chosen rows that is not before this one. */
+static uint32
+first_chosen(const BinPass *pass, uint64 row)
+{
+	uint32		low = 0;
+	uint32		high = pass->n_chosen;
+
+	while (low < high)
+	{
+		uint32		middle = low + (high - low) / 2;
+
+		if (pass->chosen[middle] < row)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
+/* In threads. */
+static void
+pick_rows(const MlHeapReader *h, MlRowBatch *batch, void *state, int thread)
+{
+	const BinPass *pass = state;
+	uint32		from = first_chosen(pass, batch->first_row);
+	uint32		n = first_chosen(pass, batch->first_row + batch->n_rows) - from;
+	int			row[ML_FRAME_TOGETHER];
+
+	if (n == 0)
+		return;
+	prepare_batch(h, batch);
+	for (uint32 i = 0; i < n; i++)
+		row[i] = (int) (pass->chosen[from + i] - batch->first_row);
+	for (int c = 0; c < pass->n; c++)
+		ml_batch_pick(h, batch, pass->feed[c], row, n, pass->value[c] + from);
+}
+
+/* Where there are other values than the reference it is known for good, mostly after one batch.  In threads. */
+static void
+look_at_training(const BinPass *pass, MlBinned *binned, const uint32 *place, const double *number, int n)
+{
+	double		training[ML_FRAME_TOGETHER];
+	int			count = 0;
+
+	if (__atomic_load_n(&binned->varies, __ATOMIC_RELAXED))
+		return;
+	for (int i = 0; i < n; i++)
+	{
+		if (place[i] < pass->n_train)
+			training[count++] = number[i];
+	}
+	ml_binned_look(binned, training, count);
+}
+
+/* In threads. */
+static void
+bin_rows(const MlHeapReader *h, MlRowBatch *batch, void *state, int thread)
+{
+	const BinPass *pass = state;
+	const uint32 *place = pass->place + batch->first_row;
+	bool		together = true;
+
+	prepare_batch(h, batch);
+	for (int i = 0; i < batch->n_rows; i++)
+		together &= place[i] == place[0] + (uint32) i;
+	together &= place[0] != NO_PLACE;
+	for (int c = 0; c < pass->n; c++)
+	{
+		MlBinned   *binned = pass->binned[c];
+		double		number[ML_FRAME_TOGETHER];
+		uint8		bin[ML_FRAME_TOGETHER];
+
+		(void) ml_batch_numbers(h, batch, pass->feed[c], number);
+		look_at_training(pass, binned, place, number, batch->n_rows);
+		if (together)
+		{
+			ml_bin_narrow(&binned->binner, number, batch->n_rows, binned->bin + place[0]);
+			continue;
+		}
+		ml_bin_narrow(&binned->binner, number, batch->n_rows, bin);
+		for (int i = 0; i < batch->n_rows; i++)
+		{
+			if (place[i] != NO_PLACE)
+				binned->bin[place[i]] = bin[i];
+		}
+	}
+}
+
+/* ------------------------------------------------------------------ passes */
+
+static void
+run_pass(MlHeapReader *h, const MlFrame *frame, void (*work) (const MlHeapReader *, MlRowBatch *, void *, int), BinPass *pass)
+{
+	MlBatchWork batches = {.work = work, .state = pass};
+
+	h->scan = table_beginscan_strat(h->relation, h->snapshot, 0, NULL, true, false);
+	ml_readers_run(h, &batches);
+	table_endscan(h->scan);
+	if (h->rows != frame->rows)
+		elog(ERROR, "table \"%s\" had %zu rows and has " UINT64_FORMAT " for the same snapshot",
+			 RelationGetRelationName(h->relation), frame->rows, h->rows);
+}
+
+static void *
+need(MlEnv *env, void *memory)
+{
+	if (memory == NULL)
+		ml_check(env, env->error.status);
+	return memory;
+}
+
+static int
+compare_rows(const void *a, const void *b)
+{
+	uint32		x = *(const uint32 *) a;
+	uint32		y = *(const uint32 *) b;
+
+	return x < y ? -1 : x > y;
+}
+
+/* Limits of all columns, on the rows that were chosen. */
+static void
+find_limits(MlHeapReader *h, MlEnv *env, const MlFrame *frame, const MlEncodeRows *rows, BinPass *pass)
+{
+	bool		ascending = true;
+
+	pass->n_chosen = rows->choice->n;
+	pass->chosen = rows->choice->row;
+	for (uint32 i = 1; i < pass->n_chosen; i++)
+		ascending &= pass->chosen[i - 1] < pass->chosen[i];
+	if (!ascending)
+		qsort(pass->chosen, pass->n_chosen, sizeof(uint32), compare_rows);	/* rows in the order of an id; nobody else needs it */
+	pass->value = need(env, ml_alloc(env, pass->n, sizeof(double *)));
+	for (int c = 0; c < pass->n; c++)
+		pass->value[c] = need(env, ml_alloc(env, pass->n_chosen, sizeof(double)));
+	run_pass(h, frame, pick_rows, pass);
+	ml_check(env, ml_binned_find(env, rows->rules, pass->binned, (const double *const *) pass->value, NULL, pass->n_chosen, pass->n));
+	for (int c = 0; c < pass->n; c++)
+		ml_release(env, pass->value[c]);
+}
+
+static void
+make_bins(MlHeapReader *h, MlEnv *env, const MlFrame *frame, const MlEncodeRows *rows, BinPass *pass)
+{
+	for (int c = 0; c < pass->n; c++)
+		pass->binned[c]->bin = need(env, ml_alloc(env, rows->n, sizeof(uint8)));
+	pass->n_train = rows->n_train;
+	pass->place = need(env, ml_alloc(env, frame->rows, sizeof(uint32)));
+	memset(pass->place, 0xFF, frame->rows * sizeof(uint32));
+	for (size_t i = 0; i < rows->n; i++)
+		pass->place[rows->order[i]] = (uint32) i;
+	run_pass(h, frame, bin_rows, pass);
+	ml_release(env, pass->place);
+}
+
+void
+ml_scan_bins(MlScanPlan *plan, MlEnv *env, MlFrame *frame, const MlEncodeRows *rows)
+{
+	MlPrivatePlan *private_plan = plan->private_plan;
+	MlHeapReader *h = private_plan->heap;
+	MlProgress	progress = {.phase = "bin", .train_loss = NAN, .validation_loss = NAN};
+	BinPass		pass = {0};
+	MlBinned   *binned;
+
+	if (h == NULL)
+		return;
+	ml_progress(env, &progress);
+	pass.feed = palloc(private_plan->n_feeds * sizeof(int));
+	for (int i = 0; i < private_plan->n_feeds; i++)
+	{
+		if (private_plan->feeds[i].spec.deferred)
+			pass.feed[pass.n++] = i;
+	}
+	pass.binned = need(env, ml_alloc(env, pass.n, sizeof(MlBinned *)));
+	ml_check(env, ml_binned_make(env, rows->rules, pass.n, 0, &binned));
+	for (int c = 0; c < pass.n; c++)
+		pass.binned[c] = &binned[c];
+	find_limits(h, env, frame, rows, &pass);
+	make_bins(h, env, frame, rows, &pass);
+	/* Feeds and columns are in one order. */
+	for (int c = 0, next = 0; c < frame->n_columns; c++)
+	{
+		if (frame->columns[c].spec.deferred)
+			frame->columns[c].binned = pass.binned[next++];
+	}
+	pfree(pass.feed);
+	ml_scan_heap_close(h);
+	private_plan->heap = NULL;
+}
