@@ -69,13 +69,13 @@ gbdt_category(MlEnv *env, MlDataset *data, int f, int levels)
 /* A fit with parameters "name=value name=value". */
 __attribute__((unused))
 static MlStatus
-gbdt_fit(MlEnv *env, const MlDataset *data, const char *settings, MlModel **model)
+gbdt_fit_as(MlEnv *env, const MlMethod *method, const MlDataset *data, const char *settings, MlModel **model)
 {
 	MlParams   *params;
 	char	   *text = ml_strdup(env, settings);
 	void	   *fitted;
 
-	ML_TRY(ml_params_init(env, ml_method_gbdt.params, &params));
+	ML_TRY(ml_params_init(env, method->params, &params));
 	for (char *word = strtok(text, " "); word != NULL; word = strtok(NULL, " "))
 	{
 		char	   *value = strchr(word, '=');
@@ -91,8 +91,15 @@ gbdt_fit(MlEnv *env, const MlDataset *data, const char *settings, MlModel **mode
 		else
 			ML_TRY(ml_params_set_text(env, params, word, value));
 	}
-	ML_TRY(ml_method_gbdt.fit(env, data, params, &fitted));
-	return ml_model_make(env, &ml_method_gbdt, data->schema, fitted, model);
+	ML_TRY(method->fit(env, data, params, &fitted));
+	return ml_model_make(env, method, data->schema, fitted, model);
+}
+
+__attribute__((unused))
+static MlStatus
+gbdt_fit(MlEnv *env, const MlDataset *data, const char *settings, MlModel **model)
+{
+	return gbdt_fit_as(env, &ml_method_gbdt, data, settings, model);
 }
 
 /* Output k of a row given as doubles. */

@@ -149,7 +149,7 @@ test_quantise(void)
 			for (size_t i = begin; i < end; i++)
 			{
 				int32_t		int_g = (int32_t) lrint(g[i] * scale.to_g);
-				uint32_t	int_h = (uint32_t) lrint(ml_gbdt_hessian(&loss, g[i], ml_gbdt_weight(&loss, i)) * scale.to_h);
+				uint32_t	int_h = (uint32_t) lrint(ml_gbdt_hessian(&loss, i, g[i], ml_gbdt_weight(&loss, i)) * scale.to_h);
 
 				MlGbdtSum	row = {int_g, (int64_t) ((uint64_t) int_h << scale.count_bits) + 1};
 

@@ -14,6 +14,7 @@
 
 #include "ml/algo/gbdt/gbdt_internal.h"
 #include "ml/base/arena.h"
+#include "ml/base/elementary.h"
 #include "ml/base/pool.h"
 #include "ml/base/rng.h"
 
@@ -36,6 +37,14 @@ typedef struct Boost
 	uint32_t   *rows;			/* of the trees in hand */
 	size_t		n_rows;
 	uint64_t	bag;			/* which drawing of rows this is */
+	bool		goss;			/* rows are drawn by their gradients (Ke et al. 2017, algorithm 2) */
+	double		top_rate;
+	double		other_rate;
+	int64_t		goss_from;		/* iteration */
+	bool	   *drawn;			/* by row, of goss */
+	double	   *drawn_h;		/* n_outputs x n, hessians of goss */
+	double	   *measure;		/* n, of goss: scratch */
+	double	   *measure_weight;
 	bool	   *use;			/* by feature */
 	uint32_t	walk_from;		/* trees that walk_block() adds */
 } Boost;
@@ -52,7 +61,7 @@ static MlStatus
 choose_objective(MlEnv *env, const MlSchema *schema, const MlParams *params, MlGbdtObjective *objective)
 {
 	int			chosen = ml_gbdt_objective_of_choice((int) ml_param_int(params, ML_GBDT_OBJECTIVE));
-	bool		regression = chosen == ML_GBDT_SQUARED || chosen == ML_GBDT_ABSOLUTE;
+	bool		regression = ml_gbdt_regression((MlGbdtObjective) chosen);
 
 	*objective = chosen < 0 ? automatic_objective(schema) : (MlGbdtObjective) chosen;
 	if (chosen < 0)
@@ -113,6 +122,48 @@ scaled_copy(MlEnv *env, const double *v, size_t n, double scale, const double **
 	return ML_OK;
 }
 
+/* scale_pos_weight: rows of the second class count so many times. */
+static MlStatus
+weigh_positives(MlEnv *env, Boost *b, size_t all)
+{
+	double		factor = ml_param_double(b->params, ML_GBDT_SCALE_POS_WEIGHT);
+	double	   *weight;
+
+	if (factor == 1)
+		return ML_OK;
+	if (b->loss.objective != ML_GBDT_LOGISTIC)
+	{
+		ml_fail(env, ML_BAD_PARAM, "scale_pos_weight is for two classes and the logistic objective");
+		return ml_hint(env, "Use class_weight => 'balanced', or a column of weights.");
+	}
+	weight = ml_alloc(env, all, sizeof(double));
+	if (weight == NULL)
+		return env->error.status;
+	for (size_t i = 0; i < all; i++)
+		weight[i] = ml_gbdt_weight(&b->loss, i) * (b->data->y[i] > 0.5 ? factor : 1);
+	b->loss.weight = weight;
+	return ML_OK;
+}
+
+/* What the loss needs to know beside scores and targets. */
+static double
+shape_of(const MlParams *params, MlGbdtObjective objective, double y_scale)
+{
+	switch (objective)
+	{
+		case ML_GBDT_HUBER:
+			return ml_param_double(params, ML_GBDT_HUBER_DELTA) * y_scale;
+		case ML_GBDT_QUANTILE:
+			return ml_param_double(params, ML_GBDT_QUANTILE_ALPHA);
+		case ML_GBDT_POISSON:
+			return ml_exp(ml_param_double(params, ML_GBDT_POISSON_MAX_DELTA));
+		case ML_GBDT_TWEEDIE:
+			return ml_param_double(params, ML_GBDT_TWEEDIE_POWER);
+		default:
+			return 0;
+	}
+}
+
 static MlStatus
 prepare_loss(MlEnv *env, Boost *b, double *weight_scale)
 {
@@ -125,7 +176,7 @@ prepare_loss(MlEnv *env, Boost *b, double *weight_scale)
 	size_t		cells;
 
 	*weight_scale = 1;
-	if (data->schema->task == ML_TASK_REGRESSION)
+	if (ml_gbdt_identity(b->forest->objective))
 		y_scale = taming_scale(largest_of(data->y, all));
 	if (data->weight != NULL)
 		*weight_scale = taming_scale(largest_of(data->weight, n));
@@ -140,6 +191,7 @@ prepare_loss(MlEnv *env, Boost *b, double *weight_scale)
 	loss->weight = NULL;
 	if (data->weight != NULL)
 		ML_TRY(scaled_copy(env, data->weight, all, *weight_scale, &loss->weight));
+	ML_TRY(weigh_positives(env, b, all));
 	loss->weight_sum = 0;
 	for (size_t i = 0; i < n; i++)
 		loss->weight_sum += ml_gbdt_weight(loss, i);
@@ -151,9 +203,17 @@ prepare_loss(MlEnv *env, Boost *b, double *weight_scale)
 		return ml_fail(env, ML_TOO_LARGE, "%zu rows of %zu classes are too many", all, outputs);
 	loss->score = ml_alloc(env, cells, sizeof(double));
 	loss->g = ml_alloc(env, outputs * n, sizeof(double));
-	loss->block = ml_alloc(env, 3 * (all / ML_GBDT_BLOCK + 2), sizeof(double));
+	loss->block = ml_alloc(env, ML_GBDT_BLOCK_SUMS * (all / ML_GBDT_BLOCK + 2), sizeof(double));
 	if (!loss->score || !loss->g || !loss->block)
 		return env->error.status;
+	loss->h = NULL;
+	if (ml_gbdt_regression(loss->objective) && !ml_gbdt_identity(loss->objective))
+	{
+		loss->h = ml_alloc(env, n, sizeof(double));
+		if (loss->h == NULL)
+			return env->error.status;
+	}
+	loss->shape = shape_of(b->params, loss->objective, y_scale);
 	return ML_OK;
 }
 
@@ -169,15 +229,26 @@ start_scores(Boost *b, bool from_average)
 			b->loss.score[(size_t) k * all + i] = b->forest->base[k];
 }
 
-static void
-read_rules(Boost *b, double weight_scale)
+int64_t
+ml_gbdt_num_leaves(const MlParams *params)
+{
+	int64_t		leaves = ml_param_int(params, ML_GBDT_NUM_LEAVES);
+	int64_t		depth = ml_param_int(params, ML_GBDT_MAX_DEPTH);
+
+	if (leaves > 0)
+		return leaves;
+	return depth > 0 && depth < 17 ? INT64_C(1) << depth : 131072;
+}
+
+static MlStatus
+read_rules(MlEnv *env, Boost *b, double weight_scale)
 {
 	const MlParams *p = b->params;
 	double		y_scale = 1 / b->target_scale;
 	int64_t		min_data = ml_param_int(p, ML_GBDT_MIN_DATA_IN_LEAF);
 
 	b->rules = (MlGbdtRules) {
-		.num_leaves = (int32_t) ml_param_int(p, ML_GBDT_NUM_LEAVES),
+		.num_leaves = (int32_t) ml_gbdt_num_leaves(p),
 		.max_depth = (int32_t) ml_param_int(p, ML_GBDT_MAX_DEPTH),
 		.min_data_in_leaf = min_data < 1 ? 1 : min_data,
 		.min_sum_hessian = ml_param_double(p, ML_GBDT_MIN_SUM_HESSIAN) * weight_scale,
@@ -191,6 +262,10 @@ read_rules(Boost *b, double weight_scale)
 		.cat_l2 = ml_param_double(p, ML_GBDT_CAT_L2) * weight_scale,
 		.min_data_per_group = ml_param_int(p, ML_GBDT_MIN_DATA_PER_GROUP),
 		.learning_rate = ml_param_double(p, ML_GBDT_LEARNING_RATE),
+		.depthwise = ml_param_int(p, ML_GBDT_GROW_POLICY) % 2 == 1,
+		.level_fraction = ml_param_double(p, ML_GBDT_FRACTION_BYLEVEL),
+		.node_fraction = ml_param_double(p, ML_GBDT_FRACTION_BYNODE),
+		.max_delta = ml_param_double(p, ML_GBDT_MAX_DELTA_STEP) * y_scale,
 	};
 	b->feature_fraction = ml_param_double(p, ML_GBDT_FEATURE_FRACTION);
 	b->bagging_fraction = ml_param_double(p, ML_GBDT_BAGGING_FRACTION);
@@ -199,6 +274,15 @@ read_rules(Boost *b, double weight_scale)
 		b->bagging_freq = 1;
 	if (b->bagging_fraction >= 1)
 		b->bagging_freq = 0;
+	b->goss = ml_param_int(p, ML_GBDT_SAMPLE_STRATEGY) == 1;
+	b->top_rate = ml_param_double(p, ML_GBDT_TOP_RATE);
+	b->other_rate = ml_param_double(p, ML_GBDT_OTHER_RATE);
+	b->goss_from = (int64_t) (1 / b->rules.learning_rate);
+	if (b->goss && b->bagging_freq > 0)
+		return ml_fail(env, ML_BAD_PARAM, "bagging_fraction cannot be used together with data_sample_strategy \"goss\"");
+	if (b->goss && b->top_rate + b->other_rate > 1)
+		return ml_fail(env, ML_BAD_PARAM, "top_rate and other_rate must not exceed 1 together");
+	return ml_gbdt_read_monotone(env, p->text[ML_GBDT_MONOTONE], b->data->schema, &b->rules.monotone);
 }
 
 /* ---- sampling: pure functions of seed, iteration and number ---- */
@@ -206,6 +290,8 @@ read_rules(Boost *b, double weight_scale)
 static bool
 in_bag(const MlEnv *env, const Boost *b, size_t row)
 {
+	if (b->goss)
+		return b->drawn[row];
 	return ml_rng_uniform(env->seed, ML_GBDT_STREAM_ROWS + (b->bag << 32), row) < b->bagging_fraction;
 }
 
@@ -219,6 +305,67 @@ choose_rows(MlEnv *env, Boost *b, int64_t iteration)
 	for (size_t i = 0; i < b->loss.n; i++)
 		if (b->bagging_freq == 0 || in_bag(env, b, i))
 			b->rows[b->n_rows++] = (uint32_t) i;
+}
+
+/* What goss goes by: the absolute gradients of a row times the hessians, over all outputs. */
+static double
+measure_of(const Boost *b, size_t row)
+{
+	const MlGbdtLoss *loss = &b->loss;
+	double		sum = 0;
+
+	for (int32_t k = 0; k < loss->n_outputs; k++)
+		sum += fabs(loss->g[(size_t) k * loss->n + row]) * b->drawn_h[(size_t) k * loss->n + row];
+	return sum;
+}
+
+/*
+ * Gradient-based one-side sampling: the rows of greatest gradient, and of the others some, which
+ * count for all of them.  Gradients and hessians of those are multiplied where they stand.
+ */
+static MlStatus
+choose_by_gradient(MlEnv *env, Boost *b, int64_t iteration)
+{
+	MlGbdtLoss *loss = &b->loss;
+	size_t		n = loss->n;
+	bool		all = iteration < b->goss_from;
+	double		factor = all ? 1 : (1 - b->top_rate) / b->other_rate;
+	double		chance = all ? 1 : b->other_rate / (1 - b->top_rate);
+	double		least = -1;
+
+	for (size_t i = 0; i < n; i++)
+	{
+		double		w = ml_gbdt_weight(loss, i);
+
+		for (size_t k = 0; k < (size_t) loss->n_outputs; k++)
+			b->drawn_h[k * n + i] = ml_gbdt_hessian(loss, i, loss->g[k * n + i], w);
+		b->measure[i] = measure_of(b, i);
+		b->measure_weight[i] = 1;
+	}
+	if (ml_canceled(env))
+		return ml_fail(env, ML_CANCELED, "canceled");
+	if (!all)
+		least = ml_gbdt_quantile(b->measure, b->measure_weight, n, 1 - b->top_rate);
+	b->n_rows = 0;
+	for (size_t i = 0; i < n; i++)
+	{
+		bool		top = all || measure_of(b, i) >= least;
+
+		b->drawn[i] = top || ml_rng_uniform(env->seed, ML_GBDT_STREAM_GOSS + ((uint64_t) iteration << 32), i) < chance;
+		if (!b->drawn[i])
+			continue;
+		b->rows[b->n_rows++] = (uint32_t) i;
+		for (size_t k = 0; k < (size_t) loss->n_outputs && !top; k++)
+		{
+			loss->g[k * n + i] *= factor;
+			b->drawn_h[k * n + i] *= factor;
+		}
+	}
+	loss->g_max *= factor;
+	loss->g_sum *= factor;
+	loss->h_max *= factor;
+	loss->h_sum *= factor;
+	return ML_OK;
 }
 
 /* Takes exactly round(fraction * columns) of them, at least one (Knuth 3.4.2, algorithm S). */
@@ -272,7 +419,7 @@ walk_block(void *arg, size_t task, int thread)
 static MlStatus
 score_other_rows(MlEnv *env, Boost *b)
 {
-	WalkJob		job = {env, b, b->bagging_freq > 0 ? 0 : b->loss.n};
+	WalkJob		job = {env, b, b->bagging_freq > 0 || b->goss ? 0 : b->loss.n};
 	size_t		rows = b->loss.n + b->loss.n_valid - job.begin;
 
 	return ml_pool_run(env, (rows + ML_GBDT_BLOCK - 1) / ML_GBDT_BLOCK, walk_block, &job);
@@ -288,15 +435,25 @@ add_iteration(MlEnv *env, Boost *b, int64_t iteration, int32_t *grown)
 	uint32_t	before = b->forest->n_trees;
 
 	*grown = 0;
-	choose_rows(env, b, iteration);
+	if (b->goss)
+		ML_TRY(choose_by_gradient(env, b, iteration));
+	else
+		choose_rows(env, b, iteration);
 	if (b->n_rows == 0)
 		return ML_OK;
 	for (int32_t k = 0; k < b->loss.n_outputs; k++)
 	{
+		uint64_t	tree = (uint64_t) iteration * (uint64_t) b->loss.n_outputs + (uint64_t) k;
+		double	   *own_h = b->loss.h;
+		MlStatus	status;
 		bool		found;
 
-		choose_features(env, b, (uint64_t) iteration * (uint64_t) b->loss.n_outputs + (uint64_t) k);
-		ML_TRY(ml_gbdt_grow(env, b->grower, &b->loss, k, b->rows, b->n_rows, b->use, b->forest, &found));
+		choose_features(env, b, tree);
+		if (b->goss)
+			b->loss.h = b->drawn_h + (size_t) k * b->loss.n;
+		status = ml_gbdt_grow(env, b->grower, &b->loss, k, b->rows, b->n_rows, b->use, tree, b->forest, &found);
+		b->loss.h = own_h;
+		ML_TRY(status);
 		if (!found)
 			ML_TRY(ml_gbdt_forest_add(env, b->forest, &nothing, 1, NULL, 0));
 		*grown += found;
@@ -357,7 +514,7 @@ static MlStatus
 boost(MlEnv *env, Boost *b)
 {
 	int64_t		iterations = ml_param_int(b->params, ML_GBDT_NUM_ITERATIONS);
-	bool		sampled = b->bagging_freq > 0 || b->feature_fraction < 1;
+	bool		sampled = b->bagging_freq > 0 || b->feature_fraction < 1 || b->rules.level_fraction < 1 || b->rules.node_fraction < 1 || b->goss;
 	Stopping	stopping = {
 		.patience = b->loss.n_valid > 0 ? ml_param_int(b->params, ML_GBDT_EARLY_STOPPING) : 0,
 		.delta = ml_param_double(b->params, ML_GBDT_EARLY_STOPPING_DELTA), .best = INFINITY
@@ -431,17 +588,27 @@ ml_gbdt_fit(MlEnv *env, const MlDataset *data, const MlParams *params, void **mo
 	b->data = data;
 	b->params = params;
 	ML_TRY(choose_objective(env, data->schema, params, &objective));
+	ML_TRY(ml_gbdt_check_target(env, objective, data));
 	ML_TRY(ml_gbdt_forest_create(env, objective, data->schema, &b->forest));
 	ml_progress(env, &(MlProgress) {.phase = "bin", .share = 0, .train_loss = NAN, .validation_loss = NAN});
 	ml_gbdt_bin_rules(params, &bin_rules);
 	ML_TRY(ml_gbdt_bins_make(env, data, &bin_rules, &b->bins));
 	ML_TRY(prepare_loss(env, b, &weight_scale));
-	read_rules(b, weight_scale);
+	ML_TRY(read_rules(env, b, weight_scale));
 	start_scores(b, from_average);
 	b->rows = ml_alloc(env, data->n_train, sizeof(uint32_t));
 	b->use = ml_alloc0(env, (size_t) data->schema->n_features + 1, sizeof(bool));
 	if (b->rows == NULL || b->use == NULL)
 		return env->error.status;
+	if (b->goss)
+	{
+		b->drawn = ml_alloc0(env, data->n_train, sizeof(bool));
+		b->drawn_h = ml_alloc(env, data->n_train * (size_t) b->loss.n_outputs, sizeof(double));
+		b->measure = ml_alloc(env, data->n_train, sizeof(double));
+		b->measure_weight = ml_alloc(env, data->n_train, sizeof(double));
+		if (b->drawn == NULL || b->drawn_h == NULL || b->measure == NULL || b->measure_weight == NULL)
+			return env->error.status;
+	}
 	ML_TRY(ml_gbdt_grower_create(env, &b->bins, &b->rules, &b->grower));
 	ML_TRY(boost(env, b));
 	if (b->forest->n_trees == 0 && !from_average)
@@ -460,7 +627,7 @@ ml_gbdt_memory(const MlSchema *schema, const MlParams *params, size_t n, int thr
 	double		rows = (double) n;
 	double		max_bin = ml_param_double(params, ML_GBDT_MAX_BIN);
 	double		sample = ml_param_double(params, ML_GBDT_SAMPLE_CNT);
-	double		leaves = ml_param_double(params, ML_GBDT_NUM_LEAVES);
+	double		leaves = (double) ml_gbdt_num_leaves(params);
 	double		outputs = schema->task == ML_TASK_CLASSIFICATION && schema->n_classes > 2 ? schema->n_classes : 1;
 	int			objective = ml_gbdt_objective_of_choice((int) ml_param_int(params, ML_GBDT_OBJECTIVE));
 	double		narrow = 0;
@@ -498,7 +665,9 @@ ml_gbdt_memory(const MlSchema *schema, const MlParams *params, size_t n, int thr
 	bytes = rows * (2 * narrow + 64 + 2 * wide)	/* bins, row padding */
 		+ rows * outputs * 16	/* scores, gradients */
 		+ rows * (16 + 4)		/* scaled copies, rows of the bag */
-		+ (objective == ML_GBDT_ABSOLUTE ? rows * 16 : 0)
+		+ (objective >= 0 && (ml_gbdt_renews_leaves((MlGbdtObjective) objective) || objective >= ML_GBDT_POISSON) ? rows * 16 : 0)
+		+ (ml_param_int(params, ML_GBDT_SAMPLE_STRATEGY) == 1 ? rows * (17 + 8 * outputs) : 0)
+		+ (ml_param_double(params, ML_GBDT_SCALE_POS_WEIGHT) != 1 ? rows * 8 : 0)
 		+ sample * (4 + 17.0 * threads) + (double) schema->n_features * (max_bin * 24 + 8192 + 256 * threads) + all_wide * threads
 		+ ml_param_double(params, ML_GBDT_NUM_ITERATIONS) * outputs * 2 * leaves * (3.0 * sizeof(MlGbdtNode) + sizeof(MlGbdtStep))
 		+ 1048576;

@@ -14,6 +14,7 @@
 
 #include "ml/algo/gbdt/grow_internal.h"
 #include "ml/base/pool.h"
+#include "ml/base/rng.h"
 
 /* Below this many histogram entries one thread searches them faster than two. */
 #define SERIAL_ENTRIES 8192
@@ -30,7 +31,59 @@ typedef struct SearchJob
 	bool		keep_wide;		/* histograms of wide columns go to the slots as well */
 	bool		shared;			/* all threads built the histogram: join their shares */
 	MlGbdtSplit *found;			/* two per column in use */
+	const bool *barred;			/* two per column in use; NULL: none is */
 } SearchJob;
+
+/*
+ * Bars all but round(share * columns) of the columns that are not barred (Knuth 3.4.2, algorithm S); barred[] has a stride
+ * of two.  What is drawn depends on the stream and on the columns alone.
+ */
+static void
+draw_columns(uint64_t seed, uint64_t stream, int columns, double share, bool *barred)
+{
+	int			left = 0;
+	int			wanted;
+
+	if (share >= 1)
+		return;
+	for (int c = 0; c < columns; c++)
+		left += !barred[2 * c];
+	wanted = (int) (share * left + 0.5);
+	wanted = wanted < 1 ? 1 : wanted;
+	for (int c = 0; c < columns; c++)
+	{
+		bool		taken;
+
+		if (barred[2 * c])
+			continue;
+		taken = ml_rng_uniform(seed, stream, (uint64_t) c) * left < wanted;
+		barred[2 * c] = !taken;
+		wanted -= taken;
+		left--;
+	}
+}
+
+/* Which columns each leaf may not be split on. */
+static const bool *
+bar_columns(const MlEnv *env, const MlGbdtGrower *grower, const SearchJob *job, MlGbdtRoom *room)
+{
+	const MlGbdtRules *rules = grower->rules;
+	int			columns = grower->n_narrow + grower->n_wide;
+
+	if (rules->level_fraction >= 1 && rules->node_fraction >= 1)
+		return NULL;
+	memset(room->barred, 0, 2 * (size_t) columns * sizeof(bool));
+	for (int which = 0; which < 2 && job->leaf[which] != NULL; which++)
+	{
+		const MlGbdtLeaf *leaf = job->leaf[which];
+		uint64_t	level = ml_mix64(ML_GBDT_STREAM_LEVELS + (grower->tree << 32)) + (uint64_t) leaf->depth;
+		uint64_t	node = ml_mix64(ML_GBDT_STREAM_NODES + (grower->tree << 32)) ^ leaf->path;
+
+		draw_columns(env->seed, level, columns, rules->level_fraction, room->barred + which);
+		draw_columns(env->seed, node, columns, rules->node_fraction, room->barred + which);
+	}
+	return room->barred;
+}
 
 static void
 search_column(const SearchJob *job, int which, MlGbdtRoom *room, int32_t feature, const MlGbdtSum *hist,
@@ -40,7 +93,8 @@ search_column(const SearchJob *job, int which, MlGbdtRoom *room, int32_t feature
 		.rules = job->grower->rules, .scale = &job->grower->scale,
 		.column = &job->grower->bins->column[feature], .feature = feature, .hist = hist,
 		.touched = n_touched > 0 ? room->touched : NULL, .n_touched = n_touched,
-		.total = job->leaf[which]->total, .rank = room->rank
+		.total = job->leaf[which]->total, .rank = room->rank,
+		.lower = job->leaf[which]->lower, .upper = job->leaf[which]->upper
 	};
 
 	ml_gbdt_split_find(&search, found);
@@ -164,6 +218,7 @@ search(MlEnv *env, SearchJob *job, MlGbdtRoom *room)
 	int			columns = grower->n_narrow + grower->n_wide;
 
 	job->found = room->found;
+	job->barred = bar_columns(env, grower, job, room);
 	if (!job->shared || (grower->n_wide == 0 && grower->bins->offset[grower->bins->n_narrow] <= SERIAL_ENTRIES))
 		search_columns(job, 0, columns, room);
 	else
@@ -178,6 +233,8 @@ search(MlEnv *env, SearchJob *job, MlGbdtRoom *room)
 			const MlGbdtSplit *found = &job->found[2 * c + which];
 			MlGbdtSplit *best = &job->leaf[which]->best;
 
+			if (job->barred != NULL && job->barred[2 * c + which])
+				continue;
 			if (found->gain > best->gain ||
 				(found->gain > 0 && found->gain == best->gain && found->feature < best->feature))
 				*best = *found;
@@ -253,7 +310,8 @@ decide_category(const MlGbdtGrower *grower, MlGbdtExpansion *x, const MlGbdtColu
 	const MlGbdtSplit *split = &leaf->best;
 	MlGbdtSearch again = {
 		.rules = grower->rules, .scale = &grower->scale, .column = column, .feature = split->feature,
-		.hist = kept_histogram(grower, x, column, leaf), .total = leaf->total, .rank = room->rank
+		.hist = kept_histogram(grower, x, column, leaf), .total = leaf->total, .rank = room->rank,
+		.lower = leaf->lower, .upper = leaf->upper
 	};
 	uint32_t	n;
 	bool		saw_missing;

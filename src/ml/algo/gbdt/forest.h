@@ -17,8 +17,35 @@ typedef enum MlGbdtObjective
 	ML_GBDT_SQUARED,
 	ML_GBDT_ABSOLUTE,
 	ML_GBDT_LOGISTIC,
-	ML_GBDT_SOFTMAX
+	ML_GBDT_SOFTMAX,
+	ML_GBDT_HUBER,
+	ML_GBDT_QUANTILE,
+	ML_GBDT_POISSON,			/* this and the next two: the score is the logarithm of the value */
+	ML_GBDT_GAMMA,
+	ML_GBDT_TWEEDIE,
+	ML_GBDT_CROSS_ENTROPY,		/* the score is the log-odds of the value, a share */
+	ML_GBDT_OBJECTIVES
 } MlGbdtObjective;
+
+/* Is the score what is predicted, in units of the target? */
+static inline bool
+ml_gbdt_identity(MlGbdtObjective objective)
+{
+	return objective == ML_GBDT_SQUARED || objective == ML_GBDT_ABSOLUTE || objective == ML_GBDT_HUBER || objective == ML_GBDT_QUANTILE;
+}
+
+static inline bool
+ml_gbdt_log_link(MlGbdtObjective objective)
+{
+	return objective == ML_GBDT_POISSON || objective == ML_GBDT_GAMMA || objective == ML_GBDT_TWEEDIE;
+}
+
+/* Is it for a target that is a number? */
+static inline bool
+ml_gbdt_regression(MlGbdtObjective objective)
+{
+	return objective != ML_GBDT_LOGISTIC && objective != ML_GBDT_SOFTMAX;
+}
 
 /*
  * A number goes left when x <= value, a category when its code is in the set;

@@ -23,7 +23,10 @@ enum
 {
 	ML_GBDT_STREAM_BINS = 0x67626474,
 	ML_GBDT_STREAM_ROWS,
-	ML_GBDT_STREAM_FEATURES
+	ML_GBDT_STREAM_FEATURES,
+	ML_GBDT_STREAM_LEVELS,
+	ML_GBDT_STREAM_NODES,
+	ML_GBDT_STREAM_GOSS
 };
 
 /* Rows that one block of sums or gradients covers; partial sums are joined in block order. */
@@ -100,12 +103,16 @@ typedef struct MlGbdtLoss
 	double		weight_sum;		/* over the training part */
 	double		weight_max;
 	double		hessian_factor; /* softmax: K / (K - 1), as LightGBM */
+	double		shape;			/* huber: where it turns linear, in scaled units; quantile: which; tweedie: power of the variance; poisson: safety of the hessian */
 	double	   *score;			/* n_outputs x (n + n_valid) */
 	double	   *g;				/* n_outputs x n, gradients of the current scores */
+	double	   *h;				/* n, hessians, where they do not follow from g and the weight; else NULL */
 	double		g_max;			/* bounds over rows of one output */
 	double		g_sum;
 	double		g_mean;			/* of the absolute values; 0 where it is not known */
-	double	   *block;			/* scratch, 3 sums per block */
+	double		h_max;			/* bounds of hessians, and of their sum */
+	double		h_sum;
+	double	   *block;			/* scratch, ML_GBDT_BLOCK_SUMS per block */
 } MlGbdtLoss;
 
 /* Where scores start.  Before the scores are filled: score and g serve as scratch. */
@@ -116,13 +123,33 @@ extern MlStatus ml_gbdt_loss_gradients(MlEnv *env, MlGbdtLoss *loss, double *tra
 extern MlStatus ml_gbdt_loss_validation(MlEnv *env, MlGbdtLoss *loss, double *validation_loss);
 extern const char *ml_gbdt_loss_name(MlGbdtObjective objective);
 
-/* The hessian of a row follows from its gradient and weight. */
+/* Sums of one block of rows. */
+enum
+{
+	ML_GBDT_BLOCK_LOSS,
+	ML_GBDT_BLOCK_MAX,			/* of absolute gradients */
+	ML_GBDT_BLOCK_SUM,
+	ML_GBDT_BLOCK_H_MAX,
+	ML_GBDT_BLOCK_H_SUM,
+	ML_GBDT_BLOCK_SUMS
+};
+
+/* losses.c: huber, quantile, poisson, gamma, tweedie, cross-entropy. */
+extern void ml_gbdt_general_rows(const MlGbdtLoss *loss, size_t begin, size_t end, bool gradients, double *sums);
+extern double ml_gbdt_general_base(MlGbdtLoss *loss);
+
+/* Values that the loss is not made for: ML_BAD_DATA. */
+extern MlStatus ml_gbdt_check_target(MlEnv *env, MlGbdtObjective objective, const MlDataset *data);
+
+/* The hessian of a row: follows from its gradient and weight, or is kept. */
 static inline double
-ml_gbdt_hessian(const MlGbdtLoss *loss, double g, double w)
+ml_gbdt_hessian(const MlGbdtLoss *loss, size_t row, double g, double w)
 {
 	double		a;
 
-	if (loss->objective == ML_GBDT_SQUARED || loss->objective == ML_GBDT_ABSOLUTE)
+	if (loss->h != NULL)
+		return loss->h[row];
+	if (ml_gbdt_identity(loss->objective))
 		return w;
 	a = g < 0 ? -g : g;			/* w times the probability of being wrong */
 	return w > 0 ? loss->hessian_factor * a * (1 - a / w) : 0;
@@ -134,8 +161,15 @@ ml_gbdt_weight(const MlGbdtLoss *loss, size_t i)
 	return loss->weight == NULL ? 1.0 : loss->weight[i];
 }
 
-/* Weighted median (the middle of the two where half the weight ends between them).  Reorders both arrays. */
-extern double ml_gbdt_median(double *value, double *weight, size_t n);
+/* Weighted quantile (the middle of two where that share of the weight ends between them; 0.5: the median).  Reorders both arrays. */
+extern double ml_gbdt_quantile(double *value, double *weight, size_t n, double share);
+
+/* Are leaf values quantiles of what is left, and not Newton steps? */
+static inline bool
+ml_gbdt_renews_leaves(MlGbdtObjective objective)
+{
+	return objective == ML_GBDT_ABSOLUTE || objective == ML_GBDT_QUANTILE;
+}
 
 /* ---- grow.c: one tree ---- */
 
@@ -155,7 +189,19 @@ typedef struct MlGbdtRules
 	double		cat_l2;
 	int64_t		min_data_per_group;
 	double		learning_rate;
+	bool		depthwise;		/* level by level, not by gain alone */
+	double		level_fraction; /* of the tree's features that each level may split on */
+	double		node_fraction;	/* and of those each leaf */
+	double		max_delta;		/* of a leaf's value; 0: no limit */
+	const int8_t *monotone;		/* by feature: 1 rising, -1 falling, 0 either; NULL: all 0 */
 } MlGbdtRules;
+
+/* Are leaf values kept within bounds? */
+static inline bool
+ml_gbdt_bounded(const MlGbdtRules *rules)
+{
+	return rules->monotone != NULL || rules->max_delta > 0;
+}
 
 typedef struct MlGbdtSplit
 {
@@ -249,6 +295,8 @@ typedef struct MlGbdtSearch
 	const uint32_t *touched;	/* bins that hold rows, or NULL: look at all */
 	uint32_t	n_touched;
 	MlGbdtSum	total;			/* of the leaf */
+	double		lower;			/* bounds of the values of both halves */
+	double		upper;
 	MlGbdtRank *rank;			/* scratch for categories */
 } MlGbdtSearch;
 
@@ -260,6 +308,12 @@ extern uint32_t ml_gbdt_split_bins(const MlGbdtSearch *search, const MlGbdtSplit
 
 /* What a leaf with these sums gains, and the value it gets (before the learning rate). */
 extern double ml_gbdt_leaf_value(const MlGbdtRules *rules, double g, double h, double l2);
+
+static inline double
+ml_gbdt_between(double value, double lower, double upper)
+{
+	return value < lower ? lower : (value > upper ? upper : value);
+}
 
 typedef struct MlGbdtGrower MlGbdtGrower;
 
@@ -274,12 +328,12 @@ extern MlStatus ml_gbdt_grower_create(MlEnv *env, const MlGbdtBins *bins, const 
 
 /*
  * Grows one tree for output k of loss on the given rows (ascending) and the
- * features of use[] (by feature), adds it to the forest and its values to the
+ * features of use[] (by feature; tree is its number among all, for what is drawn), adds it to the forest and its values to the
  * scores of those rows.  *grown is false when no split was found; nothing is
  * added then.
  */
 extern MlStatus ml_gbdt_grow(MlEnv *env, MlGbdtGrower *grower, MlGbdtLoss *loss, int32_t k,
-							 const uint32_t *rows, size_t n_rows, const bool *use,
+							 const uint32_t *rows, size_t n_rows, const bool *use, uint64_t tree,
 							 MlGbdtForest *forest, bool *grown);
 
 /* ---- boost.c ---- */
@@ -313,8 +367,27 @@ typedef enum MlGbdtParam
 	ML_GBDT_MIN_DATA_PER_GROUP,
 	ML_GBDT_BOOST_FROM_AVERAGE,
 	ML_GBDT_EARLY_STOPPING,
-	ML_GBDT_EARLY_STOPPING_DELTA
+	ML_GBDT_EARLY_STOPPING_DELTA,
+	ML_GBDT_HUBER_DELTA,
+	ML_GBDT_QUANTILE_ALPHA,
+	ML_GBDT_TWEEDIE_POWER,
+	ML_GBDT_POISSON_MAX_DELTA,
+	ML_GBDT_GROW_POLICY,
+	ML_GBDT_FRACTION_BYLEVEL,
+	ML_GBDT_FRACTION_BYNODE,
+	ML_GBDT_MAX_DELTA_STEP,
+	ML_GBDT_MONOTONE,
+	ML_GBDT_SCALE_POS_WEIGHT,
+	ML_GBDT_SAMPLE_STRATEGY,
+	ML_GBDT_TOP_RATE,
+	ML_GBDT_OTHER_RATE
 } MlGbdtParam;
+
+/* Most leaves of a tree: num_leaves, or where that is 0 what max_depth allows. */
+extern int64_t ml_gbdt_num_leaves(const MlParams *params);
+
+/* constraints.c: "age:1,income:-1" or "(1,-1,0)" -> one number by feature, NULL for none. */
+extern MlStatus ml_gbdt_read_monotone(MlEnv *env, const char *text, const MlSchema *schema, const int8_t **monotone);
 
 /* The objective that a choice of the parameter means; -1 for auto. */
 extern int	ml_gbdt_objective_of_choice(int choice);

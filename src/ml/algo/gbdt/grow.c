@@ -17,6 +17,7 @@
 #include "ml/algo/gbdt/grow_internal.h"
 #include "ml/base/arena.h"
 #include "ml/base/pool.h"
+#include "ml/base/rng.h"
 
 /* Histograms that are kept may take this much, but never fewer than slot_limit() says.  Tests make it small: no tree depends on it. */
 size_t		ml_gbdt_slot_bytes = (size_t) 256 * 1024 * 1024;
@@ -58,7 +59,7 @@ ml_gbdt_grower_memory(size_t n, size_t entries, size_t widest, int columns, int3
 		+ (slot_limit(entries, (int32_t) leaves, threads) + (size_t) threads) * (entries + 64) * sizeof(MlGbdtSum)
 		+ (size_t) threads * room * (sizeof(MlGbdtSum) + sizeof(uint32_t) + sizeof(MlGbdtRank))
 		+ (size_t) threads * (entries + 64) * sizeof(int64_t)
-		+ (size_t) threads * (size_t) columns * 2 * sizeof(MlGbdtSplit)
+		+ (size_t) threads * (size_t) columns * 2 * (sizeof(MlGbdtSplit) + sizeof(bool))
 		+ (size_t) ahead_limit(threads) * (sizeof(MlGbdtExpansion) + room * (sizeof(uint32_t) + sizeof(uint8_t)))
 		+ leaves * (sizeof(MlGbdtLeaf) + 2 * sizeof(MlGbdtNode) + 64) + n / 64;
 }
@@ -79,7 +80,8 @@ create_rooms(MlEnv *env, MlGbdtGrower *grower, size_t entries)
 		r->partial = t > 0 ? ml_alloc(env, entries, sizeof(MlGbdtSum)) : NULL;
 		r->packed = ml_alloc0(env, entries, sizeof(int64_t));
 		r->found = ml_alloc(env, 2 * columns + 1, sizeof(MlGbdtSplit));
-		if (r->wide == NULL || r->touched == NULL || r->rank == NULL || r->found == NULL || r->packed == NULL || (t > 0 && r->partial == NULL))
+		r->barred = ml_alloc0(env, 2 * columns + 1, sizeof(bool));
+		if (r->barred == NULL || r->wide == NULL || r->touched == NULL || r->rank == NULL || r->found == NULL || r->packed == NULL || (t > 0 && r->partial == NULL))
 			return env->error.status;
 	}
 	for (int a = 0; a < grower->n_ahead; a++)
@@ -248,13 +250,15 @@ add_leaf_node(MlGbdtGrower *grower, size_t rows)
 
 /* ---- the order of splits ---- */
 
-/* Higher gain first; of equals the older leaf. */
+/* Higher gain first (level by level where that is asked for); of equals the older leaf. */
 static bool
 splits_before(const MlGbdtGrower *grower, int32_t a, int32_t b)
 {
 	double		gain_a = grower->leaf[a].best.gain;
 	double		gain_b = grower->leaf[b].best.gain;
 
+	if (grower->rules->depthwise && grower->leaf[a].depth != grower->leaf[b].depth)
+		return grower->leaf[a].depth < grower->leaf[b].depth;
 	return gain_a != gain_b ? gain_a > gain_b : a < b;
 }
 
@@ -312,6 +316,30 @@ free_expansion(MlGbdtGrower *grower)
 	return NULL;
 }
 
+/*
+ * A split on a column that the value must follow: the halves meet in the middle, and nothing below them may
+ * cross it.  (The "basic" method of LightGBM, and XGBoost's.)
+ */
+static void
+bound_children(const MlGbdtGrower *grower, const MlGbdtSplit *split, MlGbdtLeaf *child)
+{
+	const MlGbdtRules *rules = grower->rules;
+	int			sign = rules->monotone != NULL ? rules->monotone[split->feature] : 0;
+	double		value[2];
+	double		middle;
+
+	if (sign == 0)
+		return;
+	for (int c = 0; c < 2; c++)
+		value[c] = ml_gbdt_between(ml_gbdt_leaf_value(rules, ml_gbdt_g(&grower->scale, child[c].total), ml_gbdt_h(&grower->scale, child[c].total),
+													  rules->lambda_l2), child[c].lower, child[c].upper);
+	middle = value[0] / 2 + value[1] / 2;
+	if (sign > 0)
+		child[0].upper = child[1].lower = middle;
+	else
+		child[0].lower = child[1].upper = middle;
+}
+
 /* The halves of leaf l before any row has moved: all but their best splits is known. */
 static void
 describe_children(const MlGbdtGrower *grower, MlGbdtExpansion *x, int32_t l)
@@ -319,7 +347,7 @@ describe_children(const MlGbdtGrower *grower, MlGbdtExpansion *x, int32_t l)
 	const MlGbdtLeaf *leaf = &grower->leaf[l];
 	const MlGbdtSplit *split = &leaf->best;
 	size_t		n_left = (size_t) ml_gbdt_rows(&grower->scale, split->left);
-	MlGbdtLeaf	half = {.depth = leaf->depth + 1, .slot = -1, .expansion = -1};
+	MlGbdtLeaf	half = {.depth = leaf->depth + 1, .slot = -1, .expansion = -1, .lower = leaf->lower, .upper = leaf->upper};
 
 	if (grower->bins->column[split->feature].category && !split->onehot)
 		half.extra_l2 = grower->rules->cat_l2;
@@ -330,6 +358,9 @@ describe_children(const MlGbdtGrower *grower, MlGbdtExpansion *x, int32_t l)
 	x->child[1].begin = leaf->begin + n_left;
 	x->child[1].count = leaf->count - n_left;
 	x->child[1].total = leaf->total - split->left;
+	for (int c = 0; c < 2; c++)
+		x->child[c].path = ml_mix64(leaf->path * 2 + (uint64_t) c);
+	bound_children(grower, split, x->child);
 	x->small = x->child[0].count <= x->child[1].count ? 0 : 1;
 	for (int c = 0; c < 2; c++)
 		/* The last leaves are not searched: they stay as they are. */
@@ -638,7 +669,12 @@ start_tree(MlGbdtGrower *grower, const uint32_t *rows, size_t n_rows, const bool
 	grower->in_flight = 0;
 	for (int a = 0; a < grower->n_ahead; a++)
 		grower->ahead[a].leaf = -1;
-	grower->leaf[0] = (MlGbdtLeaf) {.begin = 0, .count = n_rows, .slot = -1, .expansion = -1};
+	grower->leaf[0] = (MlGbdtLeaf) {.begin = 0, .count = n_rows, .slot = -1, .expansion = -1, .path = 1, .lower = -INFINITY, .upper = INFINITY};
+	if (grower->rules->max_delta > 0)
+	{
+		grower->leaf[0].lower = -grower->rules->max_delta;
+		grower->leaf[0].upper = grower->rules->max_delta;
+	}
 	grower->leaf[0].node = add_leaf_node(grower, n_rows);
 }
 
@@ -658,14 +694,15 @@ search_root(MlEnv *env, MlGbdtGrower *grower)
 
 MlStatus
 ml_gbdt_grow(MlEnv *env, MlGbdtGrower *grower, MlGbdtLoss *loss, int32_t k,
-			 const uint32_t *rows, size_t n_rows, const bool *use, MlGbdtForest *forest, bool *grown)
+			 const uint32_t *rows, size_t n_rows, const bool *use, uint64_t tree, MlGbdtForest *forest, bool *grown)
 {
 	GrowJob		job = {env, grower, ML_OK};
 
 	*grown = false;
 	grower->loss = loss;
 	grower->output = k;
-	if (loss->objective == ML_GBDT_ABSOLUTE && grower->median_value == NULL)
+	grower->tree = tree;
+	if (ml_gbdt_renews_leaves(loss->objective) && grower->median_value == NULL)
 	{
 		grower->median_value = ml_alloc(env, grower->bins->n, sizeof(double));
 		grower->median_weight = ml_alloc(env, grower->bins->n, sizeof(double));

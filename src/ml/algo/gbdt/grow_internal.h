@@ -24,6 +24,9 @@ typedef struct MlGbdtLeaf
 	uint32_t	node;			/* in grower->node */
 	int32_t		expansion;		/* in grower->ahead, -1: not expanded */
 	double		extra_l2;		/* cat_l2 below a split on sorted categories */
+	double		lower;			/* bounds of its value, before the learning rate */
+	double		upper;
+	uint64_t	path;			/* which leaf of the tree this is, whatever the order of splits */
 	MlGbdtSplit best;
 } MlGbdtLeaf;
 
@@ -55,6 +58,7 @@ typedef struct MlGbdtRoom
 	uint32_t   *touched;
 	MlGbdtRank *rank;
 	MlGbdtSplit *found;			/* two per column in use */
+	bool	   *barred;			/* two per column in use: not for this leaf */
 } MlGbdtRoom;
 
 struct MlGbdtGrower
@@ -67,6 +71,7 @@ struct MlGbdtGrower
 	/* One tree. */
 	MlGbdtLoss *loss;
 	int32_t		output;
+	uint64_t	tree;			/* its number among all */
 	size_t		n_rows;
 	uint32_t   *rows;			/* bins->n */
 	uint32_t   *to_left;		/* bins->n each, for partitioning */

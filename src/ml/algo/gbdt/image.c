@@ -80,15 +80,13 @@ objective_fits(MlGbdtObjective objective, const MlSchema *schema)
 {
 	switch (objective)
 	{
-		case ML_GBDT_SQUARED:
-		case ML_GBDT_ABSOLUTE:
-			return schema->task == ML_TASK_REGRESSION;
 		case ML_GBDT_LOGISTIC:
 			return schema->task == ML_TASK_CLASSIFICATION && schema->n_classes == 2;
 		case ML_GBDT_SOFTMAX:
 			return schema->task == ML_TASK_CLASSIFICATION && schema->n_classes >= 2;
+		default:
+			return schema->task == ML_TASK_REGRESSION;
 	}
-	return false;
 }
 
 static MlStatus
@@ -100,11 +98,11 @@ get_header(MlReader *r, const MlSchema *schema, MlGbdtForest **result)
 
 	if (r->status != ML_OK)
 		return r->status;
-	if (objective > ML_GBDT_SOFTMAX || !objective_fits((MlGbdtObjective) objective, schema))
+	if (objective >= ML_GBDT_OBJECTIVES || !objective_fits((MlGbdtObjective) objective, schema))
 		return ml_reader_corrupt(r, "the objective does not fit the target");
 	ML_TRY(ml_gbdt_forest_create(r->env, (MlGbdtObjective) objective, schema, &forest));
 	if (exponent < -SCALE_LIMIT || exponent > SCALE_LIMIT || !(ldexp(1, exponent) > 0) || ldexp(1, exponent) > DBL_MAX ||
-		(schema->task == ML_TASK_CLASSIFICATION && exponent != 0))
+		(!ml_gbdt_identity((MlGbdtObjective) objective) && exponent != 0))
 		return ml_reader_corrupt(r, "bad scale");
 	forest->scale = ldexp(1, exponent);
 	for (int32_t k = 0; k < forest->n_outputs; k++)

@@ -82,15 +82,15 @@ sum_block(void *arg, size_t task, int thread)
 		size_t		r = rows[i];
 
 		sum_g += g[r];
-		sum_h += ml_gbdt_hessian(loss, g[r], ml_gbdt_weight(loss, r));
+		sum_h += ml_gbdt_hessian(loss, r, g[r], ml_gbdt_weight(loss, r));
 	}
 	grower->block_sum[2 * task] = sum_g;
 	grower->block_sum[2 * task + 1] = sum_h;
 }
 
-/* One task: one leaf of the absolute loss. */
+/* One task: one leaf whose value is a quantile. */
 static void
-median_leaf(void *arg, size_t task, int thread)
+quantile_leaf(void *arg, size_t task, int thread)
 {
 	MlGbdtGrower *grower = arg;
 	const MlGbdtLoss *loss = grower->loss;
@@ -102,9 +102,11 @@ median_leaf(void *arg, size_t task, int thread)
 	for (size_t i = 0; i < leaf->count; i++)
 	{
 		value[i] = loss->y[rows[i]] - loss->score[rows[i]];
-		weight[i] = ml_gbdt_weight(loss, rows[i]);
+		/* Rows drawn by gradient count for others, too; their hessian is their weight. */
+		weight[i] = ml_gbdt_hessian(loss, rows[i], 0, ml_gbdt_weight(loss, rows[i]));
 	}
-	grower->node[leaf->node].value = limited(grower->rules->learning_rate * ml_gbdt_median(value, weight, leaf->count));
+	grower->node[leaf->node].value = limited(grower->rules->learning_rate * ml_gbdt_between(
+		ml_gbdt_quantile(value, weight, leaf->count, loss->objective == ML_GBDT_QUANTILE ? loss->shape : 0.5), leaf->lower, leaf->upper));
 }
 
 MlStatus
@@ -112,8 +114,8 @@ ml_gbdt_leaf_values(MlEnv *env, MlGbdtGrower *grower)
 {
 	size_t		blocks = number_blocks(grower);
 
-	if (grower->loss->objective == ML_GBDT_ABSOLUTE)
-		return ml_pool_run(env, (size_t) grower->n_leaves, median_leaf, grower);
+	if (ml_gbdt_renews_leaves(grower->loss->objective))
+		return ml_pool_run(env, (size_t) grower->n_leaves, quantile_leaf, grower);
 	ML_TRY(ml_pool_run(env, blocks, sum_block, grower));
 	for (int32_t l = 0; l < grower->n_leaves; l++)
 	{
@@ -126,8 +128,8 @@ ml_gbdt_leaf_values(MlEnv *env, MlGbdtGrower *grower)
 			g += grower->block_sum[2 * b];
 			h += grower->block_sum[2 * b + 1];
 		}
-		grower->node[leaf->node].value = limited(grower->rules->learning_rate *
-			ml_gbdt_leaf_value(grower->rules, g, h, grower->rules->lambda_l2 + leaf->extra_l2));
+		grower->node[leaf->node].value = limited(grower->rules->learning_rate * ml_gbdt_between(
+			ml_gbdt_leaf_value(grower->rules, g, h, grower->rules->lambda_l2 + leaf->extra_l2), leaf->lower, leaf->upper));
 	}
 	return ML_OK;
 }

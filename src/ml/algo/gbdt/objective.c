@@ -7,6 +7,8 @@
  * logistic  g = w (p - y)        h = w p (1-p)   leaf: Newton step
  * softmax   g = w (p_k - [y=k])  h = K/(K-1) w p_k (1-p_k), one tree per class
  *
+ * The others are in losses.c.
+ *
  * Sums run over blocks of ML_GBDT_BLOCK rows and are joined in block order, so
  * they have the same bits for any number of threads.
  *-------------------------------------------------------------------------
@@ -20,15 +22,6 @@
 
 /* Probabilities in a logarithm are not taken below this. */
 #define TINY 1e-15
-
-/* Sums of one block of rows. */
-enum
-{
-	BLOCK_LOSS,
-	BLOCK_MAX,
-	BLOCK_SUM,
-	BLOCK_SUMS
-};
 
 typedef struct LossJob
 {
@@ -84,10 +77,10 @@ squared_rows(const MlGbdtLoss *loss, size_t begin, size_t end, bool gradients, d
 		double		g = w * r;
 		double		a = g < 0 ? -g : g;
 
-		sums[BLOCK_LOSS] += g * r;
-		sums[BLOCK_SUM] += a;
-		if (a > sums[BLOCK_MAX])
-			sums[BLOCK_MAX] = a;
+		sums[ML_GBDT_BLOCK_LOSS] += g * r;
+		sums[ML_GBDT_BLOCK_SUM] += a;
+		if (a > sums[ML_GBDT_BLOCK_MAX])
+			sums[ML_GBDT_BLOCK_MAX] = a;
 		if (gradients)
 			loss->g[i] = g;
 	}
@@ -101,7 +94,7 @@ absolute_rows(const MlGbdtLoss *loss, size_t begin, size_t end, bool gradients, 
 		double		w = ml_gbdt_weight(loss, i);
 		double		r = loss->score[i] - loss->y[i];
 
-		sums[BLOCK_LOSS] += w * (r < 0 ? -r : r);
+		sums[ML_GBDT_BLOCK_LOSS] += w * (r < 0 ? -r : r);
 		if (gradients)
 			loss->g[i] = r > 0 ? w : (r < 0 ? -w : 0);
 	}
@@ -146,7 +139,7 @@ softmax_rows(const MlGbdtLoss *loss, size_t begin, size_t end, bool gradients, d
 			*g = w * (k == own ? p - 1 : p);
 		}
 	}
-	sums[BLOCK_LOSS] = log_sum_end(&logs);
+	sums[ML_GBDT_BLOCK_LOSS] = log_sum_end(&logs);
 }
 
 static void
@@ -156,7 +149,7 @@ loss_block(void *arg, size_t task, int thread)
 	const MlGbdtLoss *loss = job->loss;
 	size_t		begin = job->begin + task * ML_GBDT_BLOCK;
 	size_t		end = begin + ML_GBDT_BLOCK < job->end ? begin + ML_GBDT_BLOCK : job->end;
-	double		sums[BLOCK_SUMS] = {0};
+	double		sums[ML_GBDT_BLOCK_SUMS] = {0};
 
 	switch (loss->objective)
 	{
@@ -168,14 +161,16 @@ loss_block(void *arg, size_t task, int thread)
 			break;
 		case ML_GBDT_LOGISTIC:
 			ml_gbdt_logistic_rows(loss->score + begin, loss->y + begin, loss->weight == NULL ? NULL : loss->weight + begin,
-								  end - begin, job->gradients ? loss->g + begin : NULL, &sums[BLOCK_LOSS], &sums[BLOCK_SUM]);
+								  end - begin, job->gradients ? loss->g + begin : NULL, &sums[ML_GBDT_BLOCK_LOSS], &sums[ML_GBDT_BLOCK_SUM]);
 			break;
 		case ML_GBDT_SOFTMAX:
 			softmax_rows(loss, begin, end, job->gradients, sums);
 			break;
+		default:
+			ml_gbdt_general_rows(loss, begin, end, job->gradients, sums);
 	}
-	for (int s = 0; s < BLOCK_SUMS; s++)
-		loss->block[task * BLOCK_SUMS + (size_t) s] = sums[s];
+	for (int s = 0; s < ML_GBDT_BLOCK_SUMS; s++)
+		loss->block[task * ML_GBDT_BLOCK_SUMS + (size_t) s] = sums[s];
 }
 
 static MlStatus
@@ -184,16 +179,19 @@ run_blocks(MlEnv *env, LossJob *job, double *sums)
 	size_t		blocks = (job->end - job->begin + ML_GBDT_BLOCK - 1) / ML_GBDT_BLOCK;
 
 	ML_TRY(ml_pool_run(env, blocks, loss_block, job));
-	for (int s = 0; s < BLOCK_SUMS; s++)
+	for (int s = 0; s < ML_GBDT_BLOCK_SUMS; s++)
 		sums[s] = 0;
 	for (size_t b = 0; b < blocks; b++)
 	{
-		const double *block = job->loss->block + b * BLOCK_SUMS;
+		const double *block = job->loss->block + b * ML_GBDT_BLOCK_SUMS;
 
-		sums[BLOCK_LOSS] += block[BLOCK_LOSS];
-		sums[BLOCK_SUM] += block[BLOCK_SUM];
-		if (block[BLOCK_MAX] > sums[BLOCK_MAX])
-			sums[BLOCK_MAX] = block[BLOCK_MAX];
+		sums[ML_GBDT_BLOCK_LOSS] += block[ML_GBDT_BLOCK_LOSS];
+		sums[ML_GBDT_BLOCK_SUM] += block[ML_GBDT_BLOCK_SUM];
+		sums[ML_GBDT_BLOCK_H_SUM] += block[ML_GBDT_BLOCK_H_SUM];
+		if (block[ML_GBDT_BLOCK_MAX] > sums[ML_GBDT_BLOCK_MAX])
+			sums[ML_GBDT_BLOCK_MAX] = block[ML_GBDT_BLOCK_MAX];
+		if (block[ML_GBDT_BLOCK_H_MAX] > sums[ML_GBDT_BLOCK_H_MAX])
+			sums[ML_GBDT_BLOCK_H_MAX] = block[ML_GBDT_BLOCK_H_MAX];
 	}
 	return ML_OK;
 }
@@ -210,23 +208,35 @@ MlStatus
 ml_gbdt_loss_gradients(MlEnv *env, MlGbdtLoss *loss, double *train_loss)
 {
 	LossJob		job = {loss, 0, loss->n, true};
-	double		sums[BLOCK_SUMS];
+	double		sums[ML_GBDT_BLOCK_SUMS];
 
 	ML_TRY(run_blocks(env, &job, sums));
-	if (loss->objective == ML_GBDT_SQUARED)
+	if (loss->objective == ML_GBDT_SQUARED || loss->objective >= ML_GBDT_HUBER)
 	{
-		loss->g_max = sums[BLOCK_MAX];
-		loss->g_sum = sums[BLOCK_SUM];
+		loss->g_max = sums[ML_GBDT_BLOCK_MAX];
+		loss->g_sum = sums[ML_GBDT_BLOCK_SUM];
 	}
 	else
 	{
 		loss->g_max = loss->weight_max;
 		loss->g_sum = loss->weight_sum;
 	}
+	if (loss->h != NULL)
+	{
+		loss->h_max = sums[ML_GBDT_BLOCK_H_MAX];
+		loss->h_sum = sums[ML_GBDT_BLOCK_H_SUM];
+	}
+	else
+	{
+		bool		newton = loss->objective == ML_GBDT_LOGISTIC || loss->objective == ML_GBDT_SOFTMAX;
+
+		loss->h_max = loss->weight_max * (newton ? loss->hessian_factor / 4 : 1);
+		loss->h_sum = loss->weight_sum * (newton ? loss->hessian_factor / 4 : 1);
+	}
 	/* The absolute loss has gradients of one size; for softmax every output would have its own mean. */
 	loss->g_mean = loss->objective == ML_GBDT_SOFTMAX ? 0 :
-		loss->objective == ML_GBDT_ABSOLUTE ? loss->weight_sum / (double) loss->n : sums[BLOCK_SUM] / (double) loss->n;
-	*train_loss = mean_loss(loss, sums[BLOCK_LOSS], loss->weight_sum);
+		loss->objective == ML_GBDT_ABSOLUTE ? loss->weight_sum / (double) loss->n : sums[ML_GBDT_BLOCK_SUM] / (double) loss->n;
+	*train_loss = mean_loss(loss, sums[ML_GBDT_BLOCK_LOSS], loss->weight_sum);
 	return ML_OK;
 }
 
@@ -234,13 +244,13 @@ MlStatus
 ml_gbdt_loss_validation(MlEnv *env, MlGbdtLoss *loss, double *validation_loss)
 {
 	LossJob		job = {loss, loss->n, loss->n + loss->n_valid, false};
-	double		sums[BLOCK_SUMS];
+	double		sums[ML_GBDT_BLOCK_SUMS];
 	double		weight = 0;
 
 	ML_TRY(run_blocks(env, &job, sums));
 	for (size_t i = job.begin; i < job.end; i++)
 		weight += ml_gbdt_weight(loss, i);
-	*validation_loss = mean_loss(loss, sums[BLOCK_LOSS], weight);
+	*validation_loss = mean_loss(loss, sums[ML_GBDT_BLOCK_LOSS], weight);
 	return ML_OK;
 }
 
@@ -253,6 +263,14 @@ ml_gbdt_loss_name(MlGbdtObjective objective)
 			return "rmse";
 		case ML_GBDT_ABSOLUTE:
 			return "mae";
+		case ML_GBDT_HUBER:
+			return "huber";
+		case ML_GBDT_QUANTILE:
+			return "pinball";
+		case ML_GBDT_POISSON:
+		case ML_GBDT_GAMMA:
+		case ML_GBDT_TWEEDIE:
+			return "deviance";
 		default:
 			return "logloss";
 	}
@@ -321,7 +339,7 @@ select_weighted(double *value, double *weight, size_t n, double target, bool at_
 }
 
 double
-ml_gbdt_median(double *value, double *weight, size_t n)
+ml_gbdt_quantile(double *value, double *weight, size_t n, double share)
 {
 	double		sum = 0;
 	size_t		kept = 0;
@@ -339,8 +357,8 @@ ml_gbdt_median(double *value, double *weight, size_t n)
 	}
 	if (kept == 0)
 		return 0;
-	low = select_weighted(value, weight, kept, sum / 2, true);
-	high = select_weighted(value, weight, kept, sum / 2, false);
+	low = select_weighted(value, weight, kept, sum * share, true);
+	high = select_weighted(value, weight, kept, sum * share, false);
 	return low + (high - low) / 2;
 }
 
@@ -378,7 +396,7 @@ ml_gbdt_loss_base(MlGbdtLoss *loss, bool from_average, double *base)
 				loss->g[i] = loss->y[i];
 				loss->score[i] = ml_gbdt_weight(loss, i);
 			}
-			base[0] = ml_gbdt_median(loss->g, loss->score, loss->n);
+			base[0] = ml_gbdt_quantile(loss->g, loss->score, loss->n, 0.5);
 			break;
 		case ML_GBDT_LOGISTIC:
 			sum = class_share(loss, 1);
@@ -388,5 +406,7 @@ ml_gbdt_loss_base(MlGbdtLoss *loss, bool from_average, double *base)
 			for (int32_t k = 0; k < loss->n_outputs; k++)
 				base[k] = ml_log(class_share(loss, k));
 			break;
+		default:
+			base[0] = ml_gbdt_general_base(loss);
 	}
 }

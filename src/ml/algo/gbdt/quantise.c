@@ -56,7 +56,7 @@ may_pack(const MlGbdtGrower *grower)
 {
 	const MlGbdtLoss *loss = grower->loss;
 
-	return grower->n_rows >= ml_gbdt_packing_rows && loss->weight == NULL && loss->g_mean * PACKING_RANGE >= loss->g_max;
+	return grower->n_rows >= ml_gbdt_packing_rows && loss->weight == NULL && loss->h == NULL && loss->g_mean * PACKING_RANGE >= loss->g_max;
 }
 
 /*
@@ -67,13 +67,11 @@ static void
 choose_scale(MlGbdtGrower *grower)
 {
 	const MlGbdtLoss *loss = grower->loss;
-	bool		newton = loss->objective == ML_GBDT_LOGISTIC || loss->objective == ML_GBDT_SOFTMAX;
-	double		bound = newton ? loss->hessian_factor / 4 : 1;
 	int			count_bits = exponent_of((double) grower->bins->n + 1);
 	int			g_max = 30 - exponent_of(loss->g_max);
 	int			g_sum = 61 - exponent_of(loss->g_sum);
-	int			h_max = 31 - exponent_of(loss->weight_max * bound);
-	int			h_sum = 62 - count_bits - exponent_of(loss->weight_sum * bound);
+	int			h_max = 31 - exponent_of(loss->h_max);
+	int			h_sum = 62 - count_bits - exponent_of(loss->h_sum);
 	int			g;
 	int			h;
 
@@ -81,7 +79,7 @@ choose_scale(MlGbdtGrower *grower)
 	if (grower->scale.packed)
 	{
 		g_max = ML_GBDT_PACKED_G_BITS - ceiling_exponent(loss->g_max);
-		h_max = ML_GBDT_PACKED_H_BITS - ceiling_exponent(loss->weight_max * bound);
+		h_max = ML_GBDT_PACKED_H_BITS - ceiling_exponent(loss->h_max);
 	}
 	g = between_exponents(g_max < g_sum ? g_max : g_sum);
 	h = between_exponents(h_max < h_sum ? h_max : h_sum);
@@ -112,7 +110,7 @@ quantise_block(void *arg, size_t task, int thread)
 	{
 		size_t		r = grower->rows[i];
 		double		g = job->g[r];
-		double		h = ml_gbdt_hessian(loss, g, ml_gbdt_weight(loss, r));
+		double		h = ml_gbdt_hessian(loss, r, g, ml_gbdt_weight(loss, r));
 
 		grower->gradient[r] = ml_gbdt_pack_row(&grower->scale, lrint(g * grower->scale.to_g), lrint(h * grower->scale.to_h));
 		sum += ml_gbdt_expand_row(&grower->scale, grower->gradient[r]);

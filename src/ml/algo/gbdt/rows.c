@@ -137,7 +137,9 @@ quantise_body(const MlGbdtLoss *loss, const MlGbdtScale *scale, const double *g,
 		if (loss->weight != NULL)
 			memcpy(&w, loss->weight + i, rows * sizeof(double));
 		h = w;
-		if (newton)
+		if (loss->h != NULL)
+			memcpy(&h, loss->h + i, rows * sizeof(double));
+		else if (newton)
 		{
 			/* as ml_gbdt_hessian() */
 			MlLanes		a = (MlLanes) ((MlLanesInt) v & INT64_MAX);

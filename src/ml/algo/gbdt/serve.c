@@ -209,10 +209,14 @@ finish(const MlGbdtForest *forest, double *out)
 {
 	switch (forest->objective)
 	{
-		case ML_GBDT_SQUARED:
-		case ML_GBDT_ABSOLUTE:
-			out[0] *= forest->scale;
-			out[0] = out[0] > DBL_MAX ? DBL_MAX : (out[0] < -DBL_MAX ? -DBL_MAX : out[0]);
+		case ML_GBDT_POISSON:
+		case ML_GBDT_GAMMA:
+		case ML_GBDT_TWEEDIE:
+			/* The greatest double is e^709.78. */
+			out[0] = ml_exp(out[0] < 709 ? out[0] : 709);
+			break;
+		case ML_GBDT_CROSS_ENTROPY:
+			out[0] = ml_sigmoid(out[0]);
 			break;
 		case ML_GBDT_LOGISTIC:
 			out[1] = ml_sigmoid(out[0]);
@@ -221,6 +225,9 @@ finish(const MlGbdtForest *forest, double *out)
 		case ML_GBDT_SOFTMAX:
 			ml_softmax(out, (size_t) forest->n_outputs);
 			break;
+		default:
+			out[0] *= forest->scale;
+			out[0] = out[0] > DBL_MAX ? DBL_MAX : (out[0] < -DBL_MAX ? -DBL_MAX : out[0]);
 	}
 }
 

@@ -51,16 +51,31 @@ typedef struct Leaf
 	double		floor;
 } Leaf;
 
+/*
+ * What a value within bounds gains: the reduction 2 T(g) w + (h + l2) w^2, negative; for the value -T(g) / (h + l2) that
+ * is leaf_gain().
+ */
+static double
+bounded_gain(const MlGbdtSearch *s, double g, double h, double l2, double *value)
+{
+	double		t = soft_threshold(g, s->rules->lambda_l1);
+
+	*value = ml_gbdt_between(h + l2 > 0 ? -t / (h + l2) : 0, s->lower, s->upper);
+	return -(2 * t * *value + (h + l2) * *value * *value);
+}
+
 static Leaf
 leaf_of(const MlGbdtSearch *s)
 {
 	Leaf		leaf;
+	double		value;
 
 	leaf.rows = ml_gbdt_rows(s->scale, s->total);
 	leaf.g = ml_gbdt_g(s->scale, s->total);
 	leaf.h = ml_gbdt_h(s->scale, s->total);
-	leaf.own = leaf_gain(s->rules, leaf.g, leaf.h, s->rules->lambda_l2);
-	leaf.floor = leaf.own + s->rules->min_gain + GAIN_NOISE * leaf.own;
+	leaf.own = ml_gbdt_bounded(s->rules) ? bounded_gain(s, leaf.g, leaf.h, s->rules->lambda_l2, &value) :
+		leaf_gain(s->rules, leaf.g, leaf.h, s->rules->lambda_l2);
+	leaf.floor = leaf.own + s->rules->min_gain + GAIN_NOISE * (leaf.own < 0 ? -leaf.own : leaf.own);
 	return leaf;
 }
 
@@ -78,7 +93,18 @@ gain_of(const MlGbdtSearch *s, const Leaf *leaf, MlGbdtSum left, double l2)
 		return 0;
 	if (h < rules->min_sum_hessian || leaf->h - h < rules->min_sum_hessian)
 		return 0;
-	gain = leaf_gain(rules, g, h, l2) + leaf_gain(rules, leaf->g - g, leaf->h - h, l2);
+	if (ml_gbdt_bounded(rules))
+	{
+		int			sign = rules->monotone != NULL ? rules->monotone[s->feature] : 0;
+		double		one;
+		double		other;
+
+		gain = bounded_gain(s, g, h, l2, &one) + bounded_gain(s, leaf->g - g, leaf->h - h, l2, &other);
+		if ((sign > 0 && one > other) || (sign < 0 && one < other))
+			return 0;
+	}
+	else
+		gain = leaf_gain(rules, g, h, l2) + leaf_gain(rules, leaf->g - g, leaf->h - h, l2);
 	return gain > leaf->floor ? gain - leaf->own - rules->min_gain : 0;
 }
 
@@ -200,6 +226,32 @@ best_limit_body(const MlGbdtSearch *s, const Leaf *leaf, uint32_t end, double *g
 ML_SIMD_TIERS(best_limit, (const MlGbdtSearch *s, const Leaf *leaf, uint32_t end, double *gain, int64_t *limit),
 			  (s, leaf, end, gain, limit))
 
+/* As best_limit(), one limit after another, where values have bounds. */
+static void
+best_bounded_limit(const MlGbdtSearch *s, const Leaf *leaf, uint32_t end, double *gain, int64_t *limit)
+{
+	MlGbdtSum	missing = s->hist[s->column->missing];
+	int			ways = missing[1] != 0 ? 2 : 1;
+	MlGbdtSum	left = {0, 0};
+
+	*gain = 0;
+	*limit = 0;
+	for (uint32_t b = 0; b < end; b++)
+	{
+		left += s->hist[b];
+		for (int way = 0; way < ways && left[1] != 0; way++)
+		{
+			double		v = gain_of(s, leaf, way == 1 ? left + missing : left, s->rules->lambda_l2);
+
+			if (v > *gain)
+			{
+				*gain = v;
+				*limit = 2 * (int64_t) b + way;
+			}
+		}
+	}
+}
+
 /* A bin without rows has the gain of the one before it, and the first of equals is taken: so it needs no exception. */
 static void
 find_number(const MlGbdtSearch *s, MlGbdtSplit *best)
@@ -211,7 +263,10 @@ find_number(const MlGbdtSearch *s, MlGbdtSplit *best)
 	double		gain;
 	int64_t		limit;
 
-	ML_SIMD_CALL(best_limit, (s, &leaf, column->n_bins - (some_missing ? 0 : 1), &gain, &limit));
+	if (ml_gbdt_bounded(s->rules))
+		best_bounded_limit(s, &leaf, column->n_bins - (some_missing ? 0 : 1), &gain, &limit);
+	else
+		ML_SIMD_CALL(best_limit, (s, &leaf, column->n_bins - (some_missing ? 0 : 1), &gain, &limit));
 	if (!(gain > best->gain))
 		return;
 	for (uint32_t b = 0; b <= limit / 2; b++)
