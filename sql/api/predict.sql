@@ -186,6 +186,27 @@ COMMENT ON FUNCTION mlplat._predict_planned_probs(text, bigint, text[], "any") I
 	'of plans: ml_predict_probs with the columns that the model reads, instead of the row';
 GRANT EXECUTE ON FUNCTION mlplat._predict_planned_probs(text, bigint, text[], "any") TO PUBLIC;
 
+CREATE FUNCTION mlplat._predict_planned_json(model text, version_id bigint, features jsonb) RETURNS double precision
+	LANGUAGE c STABLE STRICT PARALLEL SAFE COST 1000 SUPPORT mlplat._predict_support
+	AS 'MODULE_PATHNAME', 'mlplat_predict_planned_json';
+COMMENT ON FUNCTION mlplat._predict_planned_json(text, bigint, jsonb) IS
+	'of plans: ml_predict_json of to_jsonb(row) with the columns that the model reads, instead of all';
+GRANT EXECUTE ON FUNCTION mlplat._predict_planned_json(text, bigint, jsonb) TO PUBLIC;
+
+CREATE FUNCTION mlplat._predict_planned_class_json(model text, version_id bigint, features jsonb) RETURNS text
+	LANGUAGE c STABLE STRICT PARALLEL SAFE COST 1000 SUPPORT mlplat._predict_support
+	AS 'MODULE_PATHNAME', 'mlplat_predict_planned_class_json';
+COMMENT ON FUNCTION mlplat._predict_planned_class_json(text, bigint, jsonb) IS
+	'of plans: ml_predict_class_json of to_jsonb(row) with the columns that the model reads, instead of all';
+GRANT EXECUTE ON FUNCTION mlplat._predict_planned_class_json(text, bigint, jsonb) TO PUBLIC;
+
+CREATE FUNCTION mlplat._predict_planned_proba_json(model text, version_id bigint, features jsonb, class text) RETURNS double precision
+	LANGUAGE c STABLE PARALLEL SAFE COST 1000 SUPPORT mlplat._predict_support
+	AS 'MODULE_PATHNAME', 'mlplat_predict_planned_proba_json';
+COMMENT ON FUNCTION mlplat._predict_planned_proba_json(text, bigint, jsonb, text) IS
+	'of plans: ml_predict_proba_json of to_jsonb(row) with the columns that the model reads, instead of all';
+GRANT EXECUTE ON FUNCTION mlplat._predict_planned_proba_json(text, bigint, jsonb, text) TO PUBLIC;
+
 CREATE FUNCTION mlplat._predict_planned_model(model_id bigint, alias text, version_id bigint, names text[], VARIADIC columns "any") RETURNS double precision
 	LANGUAGE c STABLE PARALLEL SAFE COST 400 SUPPORT mlplat._predict_support
 	AS 'MODULE_PATHNAME', 'mlplat_predict_planned_model';

@@ -42,6 +42,9 @@ ML_FUNCTION(mlplat_predict_planned);
 ML_FUNCTION(mlplat_predict_planned_class);
 ML_FUNCTION(mlplat_predict_planned_proba);
 ML_FUNCTION(mlplat_predict_planned_probs);
+ML_FUNCTION(mlplat_predict_planned_json);
+ML_FUNCTION(mlplat_predict_planned_class_json);
+ML_FUNCTION(mlplat_predict_planned_proba_json);
 ML_FUNCTION(mlplat_predict_planned_model);
 ML_FUNCTION(mlplat_predict_planned_model_class);
 ML_FUNCTION(mlplat_predict_planned_model_proba);
@@ -326,6 +329,33 @@ mlplat_predict_planned_probs(PG_FUNCTION_ARGS)
 	PG_RETURN_JSONB_P(ml_site_probabilities(site));
 }
 
+/* (model, version_id, object with the columns); ml_predict_proba_json's with the class at the end. */
+static MlCallSite *
+planned_json(FunctionCallInfo fcinfo)
+{
+	return ml_site_planned_json(fcinfo, PG_GETARG_TEXT_PP(0), PG_GETARG_INT64(1), PG_GETARG_JSONB_P(2));
+}
+
+Datum
+mlplat_predict_planned_json(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_FLOAT8(ml_site_value(planned_json(fcinfo)));
+}
+
+Datum
+mlplat_predict_planned_class_json(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_TEXT_P(ml_site_class(planned_json(fcinfo)));
+}
+
+Datum
+mlplat_predict_planned_proba_json(PG_FUNCTION_ARGS)
+{
+	if (PG_ARGISNULL(0) || PG_ARGISNULL(1) || PG_ARGISNULL(2))
+		PG_RETURN_NULL();
+	PG_RETURN_FLOAT8(ml_site_probability(planned_json(fcinfo), PG_ARGISNULL(3) ? NULL : PG_GETARG_TEXT_PP(3)));
+}
+
 Datum
 mlplat_predict_planned_model(PG_FUNCTION_ARGS)
 {
@@ -368,7 +398,8 @@ set_cost(SupportRequestCost *cost)
 	MlModelKey	key;
 	double		nanoseconds;
 
-	if (cost->node == NULL || !IsA(cost->node, FuncExpr) || !ml_call_key((FuncExpr *) cost->node, &key) ||
+	/* What explains has its own cost, whatever predicting takes. */
+	if (cost->node == NULL || !IsA(cost->node, FuncExpr) || ((FuncExpr *) cost->node)->funcretset || !ml_call_key((FuncExpr *) cost->node, &key) ||
 		!ml_serve_cost(&key, &nanoseconds))
 		return NULL;
 	cost->startup = 0;

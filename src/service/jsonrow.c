@@ -164,6 +164,24 @@ report_missing_key(const MlServed *served, Jsonb *features, const char *column)
 			 errhint("Write null for a value that is missing.")));
 }
 
+bool
+ml_json_suffices(const MlServed *served, Jsonb *features)
+{
+	ListCell   *cell;
+
+	if (!JB_ROOT_IS_OBJECT(features))
+		return false;
+	foreach(cell, ml_served_columns(served))
+	{
+		const char *name = lfirst(cell);
+		JsonbValue	room;
+
+		if (getKeyJsonValueFromContainer(&features->root, name, strlen(name), &room) == NULL)
+			return false;
+	}
+	return true;
+}
+
 void
 ml_json_encode(const MlServed *served, Jsonb *features, double *x)
 {

@@ -40,6 +40,7 @@ struct MlCallSite
 	int64		planned;
 	ArrayType  *names;
 	int			first;
+	Jsonb	   *object;			/* or they are the keys of this object, that of the present row */
 
 	MlServed	served;
 	MemoryContext context;		/* fn_mcxt */
@@ -155,14 +156,11 @@ describe_planned(FunctionCallInfo fcinfo, int first, ArrayType *names)
 	return describe_arguments(fcinfo, first, columns);
 }
 
-/* Where the planned version is served, it is for this statement: the next one gets a new plan. */
-void
-ml_settle_planned(MlServed *served, int64 version_id, TupleDesc arguments)
+/* fits: the version that is asked for can do with the columns at hand. */
+static void
+settle(MlServed *served, int64 version_id, bool fits)
 {
-	int		   *positions = palloc(sizeof(int) * Max(list_length(ml_served_columns(served)), 1));
-	bool		fits = ml_rowmap_match(served, arguments, positions);
-
-	pfree(positions);
+	/* Where the planned version is served, it is for this statement: the next one gets a new plan. */
 	ml_forget_plans();
 	if (!fits && !ml_serve_planned(version_id, served))
 		ereport(ERROR,
@@ -170,6 +168,16 @@ ml_settle_planned(MlServed *served, int64 version_id, TupleDesc arguments)
 				 errmsg("the version of model \"%s\" that this statement was planned for does not exist any more", served->resolved.name),
 				 errdetail("Another version was deployed and the old one dropped after the statement had been planned."),
 				 errhint("Execute the statement again.")));
+}
+
+void
+ml_settle_planned(MlServed *served, int64 version_id, TupleDesc arguments)
+{
+	int		   *positions = palloc(sizeof(int) * Max(list_length(ml_served_columns(served)), 1));
+	bool		fits = ml_rowmap_match(served, arguments, positions);
+
+	pfree(positions);
+	settle(served, version_id, fits);
 }
 
 static void
@@ -192,10 +200,13 @@ resolve_site(MlCallSite *site, FunctionCallInfo fcinfo, const MlMoment *moment)
 
 	site->resolved = false;		/* if this fails, the next call tries again */
 	ml_serve_key(&key, &site->served);
-	if (unlikely(site->names != NULL && site->served.resolved.version_id != site->planned))
+	if (unlikely((site->names != NULL || site->object != NULL) && site->served.resolved.version_id != site->planned))
 	{
 		forget_made(site);		/* two models may come and go: an address says nothing */
-		ml_settle_planned(&site->served, site->planned, describe_planned(fcinfo, site->first, site->names));
+		if (site->names != NULL)
+			ml_settle_planned(&site->served, site->planned, describe_planned(fcinfo, site->first, site->names));
+		else
+			settle(&site->served, site->planned, ml_json_suffices(&site->served, site->object));
 	}
 	if (site->served.model != before || site->x == NULL)
 	{
@@ -482,6 +493,20 @@ ml_site_planned(FunctionCallInfo fcinfo, int first, MlKeyKind kind, int64 id, co
 	}
 	site = find_site(fcinfo, kind, id, word);
 	ml_site_columns(site, fcinfo, first, NULL);
+	return site;
+}
+
+MlCallSite *
+ml_site_planned_json(FunctionCallInfo fcinfo, const text *reference, int64 version_id, Jsonb *features)
+{
+	MlCallSite *site = fcinfo->flinfo->fn_extra;
+
+	if (site == NULL)
+		site = create_site(fcinfo);
+	site->planned = version_id;
+	site->object = features;
+	site = find_site(fcinfo, ML_KEY_REFERENCE, 0, reference);
+	ml_site_json(site, features);
 	return site;
 }
 

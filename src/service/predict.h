@@ -45,6 +45,9 @@ extern void ml_site_columns(MlCallSite *site, FunctionCallInfo fcinfo, int first
 extern MlCallSite *ml_site_planned(FunctionCallInfo fcinfo, int first, MlKeyKind kind, int64 id, const text *word,
 								   int64 version_id, Datum names);
 
+/* The same with an object of the columns that version_id reads. */
+extern MlCallSite *ml_site_planned_json(FunctionCallInfo fcinfo, const text *reference, int64 version_id, Jsonb *features);
+
 /*
  * For a plan that fetches the columns (arguments) of one version, where the reference means another by now, served: leaves that one where the
  * columns do for it as well, else puts the planned one in its place; 42704 when that has been dropped.  The session's plans are made anew.
@@ -95,7 +98,10 @@ extern double ml_predicted_value(const MlServed *served, const double *out);
 extern const char *ml_predicted_class(const MlServed *served, const double *out);
 extern double ml_predicted_probability(const MlServed *served, const double *out);
 
-/* jsonrow.c: an object with a key for each column -> encoded row. */
+/* jsonrow.c: whether an object has a key for each column that the version reads. */
+extern bool ml_json_suffices(const MlServed *served, Jsonb *features);
+
+/* An object with a key for each column -> encoded row. */
 extern void ml_json_encode(const MlServed *served, Jsonb *features, double *x);
 
 /* The key of such a row for the router of a version with segments. */

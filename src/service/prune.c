@@ -4,7 +4,8 @@
  *
  * ml_predict('m', t) makes a row out of every column of t, fetches each large value out of
  * line, and takes the row apart again.  When the planner knows the model and the columns of t, the call becomes
- * mlplat._predict_planned('m', version, names, t.a, t.b): only these columns are fetched.
+ * mlplat._predict_planned('m', version, names, t.a, t.b): only these columns are fetched.  So, too, with ml_explain('m', t); and
+ * ml_predict_json('m', to_jsonb(t)) becomes mlplat._predict_planned_json('m', version, jsonb_build_object('a', t.a, 'b', t.b)).
  *
  * The new call must answer what the old one would have, so the old one stays wherever that is not certain: where the row
  * itself can be NULL (outer joins, grouping sets), where an index is on the old expression, where columns are missing or have
@@ -30,6 +31,7 @@
 #include "utils/acl.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
+#include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
 #include "utils/syscache.h"
@@ -45,22 +47,27 @@ typedef struct RowFunction
 {
 	const char *name;
 	MlKeyKind	kind;
-	bool		with_class;		/* the argument after the row goes before the columns */
+	Oid			further;		/* type of an argument after the row, InvalidOid: there is none; it goes before the columns */
 	const char *columns_name;	/* in schema mlplat */
+	bool		json;			/* the row comes as to_jsonb(row), the columns go as jsonb_build_object(); what is further goes after that */
 } RowFunction;
 
 static const RowFunction row_functions[] = {
-	{"ml_predict", ML_KEY_REFERENCE, false, "_predict_planned"},
-	{"ml_predict_class", ML_KEY_REFERENCE, false, "_predict_planned_class"},
-	{"ml_predict_proba", ML_KEY_REFERENCE, true, "_predict_planned_proba"},
-	{"ml_predict_probs", ML_KEY_REFERENCE, false, "_predict_planned_probs"},
-	{"ml_reduce", ML_KEY_REFERENCE, false, "_reduce_planned"},
-	{"_predict", ML_KEY_MODEL, false, "_predict_planned_model"},
-	{"_predict_class", ML_KEY_MODEL, false, "_predict_planned_model_class"},
-	{"_predict_proba", ML_KEY_MODEL, false, "_predict_planned_model_proba"},
-	{"_predict_version", ML_KEY_VERSION, false, "_predict_version_columns"},
-	{"_predict_version_class", ML_KEY_VERSION, false, "_predict_version_columns_class"},
-	{"_predict_version_proba", ML_KEY_VERSION, false, "_predict_version_columns_proba"}
+	{"ml_predict", ML_KEY_REFERENCE, InvalidOid, "_predict_planned"},
+	{"ml_predict_class", ML_KEY_REFERENCE, InvalidOid, "_predict_planned_class"},
+	{"ml_predict_proba", ML_KEY_REFERENCE, TEXTOID, "_predict_planned_proba"},
+	{"ml_predict_probs", ML_KEY_REFERENCE, InvalidOid, "_predict_planned_probs"},
+	{"ml_explain", ML_KEY_REFERENCE, INT4OID, "_explain_planned"},
+	{"ml_predict_json", ML_KEY_REFERENCE, InvalidOid, "_predict_planned_json", true},
+	{"ml_predict_class_json", ML_KEY_REFERENCE, InvalidOid, "_predict_planned_class_json", true},
+	{"ml_predict_proba_json", ML_KEY_REFERENCE, TEXTOID, "_predict_planned_proba_json", true},
+	{"ml_reduce", ML_KEY_REFERENCE, InvalidOid, "_reduce_planned"},
+	{"_predict", ML_KEY_MODEL, InvalidOid, "_predict_planned_model"},
+	{"_predict_class", ML_KEY_MODEL, InvalidOid, "_predict_planned_model_class"},
+	{"_predict_proba", ML_KEY_MODEL, InvalidOid, "_predict_planned_model_proba"},
+	{"_predict_version", ML_KEY_VERSION, InvalidOid, "_predict_version_columns"},
+	{"_predict_version_class", ML_KEY_VERSION, InvalidOid, "_predict_version_columns_class"},
+	{"_predict_version_proba", ML_KEY_VERSION, InvalidOid, "_predict_version_columns_proba"}
 };
 
 static const RowFunction *
@@ -370,6 +377,12 @@ open_whole_row(PlannerInfo *root, Var *var, const RowFunction *function, RowSour
 		if (root == NULL || root->parse->groupingSets != NIL)
 			return false;
 	}
+	/*
+	 * A query that has begun to plan its relations has settled what its LATERAL subqueries get from each other: the row, not its
+	 * columns.  (Of subqueries in expressions it has not.)
+	 */
+	if (var->varlevelsup > 0 && root->simple_rel_array != NULL)
+		return false;
 	if (var->varno < 1 || var->varno > list_length(root->parse->rtable) ||
 		may_be_null((Node *) root->parse->jointree, var->varno, false, &found) || !found)
 		return false;
@@ -488,13 +501,15 @@ find_columns_function(const RowFunction *function)
 	if (function->kind == ML_KEY_MODEL)
 		types[count++] = TEXTOID;
 	if (function->kind != ML_KEY_VERSION)
-	{
 		types[count++] = INT8OID;
+	if (function->json)
+		types[count++] = JSONBOID;
+	else if (function->kind != ML_KEY_VERSION)
 		types[count++] = TEXTARRAYOID;
-	}
-	if (function->with_class)
-		types[count++] = TEXTOID;
-	types[count++] = ANYOID;
+	if (OidIsValid(function->further))
+		types[count++] = function->further;
+	if (!function->json)
+		types[count++] = ANYOID;
 	return GetSysCacheOid3(PROCNAMEARGSNSP, Anum_pg_proc_oid, CStringGetDatum(function->columns_name),
 						   PointerGetDatum(buildoidvector(types, count)), ObjectIdGetDatum(ml_catalog_schema()));
 }
@@ -512,7 +527,7 @@ names_constant(List *columns)
 					 PointerGetDatum(construct_array(names, count, TEXTOID, -1, false, TYPALIGN_INT)), false, false);
 }
 
-/* The arguments before the columns. */
+/* The arguments before the columns, but for what is further. */
 static List *
 leading_arguments(const FuncExpr *call, const RowFunction *function, const MlServed *served, List *columns)
 {
@@ -521,14 +536,28 @@ leading_arguments(const FuncExpr *call, const RowFunction *function, const MlSer
 	if (function->kind == ML_KEY_MODEL)
 		arguments = lappend(arguments, copyObject(lsecond(call->args)));
 	if (function->kind != ML_KEY_VERSION)
-	{
 		arguments = lappend(arguments, makeConst(INT8OID, -1, InvalidOid, sizeof(int64),
 												 Int64GetDatum(served->resolved.version_id), false, FLOAT8PASSBYVAL));
+	if (function->kind != ML_KEY_VERSION && !function->json)
 		arguments = lappend(arguments, names_constant(columns));
-	}
-	if (function->with_class)
-		arguments = lappend(arguments, copyObject(lthird(call->args)));
 	return arguments;
+}
+
+/* The very object that to_jsonb() would have made of the row, but for the keys that nobody asks for. */
+static FuncExpr *
+make_object(const List *names, const List *columns)
+{
+	List	   *arguments = NIL;
+	ListCell   *name;
+	ListCell   *column;
+
+	forboth(name, names, column, columns)
+	{
+		arguments = lappend(arguments, makeConst(TEXTOID, -1, DEFAULT_COLLATION_OID, -1,
+												 CStringGetTextDatum(lfirst(name)), false, false));
+		arguments = lappend(arguments, lfirst(column));
+	}
+	return makeFuncExpr(F_JSONB_BUILD_OBJECT_ANY, JSONBOID, arguments, InvalidOid, InvalidOid, COERCE_EXPLICIT_CALL);
 }
 
 static List *
@@ -557,19 +586,36 @@ build_call(PlannerInfo *root, const FuncExpr *call, const RowFunction *function,
 	List	   *names = ml_served_columns(served);
 	List	   *arguments = leading_arguments(call, function, served, names);
 	Oid			columns_function = find_columns_function(function);
+	int			most = function->json ? FUNC_MAX_ARGS / 2 : FUNC_MAX_ARGS - list_length(arguments) - 1;
 	FuncExpr   *result;
 	List	   *columns;
 
-	if (names == NIL || list_length(arguments) + list_length(names) > FUNC_MAX_ARGS ||
-		!OidIsValid(columns_function) || !ML_MAY_EXECUTE(columns_function))
+	if (names == NIL || list_length(names) > most || !OidIsValid(columns_function) || !ML_MAY_EXECUTE(columns_function) ||
+		(function->json && !ML_MAY_EXECUTE(F_JSONB_BUILD_OBJECT_ANY)))
 		return NULL;
 	columns = column_arguments(root, served, source, list_length(names));
 	if (columns == NIL)
 		return NULL;
+	if (function->json)
+		columns = list_make1(make_object(names, columns));
+	if (OidIsValid(function->further))
+		columns = function->json ? lappend(columns, copyObject(llast(call->args))) : lcons(copyObject(llast(call->args)), columns);
 	result = makeFuncExpr(columns_function, call->funcresulttype, list_concat(arguments, columns),
 						  call->funccollid, call->inputcollid, COERCE_EXPLICIT_CALL);
+	result->funcretset = call->funcretset;
 	result->location = call->location;
 	return (Node *) result;
+}
+
+/* What to_jsonb() is called with, NULL for anything else. */
+static Node *
+row_of_json(const Node *value)
+{
+	const FuncExpr *call = (const FuncExpr *) value;
+
+	if (!IsA(call, FuncExpr) || call->funcid != F_TO_JSONB || !ML_MAY_EXECUTE(call->funcid))
+		return NULL;
+	return linitial(call->args);
 }
 
 /* The row argument of a call, if it is one whose columns can be told. */
@@ -579,9 +625,13 @@ open_row(PlannerInfo *root, const FuncExpr *call, const RowFunction *function, R
 	int			number = function->kind == ML_KEY_MODEL ? 2 : 1;
 	Node	   *row;
 
-	if (list_length(call->args) != number + 1 + (function->with_class ? 1 : 0))
+	if (list_length(call->args) != number + 1 + (OidIsValid(function->further) ? 1 : 0))
 		return false;
 	row = list_nth(call->args, number);
+	if (function->json)
+		row = row_of_json(row);
+	if (row == NULL)
+		return false;
 	memset(source, 0, sizeof(RowSource));
 	if (IsA(row, Var) && ((Var *) row)->varattno == InvalidAttrNumber)
 		return open_whole_row(root, (Var *) row, function, source);

@@ -22,7 +22,7 @@ DECLARE
   line text;
 BEGIN
   FOR line IN EXECUTE 'EXPLAIN (VERBOSE, COSTS OFF) ' || sql LOOP
-    IF line ~ 'predict' THEN
+    IF line ~ 'predict|_explain' THEN
       RETURN NEXT regexp_replace(line, '''\d+''::bigint', 'id', 'g');
     END IF;
   END LOOP;
@@ -197,6 +197,35 @@ SELECT mlplat._predict_planned('returns', :second, '{age}', 50, 'a'::text); \ech
 SELECT mlplat._predict_planned('returns', :second, '{age,NULL}', 50, 'a'::text); \echo :SQLSTATE
 SELECT mlplat._predict_planned('returns', :second, '{age,city}', VARIADIC ARRAY[50]); \echo :SQLSTATE
 SELECT mlplat._predict_planned('returns', :second, NULL, 50), mlplat._predict_planned_model(NULL, NULL, NULL, NULL, 1);
+
+-- The forms that take JSON, and what explains.
+SELECT calls('SELECT ml_predict_json(''returns@1'', to_jsonb(s)), ml_predict_class_json(''returns@1'', to_jsonb(s)), ml_predict_proba_json(''returns'', to_jsonb(s), city) FROM shop s');
+SELECT calls('SELECT ml_predict_json(''returns'', to_jsonb(v)) FROM (SELECT city, age, note FROM shop OFFSET 0) v');
+SELECT calls('SELECT e.* FROM shop s, ml_explain(''returns'', s, top => 1) e');
+SELECT calls('SELECT e.* FROM (SELECT note, age, city FROM shop ORDER BY id LIMIT 3) s CROSS JOIN LATERAL ml_predict_json(''returns'', to_jsonb(s)) e');
+SELECT count(*) FROM calls('SELECT (ml_explain(''returns'', s)).* FROM shop s') c WHERE c LIKE '%_explain_planned%';
+-- They stay where the row may be NULL, and where the object is anything else.
+SELECT calls('SELECT ml_predict_json(''returns'', to_jsonb(b)) FROM shop a LEFT JOIN shop b ON a.id = b.id + 1');
+SELECT calls('SELECT ml_predict_json(''returns'', row_to_json(s)::jsonb), ml_predict_json(''returns'', to_jsonb(s) - ''note''), ml_predict_json(''returns'', to_jsonb(note)) FROM shop s');
+SELECT calls('SELECT e.* FROM shop a LEFT JOIN shop b ON a.id = b.id + 1 LEFT JOIN LATERAL ml_explain(''returns'', b) e ON true');
+SELECT count(*), count(ml_predict_json('broad', to_jsonb(b))) FROM broad b;
+SELECT bool_and(ml_predict_json('returns', to_jsonb(s)) = p AND ml_predict_json('returns@1', to_jsonb(s)) = first AND ml_predict_class_json('returns@1', to_jsonb(s)) = ml_predict_class('returns@1', s)
+  AND ml_predict_proba_json('returns', to_jsonb(s), 'false') = ml_predict_proba('returns', s, 'false') AND ml_predict_proba_json('returns', to_jsonb(s)) = ml_predict_proba('returns', s)) AS json, count(*) FROM shop s JOIN whole USING (id);
+SELECT count(*), count(ml_predict_json('returns', to_jsonb(b))) FROM generate_series(1, 1200) i LEFT JOIN shop b ON b.id = i;
+SELECT bool_and(planned = called) AS explains, count(*) FROM shop s,
+  LATERAL (SELECT array_agg((e.feature, e.value, e.contribution)::text ORDER BY e) AS planned FROM ml_explain('returns', s, 2) e) p,
+  LATERAL (SELECT array_agg((e.feature, e.value, e.contribution)::text ORDER BY e) AS called FROM ml_explain((SELECT 'returns'), s, 2) e) c WHERE s.id <= 50;
+-- A LATERAL subquery that stays one gets the row, whatever is in it.
+SELECT calls('SELECT x.p FROM shop, LATERAL (SELECT sum(g * ml_predict(''returns'', shop)) AS p FROM generate_series(1, 2) g) x');
+SELECT count(*), sum(x.p) = 3 * (SELECT sum(ml_predict('returns', s)) FROM shop s) AS lateral FROM shop, LATERAL (SELECT sum(g * ml_predict('returns', shop)) AS p FROM generate_series(1, 2) g) x;
+SELECT calls('SELECT (SELECT x.p FROM (SELECT sum(g * ml_predict(''returns'', shop)) AS p FROM generate_series(1, 2) g) x) FROM shop');
+SELECT sum((SELECT x.p FROM (SELECT sum(g * ml_predict('returns', shop)) AS p FROM generate_series(1, 2) g) x)) = 3 * (SELECT sum(ml_predict('returns', s)) FROM shop s) AS correlated FROM shop;
+SELECT sum((SELECT y.p FROM generate_series(1, 1) h, LATERAL (SELECT sum((g + h - 1) * ml_predict('returns', shop)) AS p FROM generate_series(1, 2) g) y)) = 3 * (SELECT sum(ml_predict('returns', s)) FROM shop s) AS both FROM shop;
+SELECT feature FROM shop s, ml_explain('returns', s, -1) WHERE id = 1; \echo :SQLSTATE
+SELECT ml_predict_json('returns', to_jsonb(r)) FROM (SELECT 'NaN'::float8 AS age, 'a'::text AS city, 1 AS other OFFSET 0) r; \echo :SQLSTATE
+SELECT mlplat._predict_planned_json('returns', -1, '{"age": 50, "city": "a"}'), mlplat._predict_planned_json('returns', NULL, '{}'), mlplat._predict_planned_proba_json('returns', 0, NULL, NULL);
+SELECT mlplat._predict_planned_json('returns', -1, '{"age": 50}'); \echo :SQLSTATE
+SELECT mlplat._predict_planned_json('returns', :second, '{"age": 50}'); \echo :SQLSTATE
 
 -- What a call has found out about its columns stays with the model, for those names and types, and by the name that the model has.
 PREPARE one(int, text) AS SELECT ml_predict('returns', r) FROM (SELECT $1 AS age, $2 AS city) r;
