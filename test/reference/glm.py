@@ -115,10 +115,10 @@ def main():
         logit = sm.Logit(targets["share"], x)
         res = logit.fit(method="newton", tol=1e-14, disp=0)
         doubles(f, "logit_fit", [res.llf, res.llnull, res.llr, res.llr_pvalue, res.prsquared, res.aic, res.bic])
-        for kind in ("HC0", "HC1"):
+        for kind in ("HC0",):  # its HC1 has no correction
             doubles(f, "logit_" + kind, logit.fit(method="newton", tol=1e-14, disp=0, cov_type=kind).bse)
         glm = sm.GLM(targets["share"], x, family=F.Binomial()).fit(tol=1e-14, maxiter=1000)
-        for kind in ("HC2", "HC3"):
+        for kind in ("HC1", "HC2", "HC3"):
             doubles(f, "logit_" + kind, robust(glm, x, kind))
         # The shape of a negative binomial by maximum likelihood.
         from statsmodels.discrete.discrete_model import NegativeBinomial

@@ -44,6 +44,16 @@ SELECT max(abs(a.estimate - b.estimate)) < 1e-8 AS estimates, max(abs(a.std_erro
 SELECT max(abs(a.estimate - b.estimate)) < 1e-8 AS estimates, max(abs(a.std_error - b.std_error)) < 1e-8 AS errors FROM ml_coefficients('gauss') a JOIN ml_coefficients('ols') b USING (term);
 SELECT max(abs(ml_predict('logit', b) - ml_predict_proba('logistic', b))) < 1e-9 AS probabilities FROM pairs b;
 
+-- Statistics of the fit and robust errors, of linear and logistic regression as well.
+SELECT statistic, value IS NOT NULL AS known FROM ml_model_statistics('ols');
+SELECT statistic, value IS NOT NULL AS known FROM ml_model_statistics('logistic');
+SELECT bool_and(abs(a.value - b.value) < 1e-6) AS the_same, count(*) FROM ml_model_statistics('logit') a JOIN ml_model_statistics('logistic') b USING (statistic)
+WHERE statistic IN ('rows', 'df_model', 'df_residual', 'deviance', 'null_deviance', 'log_likelihood', 'aic', 'bic');
+SELECT count(*) FROM ml_train('linear_regression', 'pairs', 'claims', model => 'ols', exclude => '{any_claim}', split => 'none', params => '{"cov_type": "HC3"}');
+SELECT bool_and(a.estimate = b.estimate) AS same_estimates, bool_and(a.std_error <> b.std_error) AS other_errors FROM ml_coefficients('ols@1') a JOIN ml_coefficients('ols@2') b USING (term);
+SELECT * FROM ml_train('linear_regression', 'pairs', 'claims', exclude => '{any_claim}', params => '{"covariance": "HC3", "alpha": 1}'); \echo :SQLSTATE
+SELECT * FROM ml_train('logistic_regression', 'pairs', 'any_claim', exclude => '{claims}', params => '{"covariance": "HC3"}'); \echo :SQLSTATE
+
 -- Refusals.
 SELECT * FROM ml_train('glm', 'cars', 'claims', params => '{"family": "poisson", "link": "logit"}'); \echo :SQLSTATE
 SELECT * FROM ml_train('glm', 'cars', 'claims', params => '{"family": "gamma"}'); \echo :SQLSTATE

@@ -7,6 +7,7 @@
  */
 #include "linear_checks.h"
 #include "ml/algo/glm_family.h"
+#include "ml/base/elementary.h"
 #include "../reference/glm_figures.h"
 
 extern const MlMethod ml_method_glm;
@@ -107,11 +108,13 @@ test_shape(void)
 	free_env(&env);
 }
 
+extern const MlMethod ml_method_linear_regression;
+extern const MlMethod ml_method_logistic_regression;
+
 /* Least squares by another way: gaussian with identity is linear_regression. */
 static void
 test_least_squares(void)
 {
-	extern const MlMethod ml_method_linear_regression;
 	MlEnv		env = new_env(1);
 	MlDataset  *data = diabetes(&env, VALUE, true);
 	int32_t    *code = set_category(&env, data, 1, 4);
@@ -230,6 +233,84 @@ test_family_identities(void)
 	}
 }
 
+static void
+test_statistics(const MlMethod *method, const char *settings, MlDataset *data, MlEnv *env, const char *const *names, const double *figures)
+{
+	void	   *model;
+
+	if (fit_with(env, method, data, settings, &model) != ML_OK)
+		fail("%s: %s", method->name, env->error.message);
+	for (int i = 0; names[i] != NULL; i++)
+	{
+		double		value = statistic_of(env, method, data->schema, model, names[i]);
+
+		check(relative_error(value, figures[i]) < 1e-9, "%s: %s %.12g (%.1e)", method->name, names[i], value, relative_error(value, figures[i]));
+	}
+}
+
+static void
+test_robust(const MlMethod *method, const char *settings, const MlDataset *data, MlEnv *env, const double *const *figures)
+{
+	for (int k = 0; k < 4; k++)
+	{
+		MlCoefficient *rows;
+		double		b[MAX_TERMS],
+					e[MAX_TERMS];
+		void	   *model;
+		char		text[100];
+		size_t		n;
+
+		snprintf(text, sizeof(text), "%s covariance=HC%d", settings, k);
+		if (fit_with(env, method, data, text, &model) != ML_OK)
+			fail("%s: %s", text, env->error.message);
+		n = coefficients_of(env, method, data->schema, model, &rows, b, e);
+		check(n == 11 && worst_error(e, figures[k], n) < 1e-8, "%s %s: %.1e", method->name, text, worst_error(e, figures[k], n));
+	}
+}
+
+/* Statistics and robust errors of linear and logistic regression. */
+static void
+test_regressions(void)
+{
+	static const char *const linear[] = {"r_squared", "adjusted_r_squared", "f", "f_p_value", "sigma", "log_likelihood", "aic", "bic", NULL};
+	static const char *const logistic[] = {"log_likelihood", "null_log_likelihood", "likelihood_ratio", "likelihood_ratio_p_value", "pseudo_r_squared", "aic", "bic", NULL};
+	static const double *const ols_hc[] = {ols_HC0, ols_HC1, ols_HC2, ols_HC3};
+	static const double *const logit_hc[] = {logit_HC0, logit_HC1, logit_HC2, logit_HC3};
+	MlEnv		env = new_env(1);
+	MlDataset  *data = diabetes(&env, VALUE, false);
+	MlSchema   *schema = (MlSchema *) data->schema;
+	void	   *model;
+
+	test_statistics(&ml_method_linear_regression, "", data, &env, linear, ols_fit);
+	test_statistics(&ml_method_linear_regression, "", diabetes(&env, VALUE, true), &env, linear, wls_fit);
+	test_robust(&ml_method_linear_regression, "", data, &env, ols_hc);
+	data = diabetes(&env, SHARE, false);
+	schema = (MlSchema *) data->schema;
+	schema->task = ML_TASK_CLASSIFICATION;
+	schema->n_classes = 2;
+	schema->classes = (const char *[]) {"no", "yes"};
+	test_statistics(&ml_method_logistic_regression, "penalty=none", data, &env, logistic, logit_fit);
+	test_robust(&ml_method_logistic_regression, "penalty=none", data, &env, logit_hc);
+	check(fit_with(&env, &ml_method_logistic_regression, data, "C=1e12", &model) == ML_OK
+		  && relative_error(statistic_of(&env, &ml_method_logistic_regression, data->schema, model, "aic"), logit_fit[5]) < 1e-6,
+		  "logistic regression: a penalty that is not felt counts all coefficients");
+	check(fit_with(&env, &ml_method_logistic_regression, data, "covariance=HC0", &model) == ML_BAD_PARAM, "logistic regression: %s", env.error.message);
+	free_env(&env);
+}
+
+/* Tail probabilities against figures of 20 digits. */
+static void
+test_tails(void)
+{
+	check(relative_error(ml_f_upper(4, 3, 10), 0.04134768103608254) < 1e-12, "F(3, 10) beyond 4 (%.12g)", ml_f_upper(4, 3, 10));
+	check(relative_error(ml_f_upper(1, 7, 7), 0.5) < 1e-12 && ml_f_upper(0, 1, 1) == 1 && ml_f_upper(INFINITY, 2, 2) == 0 && isnan(ml_f_upper(1, 0, 2)), "F: the middle and the ends");
+	/* One degree of freedom is a squared t or normal variable; two are an exponential one. */
+	check(relative_error(ml_f_upper(9, 1, 25), ml_t_two_sided(3, 25)) < 1e-12 && relative_error(ml_f_upper(400, 1, 1e5), ml_t_two_sided(20, 1e5)) < 1e-6, "F with one degree of freedom is t squared");
+	check(relative_error(ml_chi2_upper(9, 1), ml_normal_two_sided(3)) < 1e-12 && relative_error(ml_chi2_upper(0.01, 1), ml_normal_two_sided(0.1)) < 1e-12
+		  && relative_error(ml_chi2_upper(900, 1), ml_normal_two_sided(30)) < 1e-11, "chi-squared with one degree of freedom is normal squared");
+	check(relative_error(ml_chi2_upper(5, 2), exp(-2.5)) < 1e-13 && ml_chi2_upper(0, 3) == 1 && isnan(ml_chi2_upper(1, 0)), "chi-squared with two is exponential");
+}
+
 static double
 plain(double score, size_t row)
 {
@@ -276,6 +357,8 @@ main(void)
 	FIGURES("family=tweedie power=1.5", PART, false, tweedie);
 	test_shape();
 	test_least_squares();
+	test_regressions();
+	test_tails();
 	test_offset();
 	refused("family=poisson link=logit", COUNT, ML_BAD_PARAM, "does not apply");
 	refused("family=gamma", PART, ML_BAD_DATA, "cannot have");

@@ -235,53 +235,22 @@ check_target(MlEnv *env, const MlDataset *data, const MlGlmKind *kind)
  * ------------------------------------------------------------------------
  */
 
-/* Variance of t'u for a combination t of the coefficients. */
-static double
-variance_of(const MlGlm *glm, const double *t)
-{
-	double		sum = 0;
-
-	for (size_t j = 0; j < glm->q; j++)
-	{
-		double		dot = 0;
-
-		for (size_t i = 0; t[j] != 0 && i < glm->q; i++)
-			dot += glm->covariance[j * glm->q + i] * t[i];
-		sum += dot * t[j];
-	}
-	return fmax(sum, 0);
-}
-
 static MlStatus
 set_coefficients(MlEnv *env, const MlGlm *glm, GlmModel *model)
 {
 	MlLinearModel *linear = &model->linear;
 	const MlDesignScale *scale = glm->scale;
-	const MlSchema *schema = glm->data->schema;
-	double	   *t = ml_alloc0(env, glm->q + 1, sizeof(double));
-	double		touched = 0;
 
-	if (t == NULL)
-		return env->error.status;
 	for (int k = 0; k < scale->n; k++)
-	{
-		size_t		j = (size_t) k + glm->intercept;
-		bool		known = glm->null_part[j] <= 1e-6;
-
-		ML_TRY(ml_linear_model_set(env, linear, schema, scale, 0, k, glm->u[j],
-								   known ? sqrt(fmax(glm->covariance[j * glm->q + j], 0)) : NAN, 0));
-		t[j] = -scale->center[k] * scale->factor[k];
-		touched = hypot(touched, t[j] * glm->null_part[j]);
-	}
+		ML_TRY(ml_linear_model_set(env, linear, glm->data->schema, scale, 0, k, glm->u[k + glm->intercept], ml_glm_column_error(glm, k), 0));
 	if (model->offset >= 0)
 		linear->coef[linear->design->features[model->offset].first] = 1;
 	if (!glm->intercept)
 		return ML_OK;
-	t[0] = 1;
-	touched = hypot(touched, glm->null_part[0]);
-	for (size_t j = 0; j < glm->q; j++)
-		linear->intercept[0] += t[j] * glm->u[j];
-	linear->intercept_error[0] = touched <= 1e-6 ? sqrt(variance_of(glm, t)) : NAN;
+	linear->intercept[0] = glm->u[0];
+	for (int k = 0; k < scale->n; k++)
+		linear->intercept[0] -= scale->center[k] * scale->factor[k] * glm->u[k + 1];
+	linear->intercept_error[0] = ml_glm_constant_error(glm);
 	if (!isfinite(linear->intercept[0]) || isinf(linear->intercept_error[0]))
 		return ml_fail(env, ML_OUT_OF_RANGE, "the intercept is out of range");
 	return ML_OK;

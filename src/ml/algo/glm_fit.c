@@ -513,6 +513,64 @@ settle_null(MlEnv *env, const Scoring *s)
 }
 
 MlStatus
+ml_glm_robust(MlEnv *env, MlGlm *glm, const double *u)
+{
+	Scoring		s = {.glm = glm, .dense = env->dense};
+	size_t		q;
+
+	ML_TRY(ml_glm_rows_init(env, glm));
+	ML_TRY(allocate(env, &s));
+	q = glm->q;
+	memcpy(glm->u, u, q * sizeof(double));
+	glm->covariance = ml_alloc0(env, q * q, sizeof(double));
+	glm->null_part = ml_alloc0(env, q, sizeof(double));
+	if (glm->covariance == NULL || glm->null_part == NULL)
+		return env->error.status;
+	ML_TRY(ml_glm_rows(env, glm, ML_GLM_PASS_STEP, glm->u, NULL, &s.sums));
+	if (!s.sums.valid)
+		return out_of_range(env);
+	ML_TRY(invert(env, &s, glm->covariance));
+	glm->rank = q - s.null.n;
+	glm->freedom = (double) glm->design->n_rows - glm->rank;
+	ML_TRY(robust(env, &s));
+	for (size_t k = 0; k < s.null.n; k++)
+		for (size_t j = 0; j < q; j++)
+			glm->null_part[j] = hypot(glm->null_part[j], s.null.v[k * q + j]);
+	return ML_OK;
+}
+
+/* A coefficient is determined by the data when the null directions do not touch it. */
+#define ESTIMABLE 1e-6
+
+double
+ml_glm_column_error(const MlGlm *glm, int k)
+{
+	size_t		j = (size_t) k + glm->intercept;
+
+	return glm->null_part[j] <= ESTIMABLE ? sqrt(fmax(glm->covariance[j * glm->q + j], 0)) : NAN;
+}
+
+double
+ml_glm_constant_error(const MlGlm *glm)
+{
+	double		sum = 0,
+				touched = 0;
+
+	/* At x = 0 rather than at the means: t'u with t = (1, -center * factor, ...). */
+	for (size_t j = 0; j < glm->q; j++)
+	{
+		double		tj = j == 0 ? 1 : -glm->scale->center[j - 1] * glm->scale->factor[j - 1];
+		double		dot = 0;
+
+		for (size_t i = 0; i < glm->q; i++)
+			dot += glm->covariance[j * glm->q + i] * (i == 0 ? 1 : -glm->scale->center[i - 1] * glm->scale->factor[i - 1]);
+		sum += tj * dot;
+		touched = hypot(touched, tj * glm->null_part[j]);
+	}
+	return touched <= ESTIMABLE ? sqrt(fmax(sum, 0)) : NAN;
+}
+
+MlStatus
 ml_glm_fit(MlEnv *env, MlGlm *glm)
 {
 	Scoring		s = {0};

@@ -66,6 +66,16 @@ typedef struct MlGlm
 
 extern MlStatus ml_glm_fit(MlEnv *env, MlGlm *glm);
 
+/*
+ * The covariance of covariance_type at coefficients u (q) that another method has found; rank, freedom and
+ * null_part besides.
+ */
+extern MlStatus ml_glm_robust(MlEnv *env, MlGlm *glm, const double *u);
+
+/* Standard error of the coefficient of column k of the scale, and of the constant at x = 0; NaN where the data do not determine it. */
+extern double ml_glm_column_error(const MlGlm *glm, int k);
+extern double ml_glm_constant_error(const MlGlm *glm);
+
 extern size_t ml_glm_memory(size_t n, size_t q);
 
 /* ------------------------------------------------------------------------

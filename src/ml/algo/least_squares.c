@@ -405,11 +405,44 @@ ml_least_norm(MlEnv *env, size_t p, size_t k, const double *null, const double *
 	return ML_OK;
 }
 
+/* The singular value decomposition of more columns than this is too much for a mere figure. */
+#define MAX_CONDITION_COLUMNS 300
+
+/* Condition number of the centred columns divided by their deviations: of R22 with columns of norm 1. */
+static MlStatus
+column_condition(MlEnv *env, const Solver *s, double *condition)
+{
+	size_t		p = s->p;
+	double	   *a;
+	double	   *work;
+
+	*condition = p == 0 ? 1 : NAN;
+	if (p == 0 || p > MAX_CONDITION_COLUMNS)
+		return ML_OK;
+	a = ml_alloc0(env, p * p, sizeof(double));
+	work = ml_alloc0(env, 2 * p * p + p, sizeof(double));
+	if (a == NULL || work == NULL)
+		return env->error.status;
+	for (size_t j = 0; j < p; j++)
+	{
+		double		norm = norm_of(s->r22 + j * p, p);
+
+		for (size_t i = 0; i < p; i++)
+			a[j * p + i] = norm > 0 ? s->r22[j * p + i] / norm : 0;
+	}
+	if (s->dense->svd(p, p, a, work, work + p, work + p + p * p) != 0)
+		return ML_OK;
+	/* Beyond what doubles can tell, the columns are collinear. */
+	if (work[p - 1] > DBL_EPSILON * work[0])
+		*condition = work[0] / work[p - 1];
+	return ML_OK;
+}
+
 size_t
 ml_least_squares_memory(size_t n, size_t p)
 {
 	/* r, r22, and at most eight p x p matrices of one solver (ridge: 2 + 2, deficient: 4 and the QR of null vectors). */
-	return ml_least_squares_reduce_memory(n, p + 2) + 10 * (p + 2) * (p + 2) * sizeof(double) + 65536;
+	return ml_least_squares_reduce_memory(n, p + 2) + 13 * (p + 2) * (p + 2) * sizeof(double) + 65536;
 }
 
 MlStatus
@@ -421,6 +454,10 @@ ml_least_squares(MlEnv *env, const MlLeastSquares *problem, MlLeastSquaresFit *f
 	memset(fit, 0, sizeof(*fit));
 	memset(&s, 0, sizeof(s));
 	ML_TRY(prepare(env, problem, &s));
+	fit->total = norm_of(s.c, s.p);
+	fit->total = hypot(fit->total, s.r[s.q * s.q - 1]);
+	fit->total *= fit->total;
+	ML_TRY(column_condition(env, &s, &fit->column_condition));
 	fit->v = ml_alloc0(env, s.p, sizeof(double));
 	fit->v_error = ml_alloc0(env, s.p, sizeof(double));
 	if (fit->v == NULL || fit->v_error == NULL)

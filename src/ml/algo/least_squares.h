@@ -38,6 +38,8 @@ typedef struct MlLeastSquaresFit
 	double	   *v;				/* scale->n coefficients */
 	double	   *v_error;
 	double		rss;			/* weighted residual sum of squares */
+	double		total;			/* of the target, about its mean with an intercept */
+	double		column_condition;	/* of the columns divided by their deviations; NaN where there are too many to tell */
 	double		freedom;		/* effective number of slopes: the trace of the hat matrix less the intercept */
 	double		condition;		/* of the scaled columns, an upper bound */
 } MlLeastSquaresFit;

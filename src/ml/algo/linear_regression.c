@@ -11,7 +11,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "ml/algo/glm_fit.h"
 #include "ml/algo/least_squares.h"
+#include "ml/algo/linear_model.h"
 #include "ml/algo/linear_terms.h"
 #include "ml/base/arena.h"
 #include "ml/base/dense.h"
@@ -26,7 +28,8 @@ enum
 	PARAM_ALPHA,
 	PARAM_FIT_INTERCEPT,
 	PARAM_TOL,
-	PARAM_MAX_CATEGORIES
+	PARAM_MAX_CATEGORIES,
+	PARAM_COVARIANCE
 };
 
 static const MlParam linear_params[] = {
@@ -42,21 +45,11 @@ static const MlParam linear_params[] = {
 	{.name = "max_categories", .type = ML_PARAM_INT, .default_number = ML_DESIGN_MAX_CATEGORIES, .minimum = 1, .maximum = ML_DESIGN_MAX_COLUMNS,
 		.aliases = "max_levels",
 	.description = "At most so many categories of a column keep a coefficient of their own; the rarest share one, (other)."},
+	{.name = "covariance", .type = ML_PARAM_CHOICE, .default_choice = "model", .choices = ML_COVARIANCE_WORDS,
+		.aliases = "cov_type|vcov|robust",
+	.description = "Standard errors by one variance for all residuals, or robust against variances that differ (White's HC0, its small-sample corrections HC1, HC2, HC3); these need alpha = 0."},
 	{NULL}
 };
-
-typedef struct LinearModel
-{
-	MlDesign   *design;
-	bool		has_intercept;
-	double		alpha;
-	double		freedom;		/* of the residuals; may be 0 or less */
-	double		sigma;			/* residual standard deviation */
-	double		intercept;
-	double		intercept_error;	/* NaN: not known */
-	double	   *coef;			/* by column */
-	double	   *error;
-} LinearModel;
 
 static size_t
 linear_memory(const MlSchema *schema, const MlParams *params, size_t n, int threads)
@@ -64,36 +57,103 @@ linear_memory(const MlSchema *schema, const MlParams *params, size_t n, int thre
 	int			cap = (int) ml_param_int(params, PARAM_MAX_CATEGORIES);
 	size_t		p = ml_design_bound(schema, cap);
 
+	size_t		robust = 0;
+
 	(void) threads;
 	if (p > ML_DESIGN_MAX_COLUMNS)
 		p = ML_DESIGN_MAX_COLUMNS;
-	return ml_least_squares_memory(n, p) + ml_design_memory(schema, cap);
+	if (ml_param_int(params, PARAM_COVARIANCE) != ML_COVARIANCE_MODEL)
+		robust = ml_glm_memory(n, p + 1);
+	return ml_least_squares_memory(n, p) + ml_design_memory(schema, cap) + robust + 128 * (p + 2);
 }
 
-/* Back to the units of the data.  ML_OUT_OF_RANGE names the column whose coefficient a double cannot hold. */
+/* Back to the units of the data.  sigma: residual standard deviation in the units of the fit.  ML_OUT_OF_RANGE names the column whose coefficient a double cannot hold. */
 static MlStatus
-unscale(MlEnv *env, const MlLeastSquares *problem, const MlLeastSquaresFit *fit, LinearModel *model)
+unscale(MlEnv *env, const MlLeastSquares *problem, const MlLeastSquaresFit *fit, double sigma, MlLinearModel *model)
+{
+	for (int k = 0; k < problem->scale->n; k++)
+		ML_TRY(ml_linear_model_set(env, model, problem->data->schema, problem->scale, 0, k, fit->v[k], fit->v_error[k] * sigma, problem->y_exponent));
+	model->intercept[0] = problem->y_center + ldexp(fit->intercept, problem->y_exponent);
+	model->intercept_error[0] = ldexp(fit->intercept_error * sigma, problem->y_exponent);
+	if (!isfinite(model->intercept[0]) || isinf(model->intercept_error[0]) || isinf(ldexp(sigma, problem->y_exponent)))
+		return ml_fail(env, ML_OUT_OF_RANGE, "the intercept or the residual deviation is out of range");
+	return ML_OK;
+}
+
+/* Sum of the logarithms of the weights, which the likelihood has. */
+static double
+log_weights(const MlDataset *data)
+{
+	double		sum = 0;
+
+	for (size_t i = 0; data->weight != NULL && i < data->n_train; i++)
+		sum += data->weight[i] > 0 ? log(data->weight[i]) : 0;
+	return sum;
+}
+
+/* Weights of the fit are 2^weight_exponent times smaller, the target 2^y_exponent times. */
+static void
+set_statistics(const MlLeastSquares *problem, const MlLeastSquaresFit *fit, double sigma, MlLinearModel *model)
+{
+	MlStatistics *s = &model->statistics;
+	int			we = problem->data->weight != NULL ? problem->design->weight_exponent : 0;
+	double		n = problem->design->n_rows;
+	double		df = fit->freedom;
+	double		left = n - problem->intercept - df;
+	double		explained = fit->total - fit->rss > 0 ? fit->total - fit->rss : 0;
+	double		f = NAN;
+	double		likelihood = NAN;
+	bool		plain = problem->alpha == 0;
+
+	if (plain && df > 0 && left > 0)
+		f = explained / df / (fit->rss / left);
+	if (fit->rss > 0)
+		likelihood = -0.5 * n * (log(2 * M_PI * fit->rss / n) + 1 + (2 * problem->y_exponent + we) * M_LN2) + 0.5 * log_weights(problem->data);
+	ml_statistics_add(s, ML_STAT_ROWS, n);
+	ml_statistics_add(s, ML_STAT_DF_MODEL, df);
+	ml_statistics_add(s, ML_STAT_DF_RESIDUAL, left);
+	if (!plain)
+		ml_statistics_add(s, ML_STAT_ALPHA, problem->alpha * ldexp(1, we));
+	ml_statistics_add(s, ML_STAT_R_SQUARED, fit->total > 0 ? 1 - fit->rss / fit->total : NAN);
+	ml_statistics_add(s, ML_STAT_ADJUSTED_R_SQUARED,
+					  fit->total > 0 && left > 0 ? 1 - fit->rss / left / (fit->total / (n - problem->intercept)) : NAN);
+	ml_statistics_add(s, ML_STAT_F, f);
+	ml_statistics_add(s, ML_STAT_F_P_VALUE, ml_f_upper(f, df, left));
+	ml_statistics_add(s, ML_STAT_SIGMA, ldexp(sigma, problem->y_exponent) * ldexp(we % 2 == 0 ? 1 : we > 0 ? M_SQRT2 : M_SQRT1_2, we / 2));
+	ml_statistics_add(s, ML_STAT_LOG_LIKELIHOOD, likelihood);
+	ml_statistics_add(s, ML_STAT_AIC, -2 * likelihood + 2 * (df + problem->intercept));
+	ml_statistics_add(s, ML_STAT_BIC, -2 * likelihood + log(n) * (df + problem->intercept));
+	ml_statistics_add(s, ML_STAT_CONDITION_NUMBER, fit->column_condition);
+}
+
+/* Errors that allow every row a variance of its own: those of a gaussian glm at these coefficients. */
+static MlStatus
+robust_errors(MlEnv *env, const MlLeastSquares *problem, const MlLeastSquaresFit *fit, MlCovariance type, MlLinearModel *model)
 {
 	const MlDesignScale *scale = problem->scale;
+	MlGlm		glm = {.data = problem->data, .design = problem->design, .scale = scale, .intercept = problem->intercept,
+		.kind = {ML_GLM_GAUSSIAN, ML_GLM_IDENTITY, 0}, .covariance_type = type,
+	.unit_weight = problem->data->weight == NULL ? 1 : ldexp(1, problem->design->weight_exponent)};
+	double	   *u = ml_alloc0(env, (size_t) scale->n + 1, sizeof(double));
 
-	for (int j = 0; j < model->design->n_columns; j++)
-		model->error[j] = NAN;
+	if (u == NULL)
+		return env->error.status;
+	/* In the units of the columns, at their centres. */
+	if (problem->intercept)
+		u[0] = model->intercept[0];
 	for (int k = 0; k < scale->n; k++)
 	{
-		int			j = scale->column[k];
-		int			e = problem->y_exponent - scale->exponent[k];
-
-		model->coef[j] = ldexp(fit->v[k], e);
-		model->error[j] = ldexp(fit->v_error[k] * model->sigma, e);
-		if (!isfinite(model->coef[j]) || isinf(model->error[j]))
-			return ml_fail(env, ML_OUT_OF_RANGE, "the coefficient of \"%s\" is out of range",
-						   ml_design_term(env, model->design, problem->data->schema, j));
+		u[k + problem->intercept] = ldexp(fit->v[k], problem->y_exponent);
+		u[0] += problem->intercept ? scale->center[k] * scale->factor[k] * u[k + 1] : 0;
 	}
-	model->intercept = problem->y_center + ldexp(fit->intercept, problem->y_exponent);
-	model->intercept_error = ldexp(fit->intercept_error * model->sigma, problem->y_exponent);
-	model->sigma = ldexp(model->sigma, problem->y_exponent);
-	if (!isfinite(model->intercept) || isinf(model->intercept_error) || isinf(model->sigma))
-		return ml_fail(env, ML_OUT_OF_RANGE, "the intercept or the residual deviation is out of range");
+	ML_TRY(ml_glm_robust(env, &glm, u));
+	for (int k = 0; k < scale->n; k++)
+		if (!isnan(fit->v_error[k]))
+			ML_TRY(ml_linear_model_set(env, model, problem->data->schema, scale, 0, k, fit->v[k], ldexp(ml_glm_column_error(&glm, k), -problem->y_exponent), problem->y_exponent));
+	if (problem->intercept && !isnan(model->intercept_error[0]))
+		model->intercept_error[0] = ml_glm_constant_error(&glm);
+	if (isinf(model->intercept_error[0]))
+		return ml_fail(env, ML_OUT_OF_RANGE, "the standard error of the intercept is out of range");
 	return ML_OK;
 }
 
@@ -129,185 +189,59 @@ warn_of_rank(MlEnv *env, const MlLeastSquares *problem, const MlLeastSquaresFit 
 static MlStatus
 linear_fit(MlEnv *env, const MlDataset *data, const MlParams *params, void **result)
 {
-	LinearModel *model = ml_alloc0(env, 1, sizeof(LinearModel));
+	MlLinearModel *model = ml_alloc0(env, 1, sizeof(MlLinearModel));
 	MlLeastSquares problem = {.data = data, .intercept = ml_param_bool(params, PARAM_FIT_INTERCEPT), .rcond = ml_param_double(params, PARAM_TOL)};
+	MlCovariance covariance = (MlCovariance) ml_param_int(params, PARAM_COVARIANCE);
 	MlLeastSquaresFit fit;
 	MlDesignScale *scale;
-	size_t		p;
+	double		freedom,
+				sigma;
 
 	if (model == NULL)
 		return env->error.status;
+	if (covariance != ML_COVARIANCE_MODEL && ml_param_double(params, PARAM_ALPHA) > 0)
+	{
+		ml_fail(env, ML_BAD_PARAM, "robust standard errors are of least squares without a penalty");
+		return ml_hint(env, "Leave out alpha, or covariance.");
+	}
 	ML_TRY(ml_linear_begin(env, data->n_train));
 	ML_TRY(ml_design_fit(env, data, (int) ml_param_int(params, PARAM_MAX_CATEGORIES), &model->design));
 	ML_TRY(ml_design_scale(env, model->design, problem.intercept, &scale));
 	problem.design = model->design;
 	problem.scale = scale;
-	model->alpha = ml_param_double(params, PARAM_ALPHA);
-	problem.alpha = model->alpha * (data->weight != NULL ? model->design->weight_factor : 1);
+	problem.alpha = ml_param_double(params, PARAM_ALPHA) * (data->weight != NULL ? model->design->weight_factor : 1);
 	ml_linear_scale_target(problem.design, data, problem.intercept, &problem.y_center, &problem.y_exponent);
 	problem.y_factor = ldexp(1, -problem.y_exponent);
-
-	p = model->design->n_columns;
-	model->coef = ml_alloc0(env, p, sizeof(double));
-	model->error = ml_alloc0(env, p, sizeof(double));
-	if (model->coef == NULL || model->error == NULL)
-		return env->error.status;
 	ML_TRY(ml_least_squares(env, &problem, &fit));
 
+	ML_TRY(ml_linear_model_alloc(env, model, 1));
 	model->has_intercept = problem.intercept;
-	model->freedom = (double) model->design->n_rows - problem.intercept - fit.freedom;
+	freedom = (double) model->design->n_rows - problem.intercept - fit.freedom;
 	/* A ridge fit may use up all but a fraction of a degree of freedom; below this it is rounding. */
-	model->sigma = model->freedom > 1e-6 ? sqrt(fit.rss / model->freedom) : NAN;
-	ML_TRY(unscale(env, &problem, &fit, model));
+	sigma = freedom > 1e-6 ? sqrt(fit.rss / freedom) : NAN;
+	model->freedom = freedom > 1e-6 ? freedom : -1;
+	ML_TRY(unscale(env, &problem, &fit, sigma, model));
+	set_statistics(&problem, &fit, sigma, model);
+	if (covariance != ML_COVARIANCE_MODEL && freedom > 1e-6)
+		ML_TRY(robust_errors(env, &problem, &fit, covariance, model));
 	warn_of_rank(env, &problem, &fit);
 	*result = model;
 	return ML_OK;
 }
 
 static void
-linear_predict(const void *fitted, const double *x, double *out, void *scratch)
-{
-	const LinearModel *model = fitted;
-
-	(void) scratch;
-	out[0] = model->intercept;
-	ml_design_dot(model->design, model->coef, 1, x, out);
-}
-
-static bool
-linear_predict_batch(const void *fitted, const double *x, size_t n, double *out, void *scratch)
-{
-	const LinearModel *model = fitted;
-
-	(void) scratch;
-	for (size_t i = 0; i < n; i++)
-		out[i] = model->intercept;
-	ml_design_dot_batch(model->design, model->coef, 1, x, n, out);
-	return true;
-}
-
-static double
-linear_predict_cost(const void *fitted)
-{
-	return 10 + 2.0 * ((const LinearModel *) fitted)->design->n_features;
-}
-
-static void
 linear_save(const void *fitted, MlWriter *w)
 {
-	const LinearModel *model = fitted;
-
-	ml_design_save(model->design, w);
-	ml_put_u8(w, model->has_intercept);
-	ml_put_double(w, model->alpha);
-	ml_put_double(w, model->freedom);
-	ml_linear_put_error(w, model->sigma);
-	ml_put_double(w, model->intercept);
-	ml_linear_put_error(w, model->intercept_error);
-	ml_put_doubles(w, model->coef, model->design->n_columns);
-	for (int j = 0; j < model->design->n_columns; j++)
-		ml_linear_put_error(w, model->error[j]);
+	ml_linear_model_save(fitted, w);
 }
 
 static MlStatus
 linear_load(MlReader *r, const MlSchema *schema, void **result)
 {
-	LinearModel *model = ml_alloc0(r->env, 1, sizeof(LinearModel));
-
-	if (model == NULL)
+	*result = ml_alloc0(r->env, 1, sizeof(MlLinearModel));
+	if (*result == NULL)
 		return r->env->error.status;
-	ML_TRY(ml_design_load(r, schema, &model->design));
-	model->has_intercept = ml_get_u8(r) != 0;
-	model->alpha = ml_get_finite(r);
-	model->freedom = ml_get_finite(r);
-	model->sigma = ml_linear_get_error(r);
-	model->intercept = ml_get_finite(r);
-	model->intercept_error = ml_linear_get_error(r);
-	model->coef = ml_get_doubles(r, model->design->n_columns);
-	ML_TRY(r->status);
-	model->error = ml_alloc0(r->env, model->design->n_columns, sizeof(double));
-	if (model->error == NULL)
-		return r->env->error.status;
-	for (int j = 0; j < model->design->n_columns; j++)
-		model->error[j] = ml_linear_get_error(r);
-	*result = model;
-	return r->status;
-}
-
-static MlStatus
-linear_importance(MlEnv *env, const void *fitted, const MlSchema *schema, const char *how, double *out)
-{
-	const LinearModel *model = fitted;
-
-	ML_TRY(ml_linear_importance_kind(env, how));
-	for (int f = 0; f < schema->n_features; f++)
-		out[f] = ml_design_spread(model->design, f, model->coef, 1);
-	return ML_OK;
-}
-
-static void
-set_row(const LinearModel *model, const char *term, double estimate, double error, MlCoefficient *row)
-{
-	row->class_label = NULL;
-	row->term = term;
-	row->estimate = estimate;
-	row->std_error = error;
-	row->statistic = error > 0 ? estimate / error : NAN;
-	row->p_value = error > 0 && model->freedom > 0 ? ml_t_two_sided(row->statistic, model->freedom) : NAN;
-}
-
-static MlStatus
-linear_coefficients(MlEnv *env, const void *fitted, const MlSchema *schema, MlCoefficient **rows, size_t *count)
-{
-	const LinearModel *model = fitted;
-	size_t		n = 0;
-
-	*rows = ml_alloc0(env, (size_t) model->design->n_columns + 1, sizeof(MlCoefficient));
-	if (*rows == NULL)
-		return env->error.status;
-	if (model->has_intercept)
-		set_row(model, ML_LINEAR_INTERCEPT, model->intercept, model->intercept_error, &(*rows)[n++]);
-	for (int j = 0; j < model->design->n_columns; j++)
-	{
-		const char *term = ml_design_term(env, model->design, schema, j);
-
-		if (term == NULL)
-			return env->error.status;
-		set_row(model, term, model->coef[j], model->error[j], &(*rows)[n++]);
-	}
-	*count = n;
-	return ML_OK;
-}
-
-/* The model itself says all there is to say. */
-static MlStatus
-linear_explainer(MlEnv *env, const void *fitted, const MlSchema *schema, void **explainer)
-{
-	const LinearModel *model = fitted;
-	double	   *mean = ml_alloc(env, (size_t) schema->n_features + 1, sizeof(double));
-	MlLinearExplainer *e = ml_alloc0(env, 1, sizeof(MlLinearExplainer));
-
-	if (mean == NULL || e == NULL)
-		return env->error.status;
-	e->model = model;
-	e->baseline = &mean[schema->n_features];
-	*e->baseline = model->intercept;
-	ml_design_effects(model->design, model->coef, 1, 0, NULL, NULL, mean);
-	for (int f = 0; f < schema->n_features; f++)
-		*e->baseline += mean[f];
-	*explainer = e;
-	return ML_OK;
-}
-
-static void
-linear_explain(void *explainer, const double *x, int class_number, double *contribution, double *baseline)
-{
-	const MlLinearExplainer *e = explainer;
-	const LinearModel *model = e->model;
-
-	(void) class_number;
-	ml_design_effects(model->design, model->coef, 1, 0, x, contribution, NULL);
-	*baseline = e->baseline[0];
+	return ml_linear_model_load(r, schema, 1, *result);
 }
 
 const MlMethod ml_method_linear_regression = {
@@ -321,21 +255,23 @@ const MlMethod ml_method_linear_regression = {
 	"Missing numbers count as the training mean. Each category but the most frequent has a coefficient: its difference to the most frequent one; missing and rare categories have one if training had them. "
 	"Standard errors, t and p: of ordinary least squares with rows - rank degrees of freedom (rows of weight 0 do not count; weights are inverse variances, as in R and statsmodels); "
 	"null for coefficients that the data do not determine and for constant columns. With alpha > 0 the covariance is s^2 (X'X + aI)^-1 X'X (X'X + aI)^-1 with s^2 = RSS / (n - trace of the hat matrix); it measures variance only, not the bias of the penalty. "
+	"covariance = HC0 to HC3: White's errors, which allow every row a variance of its own. ml_model_statistics: R squared, F, sigma, log-likelihood, AIC and BIC (coefficients counted, not the variance, as statsmodels), condition number of the standardised columns. "
 	"Importance of a feature: the standard deviation of its contribution to the prediction over the training rows (for a number: |coefficient| x standard deviation). "
 	"Contribution of a feature to a prediction: coefficient x (value - training mean); for a category, the effect of its level less the mean effect of the training rows.",
 	.tasks = ML_TASK_REGRESSION,
-	.format = 1,
+	.format = 2,
 	.needs_dense = true,
 	.params = linear_params,
 	.memory = linear_memory,
 	.fit = linear_fit,
 	.save = linear_save,
 	.load = linear_load,
-	.predict = linear_predict,
-	.predict_batch = linear_predict_batch,
-	.predict_cost = linear_predict_cost,
-	.importance = linear_importance,
-	.coefficients = linear_coefficients,
-	.explainer = linear_explainer,
-	.explain = linear_explain,
+	.predict = ml_linear_model_predict,
+	.predict_batch = ml_linear_model_predict_batch,
+	.predict_cost = ml_linear_model_cost,
+	.importance = ml_linear_model_importance,
+	.coefficients = ml_linear_model_coefficients,
+	.statistics = ml_linear_model_statistics,
+	.explainer = ml_linear_model_explainer,
+	.explain = ml_linear_model_explain,
 };

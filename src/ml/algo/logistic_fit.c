@@ -340,8 +340,7 @@ static MlStatus
 warm_start(MlEnv *env, Newton *nt, MlLogisticFit *fit)
 {
 	double		change = INFINITY;
-	double		at_zero,
-				data_loss;
+	double		at_zero;
 
 	ML_TRY(ml_softmax_loss_eval(env, nt->loss, fit->u, &nt->value, &fit->data_loss, nt->gradient, nt->hessian));
 	at_zero = nt->value;
@@ -356,7 +355,7 @@ warm_start(MlEnv *env, Newton *nt, MlLogisticFit *fit)
 		change = moved == 0 ? 0 : largest(nt->step, nt->size) / fmax(1, largest(fit->u, nt->size));
 	}
 	nt->loss->thin = 1;
-	ML_TRY(ml_softmax_loss_eval(env, nt->loss, fit->u, &nt->value, &data_loss, nt->gradient, nt->hessian));
+	ML_TRY(ml_softmax_loss_eval(env, nt->loss, fit->u, &nt->value, &fit->data_loss, nt->gradient, nt->hessian));
 	/* The loss at 0 is the same on any rows: the logarithm of the number of classes. */
 	if (nt->value < at_zero)
 		return ML_OK;

@@ -12,6 +12,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "ml/algo/glm_fit.h"
 #include "ml/algo/linear_terms.h"
 #include "ml/algo/logistic_fit.h"
 #include "ml/base/arena.h"
@@ -25,7 +26,8 @@ enum
 	PARAM_FIT_INTERCEPT,
 	PARAM_TOL,
 	PARAM_MAX_ITER,
-	PARAM_MAX_CATEGORIES
+	PARAM_MAX_CATEGORIES,
+	PARAM_COVARIANCE
 };
 
 enum
@@ -53,6 +55,9 @@ static const MlParam logistic_params[] = {
 	{.name = "max_categories", .type = ML_PARAM_INT, .default_number = ML_DESIGN_MAX_CATEGORIES, .minimum = 1, .maximum = ML_DESIGN_MAX_COLUMNS,
 		.aliases = "max_levels",
 	.description = "At most so many categories of a column keep a coefficient of their own; the rarest share one, (other)."},
+	{.name = "covariance", .type = ML_PARAM_CHOICE, .default_choice = "model", .choices = ML_COVARIANCE_WORDS,
+		.aliases = "cov_type|vcov|robust",
+	.description = "Standard errors by the inverse Hessian, or robust against a model that does not hold (White's HC0, its corrections HC1, HC2, HC3); these are for two classes and penalty none."},
 	{NULL}
 };
 
@@ -67,6 +72,7 @@ typedef struct LogisticModel
 	double	   *intercept_error;	/* NaN: not known */
 	double	   *coef;			/* n_columns x n_scores, row-major */
 	double	   *error;
+	MlStatistics statistics;
 } LogisticModel;
 
 static size_t
@@ -78,11 +84,14 @@ logistic_memory(const MlSchema *schema, const MlParams *params, size_t n, int th
 	size_t		k = schema->n_classes > 2 ? schema->n_classes : 2;
 	size_t		q = (columns > ML_DESIGN_MAX_COLUMNS ? ML_DESIGN_MAX_COLUMNS : columns) + 1;
 	size_t		size = (k - 1) * q;
+	size_t		robust = 0;
 	bool		matrix_free;
 
 	(void) threads;
 	matrix_free = size > ML_LOGISTIC_DIRECT_SIZE;
-	return ml_softmax_loss_memory(n, q, k, matrix_free) + ml_logistic_fit_memory(q, size, matrix_free) + ml_design_memory(schema, cap) + 4 * k * q * sizeof(double);
+	if (ml_param_int(params, PARAM_COVARIANCE) != ML_COVARIANCE_MODEL && !matrix_free)
+		robust = ml_glm_memory(n, q);
+	return robust + ml_softmax_loss_memory(n, q, k, matrix_free) + ml_logistic_fit_memory(q, size, matrix_free) + ml_design_memory(schema, cap) + 4 * k * q * sizeof(double);
 }
 
 /* Which classes training has; at least two. */
@@ -217,6 +226,100 @@ unscale(MlEnv *env, const MlSoftmaxLoss *loss, const MlLogisticFit *fit, Logisti
 	return ML_OK;
 }
 
+/* Log-likelihood of the model that knows only how frequent each class is. */
+static double
+null_log_likelihood(MlEnv *env, const MlSoftmaxLoss *loss, double unit)
+{
+	double	   *weight = ml_alloc0(env, loss->k, sizeof(double));
+	double		result = 0;
+
+	if (weight == NULL)
+		return NAN;
+	for (size_t i = 0; i < loss->data->n_train; i++)
+	{
+		int32_t		label = (int32_t) loss->data->y[i];
+
+		weight[loss->class_of == NULL ? label : loss->class_of[label]] += ml_design_weight(loss->design, loss->data, i);
+	}
+	if (loss->first == 0)
+		return -log(loss->k) * loss->design->total_weight * unit;
+	for (size_t k = 0; k < loss->k; k++)
+		result += weight[k] > 0 ? weight[k] * log(weight[k] / loss->design->total_weight) : 0;
+	return result * unit;
+}
+
+/* Effective number of coefficients: the trace of (Hessian with the penalty)^-1 x Hessian without. */
+static double
+effective_coefficients(const MlSoftmaxLoss *loss, const MlLogisticFit *fit)
+{
+	double		df = loss->size - loss->m * (double) fit->null.n;
+
+	if (fit->covariance == NULL)
+		return NAN;
+	for (size_t i = 0; i < loss->size; i++)
+		df -= loss->penalty[i % loss->q] * fit->covariance[i * loss->size + i];
+	return df;
+}
+
+static void
+set_statistics(MlEnv *env, const MlSoftmaxLoss *loss, const MlLogisticFit *fit, bool penalized, LogisticModel *model)
+{
+	MlStatistics *s = &model->statistics;
+	double		unit = loss->data->weight == NULL ? 1 : ldexp(1, loss->design->weight_exponent);
+	double		n = loss->design->n_rows;
+	double		constants = loss->first * (double) loss->m;
+	double		likelihood = -fit->data_loss * loss->design->total_weight * unit;
+	double		none = null_log_likelihood(env, loss, unit);
+	double		df = effective_coefficients(loss, fit);
+	double		ratio = 2 * (likelihood - none);
+
+	ml_statistics_add(s, ML_STAT_ROWS, n);
+	ml_statistics_add(s, ML_STAT_DF_MODEL, df - constants);
+	ml_statistics_add(s, ML_STAT_DF_RESIDUAL, n - df);
+	ml_statistics_add(s, ML_STAT_LOG_LIKELIHOOD, likelihood);
+	ml_statistics_add(s, ML_STAT_NULL_LOG_LIKELIHOOD, none);
+	ml_statistics_add(s, ML_STAT_DEVIANCE, -2 * likelihood);
+	ml_statistics_add(s, ML_STAT_NULL_DEVIANCE, -2 * none);
+	ml_statistics_add(s, ML_STAT_LIKELIHOOD_RATIO, penalized ? NAN : ratio);
+	ml_statistics_add(s, ML_STAT_LIKELIHOOD_RATIO_P_VALUE, penalized ? NAN : ml_chi2_upper(ratio, df - constants));
+	ml_statistics_add(s, ML_STAT_PSEUDO_R_SQUARED, none < 0 ? 1 - likelihood / none : NAN);
+	ml_statistics_add(s, ML_STAT_AIC, -2 * likelihood + 2 * df);
+	ml_statistics_add(s, ML_STAT_BIC, -2 * likelihood + log(n) * df);
+	ml_statistics_add(s, ML_STAT_ITERATIONS, fit->iterations);
+	ml_statistics_add(s, ML_STAT_CONVERGED, fit->converged);
+}
+
+/* Errors that hold also where the model does not: those of a binomial glm at these coefficients. */
+static MlStatus
+robust_errors(MlEnv *env, const MlSoftmaxLoss *loss, const MlLogisticFit *fit, MlCovariance type, LogisticModel *model)
+{
+	const MlDesignScale *scale = loss->scale;
+	MlGlm		glm = {.data = loss->data, .design = loss->design, .scale = scale, .intercept = loss->first,
+		.kind = {ML_GLM_BINOMIAL, ML_GLM_LOGIT, 0}, .covariance_type = type,
+	.unit_weight = loss->data->weight == NULL ? 1 : ldexp(1, loss->design->weight_exponent)};
+
+	if (fit->covariance == NULL)
+		return ML_OK;			/* classes are separated: there are no errors of any kind */
+	ML_TRY(ml_glm_robust(env, &glm, fit->u));
+	for (int k = 0; k < scale->n; k++)
+		model->error[scale->column[k]] = ldexp(ml_glm_column_error(&glm, k), -scale->exponent[k]);
+	if (loss->first == 1)
+		model->intercept_error[0] = ml_glm_constant_error(&glm);
+	for (int j = 0; j <= model->design->n_columns; j++)
+		if (isinf(j == 0 ? model->intercept_error[0] : model->error[j - 1]))
+			return ml_fail(env, ML_OUT_OF_RANGE, "a robust standard error is out of range");
+	return ML_OK;
+}
+
+static MlStatus
+check_covariance(MlEnv *env, MlCovariance type, bool penalized, const MlSchema *schema)
+{
+	if (type == ML_COVARIANCE_MODEL || (!penalized && schema->n_classes == 2))
+		return ML_OK;
+	ml_fail(env, ML_BAD_PARAM, "robust standard errors are for two classes without a penalty");
+	return ml_hint(env, penalized ? "Add penalty none, or leave out covariance." : "Leave out covariance.");
+}
+
 static void
 warn_of_fit(MlEnv *env, const MlSoftmaxLoss *loss, const MlLogisticFit *fit, bool penalized)
 {
@@ -236,6 +339,7 @@ logistic_fit(MlEnv *env, const MlDataset *data, const MlParams *params, void **r
 	LogisticModel *model = ml_alloc0(env, 1, sizeof(LogisticModel));
 	MlSoftmaxLoss loss = {.data = data, .first = ml_param_bool(params, PARAM_FIT_INTERCEPT)};
 	bool		penalized = ml_param_int(params, PARAM_PENALTY) == PENALTY_L2;
+	MlCovariance covariance = (MlCovariance) ml_param_int(params, PARAM_COVARIANCE);
 	MlLogisticFit fit;
 	MlDesignScale *scale;
 	int32_t    *compact;
@@ -244,6 +348,7 @@ logistic_fit(MlEnv *env, const MlDataset *data, const MlParams *params, void **r
 
 	if (model == NULL)
 		return env->error.status;
+	ML_TRY(check_covariance(env, covariance, penalized, data->schema));
 	ML_TRY(ml_linear_begin(env, data->n_train));
 	ML_TRY(find_classes(env, data, model, &compact));
 	ML_TRY(ml_design_fit(env, data, (int) ml_param_int(params, PARAM_MAX_CATEGORIES), &model->design));
@@ -272,6 +377,9 @@ logistic_fit(MlEnv *env, const MlDataset *data, const MlParams *params, void **r
 		model->error[i] = NAN;
 	for (int s = 0; s < model->n_scores; s++)
 		ML_TRY(unscale(env, &loss, &fit, model, s));
+	if (covariance != ML_COVARIANCE_MODEL)
+		ML_TRY(robust_errors(env, &loss, &fit, covariance, model));
+	set_statistics(env, &loss, &fit, penalized, model);
 	warn_of_fit(env, &loss, &fit, penalized);
 	*result = model;
 	return ML_OK;
@@ -371,6 +479,7 @@ logistic_save(const void *fitted, MlWriter *w)
 	ml_put_doubles(w, model->coef, cells);
 	for (size_t i = 0; i < cells; i++)
 		ml_linear_put_error(w, model->error[i]);
+	ml_statistics_save(&model->statistics, w);
 }
 
 /* Number of scores, and which classes they are of. */
@@ -428,7 +537,8 @@ logistic_load(MlReader *r, const MlSchema *schema, void **result)
 	if (r->status == ML_OK && (model->intercept_error == NULL || model->error == NULL))
 		return r->env->error.status;
 	*result = model;
-	return r->status;
+	ML_TRY(r->status);
+	return ml_statistics_load(r, &model->statistics);
 }
 
 static MlStatus
@@ -490,6 +600,13 @@ logistic_coefficients(MlEnv *env, const void *fitted, const MlSchema *schema, Ml
 	}
 	*count = n;
 	return ML_OK;
+}
+
+static MlStatus
+logistic_statistics(MlEnv *env, const void *fitted, const MlSchema *schema, MlStatistic **rows, size_t *count)
+{
+	(void) schema;
+	return ml_statistics_rows(env, &((const LogisticModel *) fitted)->statistics, rows, count);
 }
 
 static MlStatus
@@ -557,10 +674,11 @@ const MlMethod ml_method_logistic_regression = {
 	"Without a penalty, classes that the features separate have no best coefficients: the fit stops at finite ones with a warning and without standard errors; collinear columns get the coefficients of least norm. "
 	"Missing numbers count as the training mean. Each category but the most frequent has a coefficient; missing and rare categories have one if training had them. "
 	"Standard errors: roots of the diagonal of the inverse Hessian of the objective divided by C (the inverse Fisher information; with a penalty it is part of it); statistic and p are Wald's, against the normal distribution. "
+	"ml_model_statistics: log-likelihood, likelihood ratio, McFadden's pseudo R squared, AIC and BIC; with a penalty these count effective coefficients (the trace of the penalised inverse Hessian times the Hessian of the loss). "
 	"Importance of a feature: the standard deviation of its contribution to the score over the training rows; the root mean square over the equations. "
 	"Contribution of a feature to a score: coefficient x (value - training mean); for a category, the effect of its level less the mean effect of the training rows.",
 	.tasks = ML_TASK_CLASSIFICATION,
-	.format = 1,
+	.format = 2,
 	.needs_dense = true,
 	.params = logistic_params,
 	.memory = logistic_memory,
@@ -572,6 +690,7 @@ const MlMethod ml_method_logistic_regression = {
 	.predict_cost = logistic_predict_cost,
 	.importance = logistic_importance,
 	.coefficients = logistic_coefficients,
+	.statistics = logistic_statistics,
 	.explainer = logistic_explainer,
 	.explain = logistic_explain,
 };

@@ -178,3 +178,81 @@ ml_t_two_sided(double t, double df)
 		return constant * sqrt(q / (1 + q)) * ml_exp(-a * ml_log1p(q)) * beta_fraction(a, 0.5, 1 / (1 + q)) / a;
 	return 2 * constant / sqrt(df) * ml_exp(-0.5 * (df + 1) * ml_log1p(q)) * tail_over_density(t, df);
 }
+
+/* P(F > f) = I_x(b/2, a/2), x = b / (b + a f), for a and b degrees of freedom. */
+double
+ml_f_upper(double f, double a, double b)
+{
+	double		x,
+				y,
+				log_factor;
+
+	if (f != f || !(a > 0) || !(b > 0))
+		return NAN;
+	if (f <= 0)
+		return 1;
+	if (isinf(f))
+		return 0;
+	x = b / (b + a * f);
+	y = a * f / (b + a * f);
+	a /= 2;
+	b /= 2;
+	log_factor = lgamma(a + b) - lgamma(a) - lgamma(b) + b * log(x) + a * log(y);
+	if (x < (b + 1) / (a + b + 2))
+		return exp(log_factor) * beta_fraction(b, a, x) / b;
+	return 1 - exp(log_factor) * beta_fraction(a, b, y) / a;
+}
+
+/* P(X > x) for chi-squared with k degrees of freedom: the incomplete gamma function by its series and continued fraction. */
+double
+ml_chi2_upper(double x, double k)
+{
+	double		a = k / 2;
+	double		log_factor;
+
+	if (x != x || !(k > 0))
+		return NAN;
+	if (x <= 0)
+		return 1;
+	if (isinf(x))
+		return 0;
+	x /= 2;
+	log_factor = a * log(x) - x - lgamma(a);
+	if (x < a + 1)
+	{
+		double		term = 1 / a;
+		double		sum = term;
+
+		for (double n = a + 1; term > sum * 1e-17; n += 1)
+		{
+			term *= x / n;
+			sum += term;
+		}
+		return 1 - exp(log_factor) * sum;
+	}
+	else
+	{
+		/* Lentz' method, Abramowitz and Stegun 6.5.31 */
+		double		b = x + 1 - a;
+		double		c = 1e300;
+		double		d = 1 / b;
+		double		h = d;
+
+		for (int i = 1; i < 100000; i++)
+		{
+			double		step = -i * (i - a);
+			double		change;
+
+			b += 2;
+			d = step * d + b;
+			d = 1 / (fabs(d) < 1e-300 ? 1e-300 : d);
+			c = b + step / c;
+			c = fabs(c) < 1e-300 ? 1e-300 : c;
+			change = d * c;
+			h *= change;
+			if (fabs(change - 1) < 1e-16)
+				break;
+		}
+		return exp(log_factor) * h;
+	}
+}
