@@ -136,10 +136,37 @@ check_words(const MlTrainRequest *request)
 				 errhint("Leave it out to use every column that can be used.")));
 }
 
+/* A list of numbers; false where it is anything else. */
+static bool
+set_list(MlEnv *env, MlParams *params, const char *name, const JsonbValue *value)
+{
+	JsonbContainer *list = value->type == jbvBinary ? value->val.binary.data : NULL;
+	uint32		count;
+	double	   *numbers;
+
+	if (list == NULL || !JsonContainerIsArray(list) || JsonContainerIsScalar(list))
+		return false;
+	count = Min(JsonContainerSize(list), ML_PARAM_LIST_MAX + 1);
+	numbers = palloc(sizeof(double) * Max(count, 1));
+	for (uint32 i = 0; i < count; i++)
+	{
+		JsonbValue *element = getIthJsonbValueFromContainer(list, i);
+
+		if (element->type != jbvNumeric)
+			return false;
+		numbers[i] = DatumGetFloat8(DirectFunctionCall1(numeric_float8_no_overflow, NumericGetDatum(element->val.numeric)));
+	}
+	ml_check(env, ml_params_set_list(env, params, name, numbers, (int) count));
+	pfree(numbers);
+	return true;
+}
+
 /* Sets one hyper-parameter from its JSON value. */
 static void
 set_param(MlEnv *env, MlParams *params, const char *name, const JsonbValue *value)
 {
+	if (set_list(env, params, name, value))
+		return;
 	switch (value->type)
 	{
 		case jbvNumeric:

@@ -24,7 +24,7 @@ WHERE p.type IS NULL OR p.default_value IS NULL OR coalesce(p.description, '') =
 -- Its defaults are what ml_train takes when they are given.
 SELECT a.algorithm AS refuses_its_defaults
 FROM ml_algorithms() a,
-     LATERAL (SELECT jsonb_object_agg(name, CASE WHEN type IN ('integer', 'number', 'boolean') THEN default_value::jsonb ELSE to_jsonb(default_value) END) AS params
+     LATERAL (SELECT jsonb_object_agg(name, CASE WHEN type IN ('integer', 'number', 'boolean', 'integer[]') THEN default_value::jsonb ELSE to_jsonb(default_value) END) AS params
               FROM ml_params(a.algorithm)) p,
      LATERAL ml_estimate(a.algorithm, 'SELECT i AS a, i % 2 = 0 AS y FROM generate_series(1, 10) i', 'y', params => p.params) e
 GROUP BY a.algorithm HAVING count(*) <> 1 ORDER BY a.algorithm;

@@ -140,6 +140,7 @@ set_category(MlEnv *env, MlDataset *data, int f, int levels)
 }
 
 /* test/data/name.csv: all columns but the last are features; the target is the last, a number or one of words. */
+__attribute__((unused))
 static MlDataset *
 read_csv(MlEnv *env, const char *name, int n_classes, const char *const *words)
 {
@@ -195,6 +196,7 @@ weigh(MlEnv *env, MlDataset *data)
 }
 
 /* A fit with parameters "name=value ..."; the status is that of the fit. */
+__attribute__((unused))
 static MlStatus
 fit_with(MlEnv *env, const MlMethod *method, const MlDataset *data, const char *settings, void **model)
 {

@@ -26,6 +26,12 @@ static const MlParam text_table[] = {
 	{NULL}
 };
 
+static const MlParam list_table[] = {
+	{.name = "layers", .type = ML_PARAM_LIST, .minimum = 1, .maximum = 100, .default_choice = "8,4"},
+	{.name = "start", .type = ML_PARAM_MODEL},
+	{NULL}
+};
+
 static MlParams *
 fresh(MlEnv *env)
 {
@@ -195,6 +201,45 @@ test_text(MlEnv *env)
 	unit_check(strcmp(ml_param_type_name(&text_table[0]), "text") == 0, __FILE__, __LINE__, "its type is text");
 }
 
+static void
+test_list(MlEnv *env)
+{
+	const double values[] = {3, 100, 0.5, 101};
+	const double many[ML_PARAM_LIST_MAX + 1] = {0};
+	MlParams   *p = NULL;
+	const int64_t *list;
+	int			count;
+
+	CHECK_STATUS(env, ml_params_init(env, list_table, &p), ML_OK);
+	list = ml_param_list(p, 0, &count);
+	CHECK(count == 2 && list[0] == 8 && list[1] == 4 && !p->given[0]);
+	CHECK_TEXT(ml_param_default(env, &list_table[0]), "[8,4]");
+	CHECK_TEXT(ml_param_maximum(env, &list_table[0]), "100");
+	CHECK_TEXT(ml_param_type_name(&list_table[0]), "integer[]");
+	CHECK_STATUS(env, ml_params_set_list(env, p, "layers", values + 2, 1), ML_BAD_PARAM);
+	CHECK_MESSAGE(env, "a list of integers, each of at least 1 and at most 100, not 0.5");
+	CHECK_STATUS(env, ml_params_set_list(env, p, "layers", values + 3, 1), ML_BAD_PARAM);
+	CHECK_STATUS(env, ml_params_set_list(env, p, "layers", many, ML_PARAM_LIST_MAX + 1), ML_BAD_PARAM);
+	CHECK_MESSAGE(env, "64 elements at most");
+	CHECK_STATUS(env, ml_params_set_text(env, p, "layers", "8"), ML_BAD_PARAM);
+	CHECK_STATUS(env, ml_params_set_list(env, p, "start", values, 1), ML_BAD_PARAM);
+	CHECK_STATUS(env, ml_params_set_list(env, p, "layers", values, 2), ML_OK);
+	list = ml_param_list(p, 0, &count);
+	CHECK(count == 2 && list[0] == 3 && list[1] == 100 && p->given[0]);
+	CHECK_STATUS(env, ml_params_set_list(env, p, "layers", values, 2), ML_BAD_PARAM);
+	CHECK_STATUS(env, ml_params_init(env, list_table, &p), ML_OK);
+	CHECK_STATUS(env, ml_params_set_number(env, p, "layers", 7), ML_OK);
+	list = ml_param_list(p, 0, &count);
+	CHECK(count == 1 && list[0] == 7);
+	CHECK_STATUS(env, ml_params_init(env, list_table, &p), ML_OK);
+	CHECK_STATUS(env, ml_params_set_list(env, p, "layers", values, 0), ML_OK);
+	list = ml_param_list(p, 0, &count);
+	CHECK(count == 0);
+	CHECK(ml_params_model(p) == NULL);
+	CHECK_STATUS(env, ml_params_set_text(env, p, "start", "churn@3"), ML_OK);
+	CHECK_TEXT(ml_params_model(p), "churn@3");
+}
+
 int
 main(void)
 {
@@ -206,6 +251,7 @@ main(void)
 	test_unknown_of_many(env);
 	test_shown(env);
 	test_text(env);
+	test_list(env);
 	test_nearest();
 	test_methods(env);
 	unit_env_free(env);

@@ -7,6 +7,7 @@
 
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "ml/base/arena.h"
@@ -51,6 +52,36 @@ word_position(const char *list, const char *word)
 /* How the absence of a text is written. */
 #define ML_NO_TEXT "(none)"
 
+static bool
+is_text(const MlParam *param)
+{
+	return param->type == ML_PARAM_TEXT || param->type == ML_PARAM_MODEL;
+}
+
+/* "64,32" of a table: its integers, into the arena. */
+static MlStatus
+default_list(MlEnv *env, const MlParam *param, const int64_t **list, double *count)
+{
+	int64_t    *values = ml_alloc0(env, ML_PARAM_LIST_MAX, sizeof(int64_t));
+	const char *at = param->default_choice == NULL ? "" : param->default_choice;
+	int			n = 0;
+
+	if (values == NULL)
+		return env->error.status;
+	while (*at != '\0' && n < ML_PARAM_LIST_MAX)
+	{
+		char	   *end;
+
+		values[n++] = strtoll(at, &end, 10);
+		at = *end == ',' ? end + 1 : end;
+		if (*end != ',' && *end != '\0')
+			return ml_fail(env, ML_UNSUPPORTED, "parameter \"%s\" has no valid default", param->name);
+	}
+	*list = values;
+	*count = n;
+	return ML_OK;
+}
+
 MlStatus
 ml_params_init(MlEnv *env, const MlParam *table, MlParams **params)
 {
@@ -64,7 +95,8 @@ ml_params_init(MlEnv *env, const MlParam *table, MlParams **params)
 	p->number = ml_alloc0(env, (size_t) p->count, sizeof(double));
 	p->text = ml_alloc0(env, (size_t) p->count, sizeof(char *));
 	p->given = ml_alloc0(env, (size_t) p->count, sizeof(bool));
-	if (p->number == NULL || p->text == NULL || p->given == NULL)
+	p->list = ml_alloc0(env, (size_t) p->count, sizeof(*p->list));
+	if (p->number == NULL || p->text == NULL || p->given == NULL || p->list == NULL)
 		return env->error.status;
 	for (int i = 0; i < p->count; i++)
 	{
@@ -72,6 +104,11 @@ ml_params_init(MlEnv *env, const MlParam *table, MlParams **params)
 
 		p->number[i] = table[i].default_number;
 		p->text[i] = "";
+		if (table[i].type == ML_PARAM_LIST)
+		{
+			ML_TRY(default_list(env, &table[i], &p->list[i], &p->number[i]));
+			continue;
+		}
 		if (table[i].type != ML_PARAM_CHOICE && table[i].default_choice == NULL)
 			continue;
 		choice = table[i].default_choice == NULL ? -1 : word_position(table[i].choices, table[i].default_choice);
@@ -148,7 +185,7 @@ wanted(const MlParam *param, char *text, size_t size)
 {
 	char		low[ML_DOUBLE_TEXT];
 	char		high[ML_DOUBLE_TEXT];
-	const char *noun = param->type == ML_PARAM_INT ? "an integer" : "a number";
+	const char *noun = param->type == ML_PARAM_INT ? "an integer" : param->type == ML_PARAM_LIST ? "a list of integers, each" : "a number";
 
 	ml_double_text(low, param->minimum);
 	ml_double_text(high, param->maximum);
@@ -158,6 +195,8 @@ wanted(const MlParam *param, char *text, size_t size)
 		snprintf(text, size, "one of %s", param->choices);
 	else if (param->type == ML_PARAM_TEXT)
 		snprintf(text, size, "a text");
+	else if (param->type == ML_PARAM_MODEL)
+		snprintf(text, size, "the name of a model, or model@version");
 	else if (has_minimum(param) && has_maximum(param))
 		snprintf(text, size, "%s %s %s and %s %s", noun, param->open_minimum ? "above" : "of at least", low,
 				 param->open_maximum ? "below" : "at most", high);
@@ -199,13 +238,53 @@ ml_params_set_number(MlEnv *env, MlParams *params, const char *name, double valu
 
 	ML_TRY(find_to_set(env, params, name, &which));
 	param = &params->table[which];
-	if (param->type != ML_PARAM_INT && param->type != ML_PARAM_DOUBLE)
+	if (param->type != ML_PARAM_INT && param->type != ML_PARAM_DOUBLE && param->type != ML_PARAM_LIST)
 		return refuse(env, param, ml_double_text(text, value));
+	if (param->type == ML_PARAM_LIST)
+		return ml_params_set_list(env, params, name, &value, 1);
 	if (!in_range(param, value) || (param->type == ML_PARAM_INT && (value != trunc(value) || fabs(value) > 0x1p53)))
 		return refuse(env, param, ml_double_text(text, value));
 	params->number[which] = value;
 	params->given[which] = true;
 	return ML_OK;
+}
+
+MlStatus
+ml_params_set_list(MlEnv *env, MlParams *params, const char *name, const double *values, int count)
+{
+	char		text[ML_DOUBLE_TEXT];
+	const MlParam *param;
+	int64_t    *list;
+	int			which;
+
+	ML_TRY(find_to_set(env, params, name, &which));
+	param = &params->table[which];
+	if (param->type != ML_PARAM_LIST)
+		return refuse(env, param, "a list");
+	if (count > ML_PARAM_LIST_MAX)
+		return ml_fail(env, ML_BAD_PARAM, "parameter \"%s\" may have %d elements at most, not %d", param->name, ML_PARAM_LIST_MAX, count);
+	list = ml_alloc0(env, ML_PARAM_LIST_MAX, sizeof(int64_t));
+	if (list == NULL)
+		return env->error.status;
+	for (int i = 0; i < count; i++)
+	{
+		if (!in_range(param, values[i]) || values[i] != trunc(values[i]) || fabs(values[i]) > 0x1p53)
+			return refuse(env, param, ml_double_text(text, values[i]));
+		list[i] = (int64_t) values[i];
+	}
+	params->list[which] = list;
+	params->number[which] = count;
+	params->given[which] = true;
+	return ML_OK;
+}
+
+const char *
+ml_params_model(const MlParams *params)
+{
+	for (int i = 0; i < params->count; i++)
+		if (params->table[i].type == ML_PARAM_MODEL && params->text[i][0] != '\0')
+			return params->text[i];
+	return NULL;
 }
 
 MlStatus
@@ -229,7 +308,7 @@ ml_params_set_text(MlEnv *env, MlParams *params, const char *name, const char *v
 	int			choice;
 
 	ML_TRY(find_to_set(env, params, name, &which));
-	if (params->table[which].type == ML_PARAM_TEXT)
+	if (is_text(&params->table[which]))
 	{
 		params->text[which] = strcmp(value, ML_NO_TEXT) == 0 ? "" : ml_strdup(env, value);
 		params->given[which] = true;
@@ -259,9 +338,11 @@ number_text(MlEnv *env, double value)
 const char *
 ml_param_default(MlEnv *env, const MlParam *param)
 {
+	if (param->type == ML_PARAM_LIST)
+		return ml_printf(env, "[%s]", param->default_choice == NULL ? "" : param->default_choice);
 	if (param->default_choice != NULL)
 		return param->default_choice;
-	if (param->type == ML_PARAM_TEXT)
+	if (is_text(param))
 		return ML_NO_TEXT;
 	if (param->type == ML_PARAM_BOOL)
 		return param->default_number != 0 ? "true" : "false";
@@ -271,7 +352,7 @@ ml_param_default(MlEnv *env, const MlParam *param)
 static bool
 is_number(const MlParam *param)
 {
-	return param->type == ML_PARAM_INT || param->type == ML_PARAM_DOUBLE;
+	return param->type == ML_PARAM_INT || param->type == ML_PARAM_DOUBLE || param->type == ML_PARAM_LIST;
 }
 
 const char *
@@ -299,6 +380,10 @@ ml_param_type_name(const MlParam *param)
 			return "boolean";
 		case ML_PARAM_TEXT:
 			return "text";
+		case ML_PARAM_LIST:
+			return "integer[]";
+		case ML_PARAM_MODEL:
+			return "model";
 		case ML_PARAM_CHOICE:
 			break;
 	}

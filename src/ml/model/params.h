@@ -17,8 +17,13 @@ typedef enum MlParamType
 	ML_PARAM_DOUBLE,
 	ML_PARAM_BOOL,
 	ML_PARAM_CHOICE,			/* one of a list of words */
-	ML_PARAM_TEXT				/* any words, such as the name of a column; the default "(none)" reads back as "" */
+	ML_PARAM_TEXT,				/* any words, such as the name of a column; the default "(none)" reads back as "" */
+	ML_PARAM_LIST,				/* integers, each within the limits; the default is text: "64,32" */
+	ML_PARAM_MODEL				/* another version: "model@3"; whoever trains loads it into MlDataset.initial */
 } MlParamType;
+
+/* Most integers of a list. */
+#define ML_PARAM_LIST_MAX 64
 
 typedef struct MlParam
 {
@@ -40,8 +45,9 @@ typedef struct MlParams
 	const MlParam *table;
 	int			count;
 	double	   *number;			/* by position in the table: int, double, bool, or the number of the choice */
-	const char **text;			/* of an ML_PARAM_TEXT: never NULL */
+	const char **text;			/* of a text or model: never NULL */
 	bool	   *given;			/* by the user */
+	const int64_t **list;		/* by position: of a list parameter its integers, as many as number says */
 	const char *algorithm;		/* whose they are, for hints; or NULL */
 } MlParams;
 
@@ -56,11 +62,16 @@ extern MlStatus ml_params_set_number(MlEnv *env, MlParams *params, const char *n
 extern MlStatus ml_params_set_bool(MlEnv *env, MlParams *params, const char *name, bool value);
 extern MlStatus ml_params_set_text(MlEnv *env, MlParams *params, const char *name, const char *value);
 
+extern MlStatus ml_params_set_list(MlEnv *env, MlParams *params, const char *name, const double *values, int count);
+
+/* The reference that a model parameter was given, NULL for none; a table has one such parameter at most. */
+extern const char *ml_params_model(const MlParams *params);
+
 /* One method parameter as text for ml_params(): default, minimum, maximum ("" for none); into the arena. */
 extern const char *ml_param_default(MlEnv *env, const MlParam *param);
 extern const char *ml_param_minimum(MlEnv *env, const MlParam *param);
 extern const char *ml_param_maximum(MlEnv *env, const MlParam *param);
-extern const char *ml_param_type_name(const MlParam *param);	/* "integer", "number", "boolean", "text", or the choices */
+extern const char *ml_param_type_name(const MlParam *param);	/* "integer", "number", "boolean", "text", "integer[]", "model", or the choices */
 
 /* What a number parameter holds that was given as the word at a position of its choices; its minimum must be above all of them. */
 static inline double
@@ -91,6 +102,13 @@ static inline const char *
 ml_param_text(const MlParams *params, int which)
 {
 	return params->text[which];
+}
+
+static inline const int64_t *
+ml_param_list(const MlParams *params, int which, int *count)
+{
+	*count = (int) params->number[which];
+	return params->list[which];
 }
 
 /* The candidate nearest to a misspelt word by edit distance, NULL when none is near. */
