@@ -87,6 +87,14 @@ encoding_of_input(const MlModel *model, int f, bool may_read)
 	return how == NULL ? encoding : psprintf("%s; transform: %s", encoding, how);
 }
 
+static char *
+encoding_of_text(const MlModel *model, int f)
+{
+	const MlTextInput *text = model->schema->features[f].text;
+
+	return psprintf("text: %d %s by %s; transform: %s", text->n, text->hashed ? "buckets of terms" : "terms", text->tokens.config, model->prep->how[f]);
+}
+
 /* Columns that a transform has made; those that came through as they were are listed already. */
 static void
 put_encoded(FunctionCallInfo fcinfo, const MlModel *model, bool may_read)
@@ -113,7 +121,18 @@ ml_features(PG_FUNCTION_ARGS)
 	model = served->model;
 	may_read = ml_model_privilege(served->resolved.model_id, GetUserId(), ml_serving_snapshot()) >= ML_PRIVILEGE_READ;
 	for (int f = 0; f < model->schema->n_features; f++)
-		put_feature(fcinfo, f + 1, &model->schema->features[f], encoding_of_input(model, f, may_read));
+	{
+		const MlFeature *feature = &model->schema->features[f];
+		MlFeature	text = *feature;
+
+		if (feature->text == NULL)
+			put_feature(fcinfo, f + 1, feature, encoding_of_input(model, f, may_read));
+		else if (feature->element == 1)
+		{
+			text.name = feature->source_column;
+			put_feature(fcinfo, f + 1, &text, encoding_of_text(model, f));
+		}
+	}
 	if (model->prep != NULL && may_read)
 		put_encoded(fcinfo, model, may_read);
 	return (Datum) 0;

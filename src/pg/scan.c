@@ -18,6 +18,7 @@
 #include "pg/error.h"
 #include "pg/scan_internal.h"
 #include "pg/settings.h"
+#include "pg/tokens.h"
 #include "tcop/dest.h"
 #include "tcop/tcopprot.h"
 #include "utils/guc.h"
@@ -398,6 +399,7 @@ ml_scan_run(MlScanPlan *plan, MlEnv *env)
 	receive_end(&r->receiver);
 	feed_waiting(r, columns);
 	ml_check(env, ml_frame_finish(r->builder, &frame));
+	ml_tokens_of_frame(env, frame);
 	error_context_stack = context.previous;
 	MemoryContextDelete(r->row_context);
 	r->row_context = NULL;

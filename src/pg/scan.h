@@ -22,6 +22,7 @@ typedef struct MlInputForm
 {
 	const char *column;
 	int32		buckets;		/* of a text: only its hash modulo this is looked at; 0: all of it */
+	const MlTokenSpec *tokens;	/* of a text: it is cut into words; NULL: it is not */
 } MlInputForm;
 
 /* Which columns play which part; NULL names for roles that are not there. */

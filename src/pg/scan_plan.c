@@ -539,7 +539,10 @@ take_form(const MlFeedBuilder *b, const char *name, MlFeed *feed)
 			continue;
 		feed->spec.not_a_key = true;
 		if (feed->kind == ML_FEED_TEXT)
+		{
 			feed->spec.buckets = b->roles->forms[i].buckets;
+			feed->spec.tokens = b->roles->forms[i].tokens;
+		}
 	}
 }
 

@@ -72,6 +72,23 @@ read_stored(MlEvaluation *evaluation)
 	evaluation->roc = roc;
 }
 
+/* Texts that the model wants cut into words. */
+static MlInputForm *
+forms_of(const MlSchema *schema, int *count)
+{
+	MlInputForm *forms = palloc0(sizeof(MlInputForm) * Max(schema->n_features, 1));
+
+	*count = 0;
+	for (int f = 0; f < schema->n_features; f++)
+	{
+		if (schema->features[f].text == NULL || schema->features[f].element != 1)
+			continue;
+		forms[*count].column = schema->features[f].source_column;
+		forms[(*count)++].tokens = &schema->features[f].text->tokens;
+	}
+	return forms;
+}
+
 /* Columns that the model reads, and its target in the form in which it was learnt. */
 static void
 roles_of(const MlServed *served, MlScanRoles *roles)
@@ -83,6 +100,7 @@ roles_of(const MlServed *served, MlScanRoles *roles)
 	/* Labels that are numbers are compared by value: 1 and 1.0 are the same class. */
 	roles->target_is_class = schema->task == ML_TASK_CLASSIFICATION && schema->class_value == NULL;
 	roles->features_given = true;
+	roles->forms = forms_of(schema, &roles->n_forms);
 	foreach(cell, ml_source_columns(schema))
 		roles->features = lappend(roles->features, unconstify(char *, schema->features[lfirst_int(cell)].source_column));
 	for (int i = 0; served->routing != NULL && i < served->routing->n_columns; i++)

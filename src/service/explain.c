@@ -103,7 +103,7 @@ values_of_columns(const MlSiteRow *row)
 	{
 		int			slot = model->prep != NULL ? model->prep->output[f] : f;
 
-		if (slot >= model->schema->n_features || model->schema->features[slot].buckets > 0)
+		if (slot >= model->schema->n_features || model->schema->features[slot].buckets > 0 || model->schema->features[slot].text != NULL)
 			values[f] = encoded_value(&model->encoded->features[f], row->seen[f]);
 		else
 			values[f] = of_features[row->feature_of != NULL ? row->feature_of[slot] : slot];

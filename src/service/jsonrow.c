@@ -143,6 +143,22 @@ encode_array(const MlServed *served, int first, const JsonbValue *value, double 
 	return first - 1;
 }
 
+/* The features that count the terms of a text, from "first" on; returns the last of them. */
+static int
+encode_text(const MlServed *served, int first, const JsonbValue *value, double *x)
+{
+	const MlFeature *feature = &served->model->schema->features[first];
+	MlTokenizer tokenizer;
+
+	if (value->type != jbvString && value->type != jbvNull)
+		ereport(ERROR,
+				(errcode(ERRCODE_DATATYPE_MISMATCH),
+				 errmsg("feature \"%s\" of model \"%s\" must be a string, not %s", feature->source_column, served->name, kind_of(value))));
+	ml_tokenizer_init(&tokenizer, &feature->text->tokens);
+	ml_count_terms(&tokenizer, feature->text, value->type == jbvNull ? NULL : value->val.string.val, value->val.string.len, x + first);
+	return first + feature->elements - 1;
+}
+
 static void
 report_missing_key(const MlServed *served, Jsonb *features, const char *column)
 {
@@ -202,7 +218,9 @@ ml_json_encode(const MlServed *served, Jsonb *features, double *x)
 											 strlen(feature->source_column), &room);
 		if (value == NULL)
 			report_missing_key(served, features, feature->source_column);
-		if (feature->element > 0)
+		if (feature->text != NULL)
+			f = encode_text(served, f, value, x);
+		else if (feature->element > 0)
 			f = encode_array(served, f, value, x);
 		else if (feature->kind == ML_FEATURE_CATEGORY || feature->buckets > 0)
 			x[f] = scalar_code(served, feature, value);

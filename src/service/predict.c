@@ -365,6 +365,15 @@ check_code(const MlServed *served, const MlFeature *feature, double code)
 					 quote_literal_cstr(served->name), feature->levels)));
 }
 
+static void
+report_text(const MlServed *served, const MlFeature *feature)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+			 errmsg("feature \"%s\" of model \"%s\" is a text, which an array of numbers cannot hold", feature->source_column, served->name),
+			 errhint("Pass a row, or a JSON object.")));
+}
+
 void
 ml_site_array(MlCallSite *site, ArrayType *features)
 {
@@ -383,6 +392,11 @@ ml_site_array(MlCallSite *site, ArrayType *features)
 				(errcode(ERRCODE_ARRAY_SUBSCRIPT_ERROR),
 				 errmsg("features of model \"%s\" must be an array of one dimension that starts at 1", site->served.name)));
 	deconstruct_array(features, FLOAT8OID, sizeof(float8), FLOAT8PASSBYVAL, TYPALIGN_DOUBLE, &values, &nulls, &count);
+	for (int f = 0; f < schema->n_features; f++)
+	{
+		if (schema->features[f].text != NULL)
+			report_text(&site->served, &schema->features[f]);
+	}
 	if (count != schema->n_features)
 		ereport(ERROR,
 				(errcode(ERRCODE_ARRAY_SUBSCRIPT_ERROR),
@@ -393,6 +407,7 @@ ml_site_array(MlCallSite *site, ArrayType *features)
 	for (int f = 0; f < count; f++)
 	{
 		double		value = nulls[f] ? NAN : DatumGetFloat8(values[f]);
+
 
 		if (isinf(value))
 			ereport(ERROR,

@@ -202,6 +202,8 @@ same_time(const char *trained, Oid given)
 static bool
 type_fits(const MlFeature *feature, const MlConverter *converter)
 {
+	if (feature->text != NULL)
+		return converter->kind == ML_CONVERT_TEXT;
 	if (feature->elements > 0)
 		return converter->kind == ML_CONVERT_ARRAY;
 	if (feature->kind == ML_FEATURE_CATEGORY || feature->buckets > 0)
@@ -239,7 +241,7 @@ ml_report_array_length(const MlServed *served, const MlFeature *feature, int len
 static Oid
 quick_type(const MlMapStep *step)
 {
-	if (step->text || step->length > 0)
+	if (step->text || step->tokenizer != NULL || step->length > 0)
 		return InvalidOid;
 	switch (step->converter.type)
 	{
@@ -342,11 +344,16 @@ ml_rowmap_create(const MlServed *served, TupleDesc columns)
 		step->feature = lfirst_int(cell);
 		step->description = feature;
 		step->text = feature->kind == ML_FEATURE_CATEGORY || feature->buckets > 0;
-		step->length = feature->elements;
+		step->length = feature->text != NULL ? 0 : feature->elements;
 
 		type = TupleDescAttr(columns, step->column)->atttypid;
 		ml_converter_init(&step->converter, type, feature->source_column);
 		ml_feature_check_type(served, feature, &step->converter, type);
+		if (feature->text != NULL)
+		{
+			step->tokenizer = palloc(sizeof(MlTokenizer));
+			ml_tokenizer_init(step->tokenizer, &feature->text->tokens);
+		}
 		if (step->length > 0)
 			collect_elements(step, schema, step->feature);
 		step->quick = quick_type(step);
@@ -428,7 +435,35 @@ ml_rowmap_route(const MlRowMap *map, const Datum *values, const bool *nulls, MlR
 	}
 }
 
-/* Arrays, categories and the rarer number types. */
+typedef struct TermCounts
+{
+	const MlTextInput *input;
+	double	   *x;
+} TermCounts;
+
+static void
+count_term(void *state, const char *term, size_t length)
+{
+	TermCounts *counts = state;
+	int32		slot = ml_text_slot(counts->input, term, length);
+
+	if (slot >= 0)
+		counts->x[slot] += 1;
+}
+
+void
+ml_count_terms(MlTokenizer *tokenizer, const MlTextInput *input, const char *text, size_t length, double *x)
+{
+	TermCounts	counts = {input, x};
+
+	memset(x, 0, sizeof(double) * input->n);
+	if (text == NULL)
+		return;
+	ml_tokenizer_find(tokenizer);
+	ml_tokenize(tokenizer, text, length, count_term, &counts);
+}
+
+/* Arrays, texts, categories and the rarer number types. */
 static void
 encode_slowly(const MlRowMap *map, const MlMapStep *step, Datum value, bool null, double *x)
 {
@@ -443,6 +478,13 @@ encode_slowly(const MlRowMap *map, const MlMapStep *step, Datum value, bool null
 		}
 		for (int e = 0; e < step->n_elements; e++)
 			x[step->elements[e].feature] = null ? NAN : map->array[step->elements[e].position];
+	}
+	else if (step->tokenizer != NULL)
+	{
+		size_t		length = 0;
+		const char *text = null ? NULL : ml_convert_text(&step->converter, value, &length);
+
+		ml_count_terms(step->tokenizer, step->description->text, text, length, x + step->feature);
 	}
 	else if (step->text)
 	{
@@ -467,7 +509,7 @@ ml_rowmap_encode(const MlRowMap *map, const Datum *values, const bool *nulls, do
 		bool		null = nulls[step->column];
 		double		number;
 
-		if (null && step->length == 0)
+		if (null && step->length == 0 && step->tokenizer == NULL)
 		{
 			x[step->feature] = NAN;
 			continue;

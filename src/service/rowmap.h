@@ -14,6 +14,7 @@
 #include "access/tupdesc.h"
 #include "nodes/pg_list.h"
 #include "pg/convert.h"
+#include "pg/tokens.h"
 #include "service/segments.h"
 #include "service/serving.h"
 
@@ -31,6 +32,7 @@ typedef struct MlMapStep
 	int			feature;		/* of a scalar */
 	const MlFeature *description;	/* of it, or of the first element */
 	bool		text;			/* a category, or a bucket of texts */
+	MlTokenizer *tokenizer;		/* of a text whose terms are counted; else NULL */
 	int			length;			/* of an array column, else 0 */
 	int			n_elements;
 	MlElement  *elements;		/* those that are features */
@@ -79,6 +81,9 @@ extern void ml_rowmap_encode(const MlRowMap *map, const Datum *values, const boo
 
 /* The key of the row for the router of a version with segments. */
 extern void ml_rowmap_route(const MlRowMap *map, const Datum *values, const bool *nulls, MlRouter *router);
+
+/* Counts the terms of a text in its features, from x on; text NULL: it is missing, and has none. */
+extern void ml_count_terms(MlTokenizer *tokenizer, const MlTextInput *input, const char *text, size_t length, double *x);
 
 /* Whether a column of this type may stand for the feature; reports 42804 when not. */
 extern void ml_feature_check_type(const MlServed *served, const MlFeature *feature, const MlConverter *converter, Oid type);

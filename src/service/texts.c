@@ -62,6 +62,8 @@ check_features(const Texts *texts, const MlSchema *schema)
 		check_text(texts, feature->source_column);
 		check_text(texts, feature->type_name);
 		check_all(texts, feature->level, feature->levels);
+		if (feature->text != NULL && feature->element == 1)
+			check_text(texts, feature->text->tokens.config);
 	}
 }
 

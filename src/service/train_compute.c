@@ -241,8 +241,15 @@ copy_result(MlTrainOutcome *outcome, const MlTrainResult *result)
 	outcome->classes = copy_strings(schema->n_classes, schema->classes);
 	outcome->n_features = schema->n_features;
 	outcome->features = palloc0(sizeof(char *) * Max(schema->n_features, 1));
+	outcome->n_features = 0;
 	for (int f = 0; f < schema->n_features; f++)
-		outcome->features[f] = pstrdup(schema->features[f].name);
+	{
+		const MlFeature *feature = &schema->features[f];
+
+		/* Of a text, whatever number of terms it has, there is one. */
+		if (feature->text == NULL || feature->element == 1)
+			outcome->features[outcome->n_features++] = pstrdup(feature->text == NULL ? feature->name : feature->source_column);
+	}
 	outcome->target_type = schema->target_type != NULL ? pstrdup(schema->target_type) : NULL;
 	outcome->metric = pstrdup(result->metric != NULL ? result->metric : "");
 	outcome->score = result->score;

@@ -12,6 +12,7 @@
 #include "ml/base/text.h"
 #include "ml/prep/calendar.h"
 #include "pg/error.h"
+#include "pg/tokens.h"
 #include "service/transform.h"
 #include "utils/builtins.h"
 #include "utils/jsonb.h"
@@ -232,6 +233,75 @@ drop_option(const Place *place, const JsonbValue *value, MlStep *step)
 	step->drop_first = strcmp(word, "first") == 0;
 }
 
+static bool
+boolean_option(const Place *place, const char *name, const JsonbValue *value)
+{
+	if (value->type != jbvBool)
+		complain(place, psprintf("%s of %s must be true or false", name, place->step->name));
+	return value->val.boolean;
+}
+
+/* [1, 2]: terms of one word and of two. */
+static void
+ngram_option(const Place *place, const JsonbValue *value, MlStep *step)
+{
+	bool		pair = is_array(value) && length_of(value) == 2;
+
+	if (!pair)
+		complain(place, psprintf("ngram of %s must be a list of two integers from 1 to %d", place->step->name, ML_PREP_MAX_WORDS));
+	step->tokens.min_words = integer_option(place, "ngram", element_of(value, 0), 1, ML_PREP_MAX_WORDS);
+	step->tokens.max_words = integer_option(place, "ngram", element_of(value, 1), 1, ML_PREP_MAX_WORDS);
+	if (step->tokens.max_words < step->tokens.min_words)
+		complain(place, psprintf("ngram of %s must be a list of two integers, the first not above the second", place->step->name));
+}
+
+/* Rows, or below 1 a share of them; null leaves it open. */
+static void
+rows_option(const Place *place, const char *name, const JsonbValue *value, double open, double *rows)
+{
+	*rows = value->type == jbvNull ? open : value->type == jbvNumeric ? number_of(value) : NAN;
+	if (!(*rows >= 0) || (*rows >= 1 && isfinite(*rows) && *rows != floor(*rows)))
+		complain(place, psprintf("%s of %s must be a number of rows, or below 1 a share of them", name, place->step->name));
+}
+
+static void
+norm_option(const Place *place, const JsonbValue *value, MlStep *step)
+{
+	const char *word = value->type == jbvString ? text_of(value) : value->type == jbvNull ? "none" : "";
+
+	if (strcmp(word, "l2") != 0 && strcmp(word, "none") != 0)
+		complain(place, psprintf("norm of %s must be \"l2\" or \"none\"", place->step->name));
+	step->unscaled = strcmp(word, "none") == 0;
+}
+
+static bool
+text_option(const Place *place, const char *name, const JsonbValue *value, MlStep *step)
+{
+	bool		hashed = step->kind == ML_STEP_HASHED_TFIDF;
+
+	if (strcmp(name, hashed ? "n" : "max_features") == 0)
+		step->n = integer_option(place, name, value, hashed ? 2 : 1, ML_PREP_MAX_TERMS);
+	else if (strcmp(name, "config") == 0)
+	{
+		if (value->type != jbvString)
+			complain(place, psprintf("config of %s must be the name of a text search configuration", place->step->name));
+		step->tokens.config = ml_tokens_config(text_of(value));
+	}
+	else if (strcmp(name, "ngram") == 0)
+		ngram_option(place, value, step);
+	else if (strcmp(name, "min_df") == 0 && !hashed)
+		rows_option(place, name, value, 1, &step->low);
+	else if (strcmp(name, "max_df") == 0 && !hashed)
+		rows_option(place, name, value, INFINITY, &step->high);
+	else if (strcmp(name, "sublinear") == 0)
+		step->sublinear = boolean_option(place, name, value);
+	else if (strcmp(name, "norm") == 0)
+		norm_option(place, value, step);
+	else
+		return false;
+	return true;
+}
+
 /* An option by its name; false when the step has none of this name. */
 static bool
 named_option(const Place *place, const char *name, const JsonbValue *value, MlStep *step)
@@ -268,6 +338,9 @@ named_option(const Place *place, const char *name, const JsonbValue *value, MlSt
 			else
 				return false;
 			return true;
+		case ML_STEP_TFIDF:
+		case ML_STEP_HASHED_TFIDF:
+			return text_option(place, name, value, step);
 		case ML_STEP_ORDINAL:
 			if (strcmp(name, "order") != 0)
 				return false;
@@ -447,6 +520,8 @@ ml_transform_forms(const MlPrepSpec *spec, int *count)
 		form->column = column->column;
 		if (column->steps[0].kind == ML_STEP_HASH)
 			form->buckets = column->steps[0].n;
+		if (column->steps[0].kind == ML_STEP_TFIDF || column->steps[0].kind == ML_STEP_HASHED_TFIDF)
+			form->tokens = &column->steps[0].tokens;
 	}
 	return forms;
 }

@@ -8,6 +8,7 @@ Written with scikit-learn 1.2.1 and numpy 1.24.2.
 """
 import numpy as np
 import sklearn
+from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.impute import SimpleImputer
 from sklearn.preprocessing import KBinsDiscretizer, MinMaxScaler, RobustScaler, StandardScaler
 
@@ -68,3 +69,23 @@ put("ref_target_auto", target(city, y, "auto"))
 put("ref_target_10", target(city, y, 10.0))
 put("ref_target_binary", target(city, (k == 1).astype(float), "auto"))
 put("ref_target_class", np.column_stack([target(city, (k == c).astype(float), "auto") for c in range(3)]))
+
+docs = ["the cat sat on the mat", "dogs run in the park", "a cat and a dog", "", "run dogs run", "the park the park the park",
+        "mat mat mat cat dog", "nothing here"]
+
+
+def put_matrix(name, vectorizer):
+    """Fitted on the first six texts."""
+    vectorizer.fit(docs[:6])
+    print(f"static const char *const {name}_terms[] = {{" + ", ".join(f'"{t}"' for t in vectorizer.get_feature_names_out()) + ", NULL};\n")
+    put(name, vectorizer.transform(docs).toarray())
+
+
+print("static const char *const ref_docs[] = {")
+for d in docs:
+    print(f'\t"{d}",')
+print("};\n")
+put_matrix("ref_tfidf", TfidfVectorizer(analyzer=str.split))
+put_matrix("ref_tfidf_sublinear", TfidfVectorizer(analyzer=str.split, sublinear_tf=True, min_df=2, norm=None))
+put_matrix("ref_tfidf_few", TfidfVectorizer(analyzer=str.split, max_features=2))
+put_matrix("ref_tfidf_max_df", TfidfVectorizer(analyzer=str.split, max_df=0.4, min_df=0.2))

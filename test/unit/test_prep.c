@@ -6,7 +6,9 @@
 #include "unit.h"
 
 #include "image.h"
+#include "ml/base/text.h"
 #include "ml/base/dense.h"
+#include "ml/data/dictionary.h"
 #include "ml/prep/calendar.h"
 #include "prep_data.h"
 #include "../reference/prep_figures.h"
@@ -161,7 +163,7 @@ test_out_of_fold(void)
 			sum += ref_city[j] == ref_city[i] ? ref_y[j] : 0;
 		}
 		CHECK_NEAR(columns[0].number[i], (sum + 3 * all / rows) / (n + 3), 1e-12);
-		ml_prep_op(&prep->ops[0], x, &sum);
+		ml_prep_op(&prep->ops[0], &x, &sum);
 		differ += sum != columns[0].number[i];
 		if (i >= REF_N - 8)
 			CHECK(sum == columns[0].number[i]);
@@ -565,6 +567,181 @@ test_damaged_images(void)
 	unit_env_free(env);
 }
 
+/* ------------------------------------------------------------------------
+ * Texts
+ * ------------------------------------------------------------------------
+ */
+
+#define N_DOCS ((int) (sizeof(ref_docs) / sizeof(ref_docs[0])))
+
+/* The texts as a column of a frame, cut at blanks; an empty one is missing. */
+static MlFrame *
+docs_frame(MlEnv *env)
+{
+	static const MlTokenSpec by_blanks = {"test.blanks", 1, 1};
+	MlFrame    *frame = ml_alloc0(env, 1, sizeof(MlFrame));
+	MlColumn   *column = ml_alloc0(env, 1, sizeof(MlColumn));
+	MlTokens   *tokens = ml_alloc0(env, 1, sizeof(MlTokens));
+	size_t	   *start = ml_alloc0(env, (size_t) N_DOCS + 1, sizeof(size_t));
+	int32_t    *code = ml_alloc0(env, 1000, sizeof(int32_t));
+	int32_t    *count = ml_alloc0(env, 1000, sizeof(int32_t));
+	MlDictionaryBuilder terms = {0};
+	MlDictionaryBuilder texts = {0};
+	size_t		n = 0;
+
+	column->code = ml_alloc(env, (size_t) N_DOCS, sizeof(int32_t));
+	for (int d = 0; d < N_DOCS; d++)
+	{
+		char	   *text = ml_strdup(env, ref_docs[d]);
+
+		CHECK(ml_dictionary_code(env, &texts, ml_hash_bytes(0, text, strlen(text)), text, strlen(text), &column->code[d]) == ML_OK);
+		start[d] = n;
+		for (char *word = strtok(text, " "); word != NULL; word = strtok(NULL, " "))
+		{
+			int32_t		term;
+			size_t		at;
+
+			CHECK(ml_dictionary_code(env, &terms, ml_hash_bytes(0, word, strlen(word)), word, strlen(word), &term) == ML_OK);
+			for (at = start[d]; at < n && code[at] != term; at++)
+				;
+			code[at] = term;
+			count[at]++;
+			n += at == n;
+		}
+		start[d + 1] = n;
+		if (ref_docs[d][0] == '\0')
+			column->code[d] = -1;
+	}
+	ml_dictionary_finish(env, &terms, &tokens->term);
+	ml_dictionary_finish(env, &texts, &column->dictionary);
+	tokens->start = start;
+	tokens->code = code;
+	tokens->count = count;
+	column->tokens = tokens;
+	column->spec = (MlColumnSpec) {.name = "t", .source_column = "t", .type_name = "text", .kind = ML_CATEGORY, .logical = ML_LOGICAL_TEXT,
+	.roles = ML_ROLE_FEATURE, .tokens = &by_blanks};
+	frame->columns = column;
+	frame->n_columns = 1;
+	frame->rows = (size_t) N_DOCS;
+	return frame;
+}
+
+static void
+fit_docs(MlEnv *env, const PrepPlan *plan, PrepData *d, MlPrep **prep, MlDataColumn **columns)
+{
+	size_t		order[] = {0, 1, 2, 3, 4, 5, 6, 7};
+	MlDataColumn *raw = NULL;
+	MlFrame    *frame = docs_frame(env);
+
+	prep_begin(d, env, 6, 2, ref_y, 0);
+	CHECK_STATUS(env, ml_prep_choose_terms(env, &plan->spec, frame, order, 6), ML_OK);
+	raw = d->columns;
+	CHECK_STATUS(env, ml_prep_add_terms(env, frame, order, 8, &d->schema, &raw), ML_OK);
+	d->data.columns = raw;
+	CHECK_STATUS(env, ml_prep_fit(env, &plan->spec, &d->data, prep, columns), ML_OK);
+}
+
+static void
+check_terms(const MlStep *step, const char *const *terms, const double *want)
+{
+	MlEnv	   *env = unit_env(1);
+	PrepPlan	plan = {0};
+	PrepData	d;
+	MlPrep	   *prep;
+	MlDataColumn *columns;
+	int			n = 0;
+
+	*prep_step(&plan, "t", step->kind) = *step;
+	fit_docs(env, &plan, &d, &prep, &columns);
+	for (; terms[n] != NULL && n < prep->n_out; n++)
+		CHECK(strcmp(prep->encoded->features[n].name + 3, terms[n]) == 0);
+	CHECK(terms[n] == NULL && n == prep->n_out);
+	for (int row = 0; row < N_DOCS; row++)
+		for (int t = 0; t < n; t++)
+			CHECK_NEAR(ml_column_value(&columns[t], (size_t) row), want[row * n + t], 1e-12);
+	unit_env_free(env);
+}
+
+static void
+test_tfidf(void)
+{
+	MlStep		step;
+
+	ml_step_init(&step, ML_STEP_TFIDF);
+	check_terms(&step, ref_tfidf_terms, ref_tfidf);
+	step.sublinear = step.unscaled = true;
+	step.low = 2;
+	check_terms(&step, ref_tfidf_sublinear_terms, ref_tfidf_sublinear);
+	ml_step_init(&step, ML_STEP_TFIDF);
+	step.n = 2;
+	check_terms(&step, ref_tfidf_few_terms, ref_tfidf_few);
+	ml_step_init(&step, ML_STEP_TFIDF);
+	step.low = 0.2;
+	step.high = 0.4;
+	check_terms(&step, ref_tfidf_max_df_terms, ref_tfidf_max_df);
+}
+
+/* Of texts too, training is serving; and the image keeps what is needed for it. */
+static void
+test_texts_are_served(void)
+{
+	for (int hashed = 0; hashed < 2; hashed++)
+	{
+		MlEnv	   *env = unit_env(1);
+		PrepPlan	plan = {0};
+		PrepData	d;
+		MlPrep	   *prep;
+		MlPrep	   *loaded;
+		MlSchema   *schema;
+		MlDataColumn *columns;
+		MlWriter	w;
+		MlReader	r;
+		double	   *x;
+		double	   *work;
+		size_t		wrong = 0;
+
+		prep_step(&plan, "t", hashed ? ML_STEP_HASHED_TFIDF : ML_STEP_TFIDF)->n = hashed ? 5 : 1000;
+		fit_docs(env, &plan, &d, &prep, &columns);
+		d.schema.task = ML_TASK_REGRESSION;
+		ml_writer_init(&w, env);
+		ml_schema_save(&d.schema, &w);
+		ml_prep_save(prep, &d.schema, &w);
+		CHECK(w.status == ML_OK);
+		ml_reader_init(&r, env, w.bytes, w.length);
+		CHECK_STATUS(env, ml_schema_load(&r, &schema), ML_OK);
+		CHECK_STATUS(env, ml_prep_load(&r, schema, &loaded), ML_OK);
+		CHECK(schema->features[0].text != NULL && schema->features[0].text->hashed == (hashed == 1));
+		CHECK_TEXT(schema->features[0].text->tokens.config, "test.blanks");
+		x = ml_alloc(env, (size_t) schema->n_features, sizeof(double));
+		work = ml_alloc(env, ml_prep_room(loaded), sizeof(double));
+		for (int row = 0; row < N_DOCS; row++)
+		{
+			char	   *text = ml_strdup(env, ref_docs[row]);
+			const double *encoded;
+
+			memset(x, 0, (size_t) schema->n_features * sizeof(double));
+			for (char *word = strtok(text, " "); word != NULL; word = strtok(NULL, " "))
+			{
+				int32_t		slot = ml_text_slot(schema->features[0].text, word, strlen(word));
+
+				if (slot >= 0)
+					x[slot] += 1;
+			}
+			encoded = ml_prep_row(loaded, x, work);
+			for (int f = 0; f < loaded->n_out; f++)
+				wrong += !same_bits(encoded[f], ml_column_value(&columns[f], (size_t) row));
+		}
+		CHECK(wrong == 0);
+		for (size_t cut = 0; cut < w.length; cut++)
+		{
+			ml_reader_init(&r, env, w.bytes, cut);
+			CHECK(ml_schema_load(&r, &schema) != ML_OK || ml_prep_load(&r, schema, &loaded) != ML_OK);
+			env->error.status = ML_OK;
+		}
+		unit_env_free(env);
+	}
+}
+
 int
 main(void)
 {
@@ -577,6 +754,8 @@ main(void)
 	test_category_steps();
 	test_errors();
 	test_degenerate();
+	test_tfidf();
+	test_texts_are_served();
 	test_methods();
 	test_damaged_images();
 	return unit_done();

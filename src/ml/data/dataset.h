@@ -73,22 +73,36 @@ ml_sparse_find(const MlSparse *s, size_t row)
 	return low;
 }
 
+static inline double
+ml_sparse_value(const MlSparse *s, size_t row)
+{
+	size_t		at = ml_sparse_find(s, row);
+
+	if (at == s->n || s->row[at] != row)
+		return 0;
+	return s->value != NULL ? s->value[at] : 1;
+}
+
+/* Rows first .. first+rows-1 of it. */
+static inline void
+ml_sparse_read(const MlSparse *s, size_t first, size_t rows, double *out)
+{
+	memset(out, 0, rows * sizeof(double));
+	for (size_t at = ml_sparse_find(s, first); at < s->n && s->row[at] < first + rows; at++)
+		out[s->row[at] - first] = s->value != NULL ? s->value[at] : 1;
+}
+
 /* What a column holds in row i, as an encoded row has it: NaN for missing. */
 static inline double
 ml_column_value(const MlDataColumn *c, size_t i)
 {
-	size_t		at;
-
 	if (c->number != NULL)
 		return c->number[i];
 	if (c->code != NULL)
 		return c->code[i] < 0 ? NAN : (double) c->code[i];
 	if (c->binned != NULL)
 		return ml_data_number(c, i);
-	at = ml_sparse_find(c->sparse, i);
-	if (at == c->sparse->n || c->sparse->row[at] != i)
-		return 0;
-	return c->sparse->value != NULL ? c->sparse->value[at] : 1;
+	return ml_sparse_value(c->sparse, i);
 }
 
 /* The same for rows first .. first+rows-1, as doubles. */
@@ -108,11 +122,7 @@ ml_column_read(const MlDataColumn *c, size_t first, size_t rows, double *out)
 			out[i] = ml_data_number(c, first + i);
 	}
 	else
-	{
-		memset(out, 0, rows * sizeof(double));
-		for (size_t at = ml_sparse_find(c->sparse, first); at < c->sparse->n && c->sparse->row[at] < first + rows; at++)
-			out[c->sparse->row[at] - first] = c->sparse->value != NULL ? c->sparse->value[at] : 1;
-	}
+		ml_sparse_read(c->sparse, first, rows, out);
 }
 
 /* Feature f of row i as an encoded row has it: NaN for missing. */

@@ -436,6 +436,7 @@ MlStatus
 ml_encode(MlEnv *env, MlFrame *frame, const MlEncodeRows *rows, MlSchema *schema, MlDataColumn **columns, const char ***excluded)
 {
 	Encoder		e = {.env = env, .order = rows->order, .n_train = rows->n_train, .n = rows->n, .rows = rows};
+	int32_t		terms = 0;
 	bool		array_named = false;
 
 	schema->n_features = 0;
@@ -454,6 +455,13 @@ ml_encode(MlEnv *env, MlFrame *frame, const MlEncodeRows *rows, MlSchema *schema
 
 		if ((from->spec.roles & ML_ROLE_FEATURE) == 0)
 			continue;
+		if (from->tokens != NULL)
+		{
+			terms += from->tokens->n_slots;
+			if (from->tokens->n_slots == 0)
+				ML_TRY(exclude(&e, ml_printf(env, "%s: no term is in enough rows of the training part", from->spec.name)));
+			continue;
+		}
 		if (ml_canceled(env))
 			return ml_fail(env, ML_CANCELED, "canceled");
 		ml_progress(env, &progress);
@@ -464,7 +472,7 @@ ml_encode(MlEnv *env, MlFrame *frame, const MlEncodeRows *rows, MlSchema *schema
 	}
 	ML_TRY(end_array(&e, array_named));
 	ML_TRY(bin_columns(&e));
-	if (schema->n_features == 0)
+	if (schema->n_features == 0 && terms == 0)
 		return nothing_left(&e);
 	*excluded = e.excluded;
 	return ML_OK;

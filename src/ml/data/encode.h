@@ -25,6 +25,7 @@ typedef struct MlEncodeRows
  * Encodes the feature columns for these rows.  Categories, constants and keys are judged there.
  * Fills schema->features and columns; gives each column of the frame back when it
  * is done with it.  excluded: "column: why" of what was left out, ended by NULL.
+ * Columns of texts that are cut into words are left to ml_prep_add_terms().
  * ML_BAD_TYPE when such a column was named, ML_BAD_DATA when nothing is left.
  */
 extern MlStatus ml_encode(MlEnv *env, MlFrame *frame, const MlEncodeRows *rows, MlSchema *schema,

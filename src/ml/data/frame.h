@@ -53,6 +53,14 @@ typedef enum MlRole
 	ML_ROLE_SEGMENT = 64		/* segment_by: a category, whatever its type; several columns may have it */
 } MlRole;
 
+/* How texts are cut into words: by a text search configuration of the server, which src/ml never asks itself. */
+typedef struct MlTokenSpec
+{
+	const char *config;			/* "schema.name" */
+	int32_t		min_words;		/* of a term: 1 .. max_words */
+	int32_t		max_words;
+} MlTokenSpec;
+
 typedef struct MlColumnSpec
 {
 	const char *name;			/* feature name: "age", or "pixels[3]" for an array element */
@@ -67,6 +75,7 @@ typedef struct MlColumnSpec
 	bool		not_a_key;		/* that it differs in every row is no reason to leave it out */
 	bool		unhashed;		/* another spec of the same source column is the one that is hashed */
 	MlTimeUnit	unit;
+	const MlTokenSpec *tokens;	/* of a category: its texts are cut into words; NULL: they are not */
 	int32_t		buckets;		/* of a category: only the hash of its text modulo this is looked at; 0: all of it */
 	bool		deferred;		/* counts and is hashed, but its values are not kept: they will be read again */
 } MlColumnSpec;
@@ -79,6 +88,19 @@ typedef struct MlDictionary
 	const uint32_t *length;
 } MlDictionary;
 
+/* The terms of each text of a dictionary. */
+typedef struct MlTokens
+{
+	MlDictionary term;			/* of all texts, in order of first appearance */
+	const size_t *start;		/* of each text and the end; into the next two */
+	const int32_t *code;		/* of a term, each once in a text */
+	const int32_t *count;
+	bool		hashed;			/* they become buckets */
+	int32_t		n_slots;		/* columns that they become (ml/prep); 0: not chosen yet, or none */
+	const int32_t *slot_of;		/* code -> slot, -1: none */
+	const char **slot_name;		/* the term, or "#17" */
+} MlTokens;
+
 typedef struct MlColumn
 {
 	MlColumnSpec spec;
@@ -87,6 +109,7 @@ typedef struct MlColumn
 	int64_t    *key;			/* for ML_INTEGER_KEY */
 	MlDictionary dictionary;
 	struct MlBinned *binned;	/* of a column whose values are not kept (binned.h); in the order of the data set */
+	MlTokens   *tokens;			/* with spec.tokens: of the dictionary's texts */
 	size_t		missing;		/* rows without a value */
 	bool		nan;			/* of the missing ones some were NaN, not NULL */
 	bool		inexact;		/* holds an integer beyond 2^53, stored as the nearest double */

@@ -338,6 +338,13 @@ subset_column(MlEnv *env, const MlColumn *from, const size_t *row, size_t n, MlC
 			to->code[i] = from->code[row[i]];
 			to->missing += to->code[i] < 0;
 		}
+		if (from->tokens != NULL)
+		{
+			/* What is known of its texts is shared. */
+			to->dictionary = from->dictionary;
+			to->tokens = from->tokens;
+			return ML_OK;
+		}
 		return renumber(env, &from->dictionary, to->code, n, &to->dictionary);
 	}
 	if (from->key != NULL)

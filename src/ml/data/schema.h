@@ -44,7 +44,18 @@ typedef enum MlFeatureKind
 
 typedef struct MlLevelIndex MlLevelIndex;	/* text -> code, built on load */
 
-typedef struct MlFeature
+typedef struct MlFeature MlFeature;
+
+/* Of a text that is cut into words: what its features count.  Saved by prep. */
+typedef struct MlTextInput
+{
+	MlTokenSpec tokens;
+	int32_t		n;				/* features: the terms of the vocabulary, or buckets */
+	bool		hashed;
+	const MlFeature *terms;		/* the vocabulary as a category, for its index; NULL when hashed */
+} MlTextInput;
+
+struct MlFeature
 {
 	const char *name;			/* "age", "pixels[3]" */
 	const char *source_column;
@@ -58,7 +69,8 @@ typedef struct MlFeature
 	const MlLevelIndex *index;
 	MlTimeUnit	unit;			/* while training; not saved */
 	int32_t		buckets;		/* of a number that is a text in the row: the hash of it modulo this (saved by prep); else 0 */
-} MlFeature;
+	const MlTextInput *text;	/* of a number that counts a term of a text: elements count the terms; else NULL */
+};
 
 typedef struct MlSchema
 {
@@ -84,6 +96,18 @@ static inline double
 ml_feature_text(const MlFeature *feature, const char *text, size_t length)
 {
 	return feature->buckets > 0 ? ml_text_bucket(text, length, feature->buckets) : ml_feature_code(feature, text, length);
+}
+
+/* The feature, from 0, that counts a term; -1: none does. */
+static inline int32_t
+ml_text_slot(const MlTextInput *input, const char *term, size_t length)
+{
+	int32_t		code;
+
+	if (input->hashed)
+		return ml_text_bucket(term, length, input->n);
+	code = ml_feature_code(input->terms, term, length);
+	return code < input->n ? code : -1;
 }
 
 /* The index of distinct texts; the texts must live as long.  A text that occurs twice is ML_CORRUPT. */

@@ -217,6 +217,7 @@ ml_judge_columns(MlEnv *env, const MlDataset *data, MlJudgeColumn **columns)
 		(*columns)[f].number = data->columns[f].number;
 		(*columns)[f].code = data->columns[f].code;
 		(*columns)[f].binned = data->columns[f].binned;
+		(*columns)[f].sparse = data->columns[f].sparse;
 	}
 	return ML_OK;
 }
@@ -252,10 +253,45 @@ match_column(MlEnv *env, const MlFeature *feature, const MlColumn *from, MlJudge
 	return ML_OK;
 }
 
+/* The columns of all terms of a text; they stand together. Not matched: the frame has no words, or other ones. */
+static MlStatus
+match_text(MlEnv *env, const MlFeature *feature, const MlFrame *frame, const MlColumn *from, MlJudgeColumn *to, bool *matched)
+{
+	const MlTextInput *text = feature->text;
+	const MlTokenSpec *given = from->spec.tokens;
+	MlSparse   *sparse;
+	int32_t    *slot_of;
+
+	*matched = from->tokens != NULL && strcmp(given->config, text->tokens.config) == 0 &&
+		given->min_words == text->tokens.min_words && given->max_words == text->tokens.max_words;
+	if (!*matched)
+		return ML_OK;
+	slot_of = ml_alloc(env, (size_t) from->tokens->term.count + 1, sizeof(int32_t));
+	sparse = ml_alloc0(env, (size_t) text->n, sizeof(MlSparse));
+	if (slot_of == NULL || sparse == NULL)
+		return env->error.status;
+	for (int32_t t = 0; t < from->tokens->term.count; t++)
+		slot_of[t] = ml_text_slot(text, from->tokens->term.text[t], from->tokens->term.length[t]);
+	ML_TRY(ml_prep_count_terms(env, from, slot_of, text->n, NULL, frame->rows, sparse));
+	for (int32_t s = 0; s < text->n; s++)
+		to[s].sparse = &sparse[s];
+	ml_release(env, slot_of);
+	return ML_OK;
+}
+
+static MlStatus
+wrong_type(MlEnv *env, const MlFeature *feature, const MlColumn *from)
+{
+	return ml_fail(env, ML_BAD_TYPE, "column \"%s\" is of type %s, the model was trained on %s",
+				   from->spec.name, from->spec.type_name, feature->type_name);
+}
+
 MlStatus
 ml_judge_match(MlEnv *env, const MlModel *model, const MlFrame *frame, MlJudgeColumn **columns, bool *fits)
 {
 	const MlSchema *schema = model->schema;
+
+	bool		matched;
 
 	*columns = ml_alloc0(env, (size_t) schema->n_features, sizeof(MlJudgeColumn));
 	if (*columns == NULL)
@@ -265,15 +301,21 @@ ml_judge_match(MlEnv *env, const MlModel *model, const MlFrame *frame, MlJudgeCo
 	for (int f = 0; f < schema->n_features; f++)
 	{
 		const MlFeature *feature = &schema->features[f];
-		const MlColumn *from = find_column(frame, feature->name);
+		const MlColumn *from = find_column(frame, feature->text != NULL ? feature->source_column : feature->name);
 
 		if (from == NULL)
 			return fits != NULL ? ML_OK :
 				ml_fail(env, ML_NO_COLUMN, "column \"%s\", which the model needs, does not exist", feature->name);
+		if (feature->text != NULL)
+		{
+			ML_TRY(match_text(env, feature, frame, from, &(*columns)[f], &matched));
+			if (!matched)
+				return fits != NULL ? ML_OK : wrong_type(env, feature, from);
+			f += feature->elements - 1;
+			continue;
+		}
 		if ((from->code != NULL) != (feature->kind == ML_FEATURE_CATEGORY || feature->buckets > 0))
-			return fits != NULL ? ML_OK :
-				ml_fail(env, ML_BAD_TYPE, "column \"%s\" is of type %s, the model was trained on %s",
-						feature->name, from->spec.type_name, feature->type_name);
+			return fits != NULL ? ML_OK : wrong_type(env, feature, from);
 		ML_TRY(match_column(env, feature, from, &(*columns)[f]));
 	}
 	if (fits != NULL)

@@ -11,12 +11,13 @@
 /* The most points of a ROC curve that are kept. */
 #define ML_ROC_POINTS 1000
 
-/* Where a feature's values are: one of number, key, code and binned. */
+/* Where a feature's values are: one of number, key, code, binned and sparse. */
 typedef struct MlJudgeColumn
 {
 	const double *number;
 	const int64_t *key;
 	const int32_t *code;
+	const MlSparse *sparse;
 	const int32_t *code_of;		/* code -> code of the model; NULL: the same */
 	const MlBinned *binned;		/* of the run that the model is from: see MlDataColumn */
 } MlJudgeColumn;

@@ -22,6 +22,8 @@ ml_judge_value(const MlJudgeColumn *c, size_t row)
 		return (double) c->key[row];
 	if (c->binned != NULL)
 		return c->binned->value[c->binned->bin[row]];
+	if (c->sparse != NULL)
+		return ml_sparse_value(c->sparse, row);
 	code = c->code[row];
 	if (code < 0)
 		return NAN;
@@ -50,6 +52,11 @@ ml_judge_values(const MlJudgeRows *rows, const MlJudgeColumn *column, size_t fir
 
 		for (size_t j = 0; j < n; j++)
 			x[j] = column->binned->value[bin[j]];
+		return;
+	}
+	if (rows->row == NULL && column->sparse != NULL)
+	{
+		ml_sparse_read(column->sparse, rows->first + first, n, x);
 		return;
 	}
 	for (size_t j = 0; j < n; j++)

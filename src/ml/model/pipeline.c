@@ -658,10 +658,14 @@ ml_pipeline_finish(MlPipeline *run, MlTrainResult **result)
 	void	   *fitted = NULL;
 
 	ML_TRY(judge_rival(run));
+	if (run->spec->prep != NULL)
+		ML_TRY(ml_prep_choose_terms(env, run->spec->prep, run->frame, run->order, run->n_part[ML_PART_TRAIN]));
 	ML_TRY(train_segments(run));
 	ml_release(env, run->frame->row_hash);
 	run->frame->row_hash = NULL;
 	ML_TRY(ml_encode(env, run->frame, &run->rows, run->schema, &columns, &run->result->excluded));
+	if (run->spec->prep != NULL)
+		ML_TRY(ml_prep_add_terms(env, run->frame, run->order, run->n, run->schema, &columns));
 	ml_release(env, run->order);
 	ml_release(env, run->part);
 	ml_release(env, run->class_of);

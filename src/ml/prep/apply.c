@@ -87,9 +87,36 @@ fill_code(const MlPrepOp *op, double x)
 	return op->flag && x == op->levels ? x + 1 : x;
 }
 
-void
-ml_prep_op(const MlPrepOp *op, double x, double *out)
+double
+ml_prep_term(const MlPrepOp *op, int32_t term, double count)
 {
+	if (!(count > 0))
+		return 0;				/* also what is missing */
+	return bounded(((op->flag & ML_TFIDF_SUBLINEAR) != 0 ? 1 + ml_log(count) : count) * op->number[term]);
+}
+
+static void
+weigh_terms(const MlPrepOp *op, const double *in, double *out)
+{
+	double		sum = 0;
+	double		norm;
+
+	for (int32_t i = 0; i < op->n_out; i++)
+	{
+		out[i] = ml_prep_term(op, i, in[i]);
+		sum += out[i] * out[i];
+	}
+	if ((op->flag & ML_TFIDF_NORM) == 0 || !(sum > 0))
+		return;
+	norm = __builtin_sqrt(sum);
+	for (int32_t i = 0; i < op->n_out; i++)
+		out[i] /= norm;
+}
+
+void
+ml_prep_op(const MlPrepOp *op, const double *in, double *out)
+{
+	double		x = in[0];
 	int32_t		hot;
 
 	switch (op->kind)
@@ -131,6 +158,9 @@ ml_prep_op(const MlPrepOp *op, double x, double *out)
 			if (hot >= 0)
 				out[hot] = 1;
 			break;
+		case ML_OP_TFIDF:
+			weigh_terms(op, in, out);
+			break;
 		case ML_N_OPS:
 			break;
 	}
@@ -143,7 +173,7 @@ ml_prep_row(const MlPrep *prep, const double *x, double *work)
 
 	memcpy(work, x, (size_t) prep->n_in * sizeof(double));
 	for (int32_t i = 0; i < prep->n_ops; i++)
-		ml_prep_op(&prep->ops[i], work[prep->ops[i].in], work + prep->ops[i].out);
+		ml_prep_op(&prep->ops[i], work + prep->ops[i].in, work + prep->ops[i].out);
 	for (int32_t f = 0; f < prep->n_out; f++)
 		row[f] = work[prep->output[f]];
 	return row;

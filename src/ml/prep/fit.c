@@ -111,7 +111,7 @@ run_task(void *arg, size_t task, int thread)
 	ml_column_read(r->from, begin, rows, in);
 	for (size_t i = 0; i < rows; i++)
 	{
-		ml_prep_op(r->op, in[i], out);
+		ml_prep_op(r->op, &in[i], out);
 		if (r->code != NULL)
 			r->code[begin + i] = out[0] != out[0] ? -1 : (int32_t) out[0];
 		else
@@ -821,6 +821,16 @@ describe(MlEnv *env, const MlPrepColumn *column)
 	return ml_strdup(env, text);
 }
 
+/* The features that count the terms of a text, from f on, together. */
+static MlStatus
+fit_text(MlPrepFit *fit, const MlPrepColumn *column, int f)
+{
+	fit->prep->how[f] = describe(fit->env, column);
+	if (fit->prep->how[f] == NULL)
+		return fit->env->error.status;
+	return ml_prep_tfidf(fit, &column->steps[0], f, &fit->out);
+}
+
 static MlStatus
 fit_feature(MlPrepFit *fit, const MlPrepColumn *column, int f)
 {
@@ -915,8 +925,14 @@ ml_prep_fit(MlEnv *env, const MlPrepSpec *spec, const MlDataset *in, MlPrep **re
 	{
 		MlProgress	progress = {.phase = "encode", .share = (double) f / p, .train_loss = NAN, .validation_loss = NAN};
 
+		const MlFeature *feature = &in->schema->features[f];
+		const MlPrepColumn *column = ml_prep_of(spec, feature->source_column);
+
 		ml_progress(env, &progress);
-		ML_TRY(fit_feature(&fit, ml_prep_of(spec, in->schema->features[f].source_column), f));
+		if (feature->text == NULL)
+			ML_TRY(fit_feature(&fit, column, f));
+		else if (feature->element == 1)
+			ML_TRY(fit_text(&fit, column, f));
 	}
 	ML_TRY(finish(&fit, columns));
 	*result = fit.prep;

@@ -88,6 +88,29 @@ save_output(const MlFeature *feature, MlWriter *w)
 		ml_put_text(w, feature->level[i]);
 }
 
+/* The texts that are cut into words; their terms are in the names of the features. */
+static void
+save_texts(const MlSchema *input, MlWriter *w)
+{
+	uint32_t	count = 0;
+
+	for (int f = 0; f < input->n_features; f++)
+		count += input->features[f].text != NULL && input->features[f].element == 1;
+	ml_put_u32(w, count);
+	for (int f = 0; f < input->n_features; f++)
+	{
+		const MlTextInput *text = input->features[f].text;
+
+		if (text == NULL || input->features[f].element != 1)
+			continue;
+		ml_put_i32(w, f);
+		ml_put_text(w, text->tokens.config);
+		ml_put_i32(w, text->tokens.min_words);
+		ml_put_i32(w, text->tokens.max_words);
+		ml_put_u8(w, text->hashed);
+	}
+}
+
 void
 ml_prep_save(const MlPrep *prep, const MlSchema *input, MlWriter *w)
 {
@@ -96,6 +119,7 @@ ml_prep_save(const MlPrep *prep, const MlSchema *input, MlWriter *w)
 		ml_put_text(w, prep->how[f]);
 		ml_put_i32(w, input->features[f].buckets);
 	}
+	save_texts(input, w);
 	ml_put_i32(w, prep->n_ops);
 	for (int32_t i = 0; i < prep->n_ops; i++)
 		save_op(&prep->ops[i], w);
@@ -118,6 +142,17 @@ rising(const double *number, int32_t n)
 	for (int32_t i = 0; i < n; i++)
 	{
 		if (number[i] != number[i] || (i > 0 && !(number[i - 1] < number[i])))
+			return false;
+	}
+	return true;
+}
+
+static bool
+without_missing(const MlPrepOp *op)
+{
+	for (int32_t i = 0; i < op->n_numbers; i++)
+	{
+		if (op->number[i] != op->number[i])
 			return false;
 	}
 	return true;
@@ -171,6 +206,8 @@ check_op(const MlPrepOp *op, int32_t *out)
 			return category && op->n_codes == op->levels + 2 && op->n_out <= op->n_codes && codes_within(op, -1, op->n_out - 1);
 		case ML_OP_HASH:
 			return !category;			/* of any number it takes those that are buckets */
+		case ML_OP_TFIDF:
+			return !category && op->n_numbers == op->n_out && op->flag <= (ML_TFIDF_SUBLINEAR | ML_TFIDF_NORM) && without_missing(op);
 		case ML_N_OPS:
 			break;
 	}
@@ -239,6 +276,85 @@ add_slots(MlReader *r, Slots *slots, int32_t n, int32_t levels)
 	return ML_OK;
 }
 
+static bool
+all_numbers(const Slots *slots, int32_t first, int32_t n)
+{
+	if (n > slots->n - first)
+		return false;
+	for (int32_t i = 0; i < n; i++)
+	{
+		if (slots->levels[first + i] != SLOT_NUMBER)
+			return false;
+	}
+	return true;
+}
+
+/* The index of the terms that the features from "first" on count: what their names have behind that of the column. */
+static MlStatus
+index_terms(MlReader *r, const MlFeature *first, MlTextInput *text)
+{
+	size_t		skip = strlen(first->source_column) + 2;
+	MlFeature  *terms = ml_alloc0(r->env, 1, sizeof(MlFeature));
+	const char **level = ml_alloc(r->env, (size_t) text->n, sizeof(char *));
+
+	if (terms == NULL || level == NULL)
+		return r->status = r->env->error.status;
+	for (int32_t i = 0; i < text->n; i++)
+	{
+		if (strlen(first[i].name) < skip)
+			return ml_reader_corrupt(r, "the name of a term is not possible");
+		level[i] = first[i].name + skip;
+	}
+	terms->levels = text->n;
+	terms->level = level;
+	text->terms = terms;
+	return r->status = ml_level_index(r->env, level, text->n, &terms->index);
+}
+
+static MlStatus
+load_text(MlReader *r, MlSchema *input)
+{
+	int32_t		first = ml_get_i32(r);
+	MlTextInput *text = ml_alloc0(r->env, 1, sizeof(MlTextInput));
+	MlFeature  *feature;
+	uint8_t		hashed;
+
+	if (text == NULL)
+		return r->status = r->env->error.status;
+	text->tokens.config = ml_get_text(r);
+	text->tokens.min_words = ml_get_i32(r);
+	text->tokens.max_words = ml_get_i32(r);
+	hashed = ml_get_u8(r);
+	ML_TRY(r->status);
+	if (first < 0 || first >= input->n_features || text->tokens.config == NULL || hashed > 1 || text->tokens.min_words < 1 ||
+		text->tokens.max_words < text->tokens.min_words || text->tokens.max_words > ML_PREP_MAX_WORDS)
+		return ml_reader_corrupt(r, "a text of its encoding is not possible");
+	feature = &input->features[first];
+	text->n = feature->elements;
+	text->hashed = hashed == 1;
+	if (text->n < 1 || text->n > input->n_features - first || feature->text != NULL)
+		return ml_reader_corrupt(r, "a text of its encoding is not possible");
+	for (int32_t i = 0; i < text->n; i++)
+	{
+		if (feature[i].element != i + 1 || feature[i].buckets != 0 || feature[i].kind != ML_FEATURE_NUMBER ||
+			strcmp(feature[i].source_column, feature->source_column) != 0)
+			return ml_reader_corrupt(r, "the terms of a text do not stand together");
+		feature[i].text = text;
+	}
+	return text->hashed ? ML_OK : index_terms(r, feature, text);
+}
+
+static MlStatus
+load_texts(MlReader *r, MlSchema *input)
+{
+	uint32_t	count = ml_get_count(r, 17);
+
+	ML_TRY(r->status);
+	for (uint32_t i = 0; i < count; i++)
+		ML_TRY(load_text(r, input));
+	return ML_OK;
+}
+
 static MlStatus
 load_inputs(MlReader *r, MlSchema *input, MlPrep *prep, Slots *slots)
 {
@@ -256,7 +372,7 @@ load_inputs(MlReader *r, MlSchema *input, MlPrep *prep, Slots *slots)
 			return ml_reader_corrupt(r, "the buckets of a feature are not possible");
 		ML_TRY(add_slots(r, slots, 1, feature->kind == ML_FEATURE_CATEGORY ? feature->levels : SLOT_NUMBER));
 	}
-	return ML_OK;
+	return load_texts(r, input);
 }
 
 static MlStatus
@@ -274,6 +390,8 @@ load_ops(MlReader *r, MlPrep *prep, Slots *slots)
 
 		ML_TRY(load_op(r, op));
 		if (op->in < 0 || op->in >= slots->n)
+			return ml_reader_corrupt(r, "a step of its encoding reads what is not there");
+		if (op->kind == ML_OP_TFIDF && !all_numbers(slots, op->in, op->n_out))
 			return ml_reader_corrupt(r, "a step of its encoding reads what is not there");
 		op->levels = slots->levels[op->in];
 		op->out = slots->n;

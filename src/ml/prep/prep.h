@@ -29,6 +29,7 @@ typedef enum MlPrepOpKind
 	ML_OP_TABLE,				/* category -> n_out numbers from number[place * n_out]; places: codes, other, missing */
 	ML_OP_ONE_HOT,				/* category -> 1 in the column code[place], -1: nowhere */
 	ML_OP_HASH,					/* bucket -> 1 in its column */
+	ML_OP_TFIDF,				/* counts of n_out terms -> tf-idf, with number[i] as idf; flag: ML_TFIDF_xxx */
 	ML_N_OPS
 } MlPrepOpKind;
 
@@ -74,8 +75,26 @@ ml_prep_room(const MlPrep *prep)
 /* One row of the input schema -> the encoded row, at work + n_slots. No allocation, no libm. */
 extern const double *ml_prep_row(const MlPrep *prep, const double *x, double *work);
 
-/* What one operation makes of one value: n_out doubles. */
-extern void ml_prep_op(const MlPrepOp *op, double x, double *out);
+/* Flags of ML_OP_TFIDF. */
+#define ML_TFIDF_SUBLINEAR 1
+#define ML_TFIDF_NORM 2
+
+/* What one operation makes of a value (ML_OP_TFIDF: of n_out of them): n_out doubles. */
+extern void ml_prep_op(const MlPrepOp *op, const double *in, double *out);
+
+/* A term's weight before rows are brought to one length. */
+extern double ml_prep_term(const MlPrepOp *op, int32_t term, double count);
+
+/*
+ * Texts that are cut into words.  The first chooses the terms of each such column of a frame by the training rows, unless that
+ * was done before: a part of a frame keeps those of the whole.  The second adds a feature for each of
+ * them behind those that the schema has, counting them in the rows of the data set.
+ */
+extern MlStatus ml_prep_choose_terms(MlEnv *env, const MlPrepSpec *spec, MlFrame *frame, const size_t *order, size_t n_train);
+extern MlStatus ml_prep_add_terms(MlEnv *env, const MlFrame *frame, const size_t *order, size_t n, MlSchema *schema, MlDataColumn **columns);
+
+/* Counts of terms in rows of a frame, as columns: sparse (n_slots, out). order NULL: rows as they are. */
+extern MlStatus ml_prep_count_terms(MlEnv *env, const MlColumn *column, const int32_t *slot_of, int32_t n_slots, const size_t *order, size_t n, MlSparse *sparse);
 
 /* The column of ML_OP_ONE_HOT and ML_OP_HASH that is 1, -1: none. */
 extern int32_t ml_prep_hot(const MlPrepOp *op, double x);

@@ -70,4 +70,7 @@ extern MlStatus ml_prep_count(MlEnv *env, const MlPrepPart *part, size_t n_train
 /* target.c: the operation for all rows, and columns (n_out of them) for the training rows from the other folds */
 extern MlStatus ml_prep_target(MlPrepFit *fit, const MlStep *step, const MlPrepPart *part, MlPrepOp *op, double ***out_of_fold);
 
+/* words.c: the columns of a text whose first feature is f */
+extern MlStatus ml_prep_tfidf(MlPrepFit *fit, const MlStep *step, int f, MlPrepParts *next);
+
 #endif							/* ML_PREP_PREP_INTERNAL_H */

@@ -37,6 +37,12 @@ const MlStepInfo ml_step_infos[] = {
 	"the mean of the target in the category, drawn towards the mean of all; for training rows from the other folds"},
 	[ML_STEP_FREQUENCY] = {"frequency", CATEGORY, "", "the share of the training rows in this category"},
 	[ML_STEP_HASH] = {"hash", "a text", "n, 64", "a 0/1 column for each of n buckets that texts fall into, also those that training never saw", true},
+	[ML_STEP_TFIDF] = {"tfidf", "a text",
+	"{\"max_features\": 1000, \"config\": \"simple\", \"ngram\": [1, 1], \"min_df\": 1, \"max_df\": null, \"sublinear\": false, \"norm\": \"l2\"}",
+	"a column for each of the most frequent terms of a text: its count in the row x (log((1 + rows) / (1 + rows with it)) + 1), each row brought to length 1; words are what the text search configuration makes of the text", true},
+	[ML_STEP_HASHED_TFIDF] = {"hashed_tfidf", "a text",
+	"{\"n\": 1024, \"config\": \"simple\", \"ngram\": [1, 1], \"sublinear\": false, \"norm\": \"l2\"}",
+	"the same with terms in n buckets by their hash, without a vocabulary", true},
 	{NULL}
 };
 
@@ -152,6 +158,13 @@ ml_step_init(MlStep *step, MlStepKind kind)
 			break;
 		case ML_STEP_HASH:
 			step->n = 64;
+			break;
+		case ML_STEP_TFIDF:
+		case ML_STEP_HASHED_TFIDF:
+			step->n = kind == ML_STEP_TFIDF ? 1000 : 1024;
+			step->tokens = (MlTokenSpec) {"pg_catalog.simple", 1, 1};
+			step->low = 1;
+			step->high = INFINITY;
 			break;
 		default:
 			break;
@@ -278,7 +291,7 @@ check_step(MlEnv *env, State *s, const MlStep *step, bool supervised)
 	bool		text = s->text;
 
 	if (s->last != NULL)
-		return wrong_order(env, s, info->name, s->last, "It makes columns of zeros and ones, and has to be the last step. Methods that need scaled columns scale them by themselves.");
+		return wrong_order(env, s, info->name, s->last, "It makes many columns that are zero in most rows, and has to be the last step. Methods that need scaled columns scale them by themselves.");
 	s->text = false;
 	switch (step->kind)
 	{
@@ -338,10 +351,13 @@ check_step(MlEnv *env, State *s, const MlStep *step, bool supervised)
 			s->filled = step->kind == ML_STEP_ORDINAL ? NULL : info->name;
 			break;
 		case ML_STEP_HASH:
+		case ML_STEP_TFIDF:
+		case ML_STEP_HASHED_TFIDF:
 			s->text = text;
-			if (!text || step != s->column->steps)
-				return s->spec->kind == ML_CATEGORY ? wrong_order(env, s, info->name, ml_step_infos[step[-1].kind].name, "hash works on the text itself, and has to be the only step.")
-					: wrong_type(env, s, info);
+			if (s->spec->kind != ML_CATEGORY)
+				return wrong_type(env, s, info);
+			if (step != s->column->steps)
+				return wrong_order(env, s, info->name, ml_step_infos[step[-1].kind].name, "It works on the text itself, and has to be the only step.");
 			break;
 	}
 	s->last = info->last ? info->name : NULL;

@@ -13,6 +13,10 @@
 #include "ml/data/frame.h"
 #include "ml/data/schema.h"
 
+/* Words of a term at most, and columns of a text. */
+#define ML_PREP_MAX_WORDS 5
+#define ML_PREP_MAX_TERMS 65534
+
 typedef enum MlStepKind
 {
 	ML_STEP_NONE,
@@ -32,7 +36,9 @@ typedef enum MlStepKind
 	ML_STEP_ORDINAL,
 	ML_STEP_TARGET_ENCODE,
 	ML_STEP_FREQUENCY,
-	ML_STEP_HASH
+	ML_STEP_HASH,
+	ML_STEP_TFIDF,
+	ML_STEP_HASHED_TFIDF
 } MlStepKind;
 
 typedef struct MlStepInfo
@@ -72,8 +78,11 @@ typedef struct MlStep
 	double		high;
 	bool		quantiles;		/* clip: low and high are shares of the rows */
 	bool		automatic;		/* target_encode: smoothing follows from the data */
+	bool		sublinear;		/* tfidf: 1 + log(count) instead of the count */
+	bool		unscaled;		/* tfidf: rows are not brought to length 1 */
+	MlTokenSpec tokens;			/* tfidf; low and high: least and most rows a term is in, shares below 1 */
 	bool		drop_first;		/* one_hot: the first category is the reference and has no column */
-	int32_t		n;				/* categories, buckets, folds */
+	int32_t		n;				/* categories, buckets, folds, terms */
 	const char *text;			/* impute_constant of a category; NULL: low is the value */
 	const char **order;			/* ordinal: categories in their order; NULL: by falling frequency */
 	int32_t		n_order;
