@@ -119,6 +119,32 @@ ml_env_create_in(MemoryContext owner, void *memory, size_t bytes)
 	return create_env(owner, ml_arena_create_in, memory, bytes, 1);
 }
 
+static void
+release_arena(void *arg)
+{
+	ml_arena_free(arg);
+}
+
+MlEnv *
+ml_env_create_for_model(MemoryContext owner)
+{
+	MlEnv	   *env = palloc0(sizeof(MlEnv));
+	MemoryContextCallback *callback = MemoryContextAlloc(owner, sizeof(MemoryContextCallback));
+
+	env->threads = 1;
+	env->canceled = interrupt_is_pending;
+	env->arena = ml_arena_create_small(0);
+	if (env->arena == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_OUT_OF_MEMORY),
+				 errmsg("out of memory"),
+				 errdetail("Failed while loading a model.")));
+	callback->func = release_arena;
+	callback->arg = env->arena;
+	MemoryContextRegisterResetCallback(owner, callback);
+	return env;
+}
+
 void
 ml_env_free(MlEnv *env)
 {

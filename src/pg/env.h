@@ -21,6 +21,12 @@ extern MlEnv *ml_env_create(MemoryContext owner, size_t limit, int threads);
 /* One whose arena lies in memory that the caller has (ml_arena_create_in()) and keeps. */
 extern MlEnv *ml_env_create_in(MemoryContext owner, void *memory, size_t bytes);
 
+/*
+ * For reading a model that stays with "owner": the environment itself goes with the current memory
+ * context.  One thread, no limit, small blocks.
+ */
+extern MlEnv *ml_env_create_for_model(MemoryContext owner);
+
 /* Ends it before its context does. */
 extern void ml_env_free(MlEnv *env);
 

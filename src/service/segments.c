@@ -94,6 +94,8 @@ keep_route(MlRoutes *routes, const RouteKey *key, int32 segment, MlCachedModel *
 	Route	   *route;
 	Size		size;
 
+	if (find_route(routes, key) != NULL)
+		return;
 	if (routes->table != NULL && hash_get_num_entries(routes->table) >= MAX_ROUTES)
 	{
 		MemoryContextDelete(routes->context);

@@ -441,7 +441,7 @@ ml_cache_begin(int64 version_id, int32 segment, const char *checksum, MlEnv **en
 	cached->key.segment = segment;
 	strlcpy(cached->checksum, checksum, sizeof(cached->checksum));
 	cached->context = context;
-	*env = ml_env_create(context, 0, 1);
+	*env = ml_env_create_for_model(context);
 	return cached;
 }
 

@@ -2,7 +2,7 @@
  * arena.c
  *	  Memory of one run or one cached model.
  *
- * Small pieces are cut from blocks that grow from 8 kB to 256 kB.  What takes
+ * Small pieces are cut from blocks that grow from 8 kB (or 1 kB) to 256 kB.  What takes
  * 64 kB or more stands alone: below MAPPED bytes in memory of malloc,
  * from there on in a mapping of its own.  The addresses of those that stand
  * alone are in a hash set, so that ml_release() can tell what it was given.
@@ -44,6 +44,7 @@
 #endif
 #define ALIGNMENT 64
 #define FIRST_BLOCK ((size_t) 8 * 1024)
+#define SMALL_BLOCK ((size_t) 1024)
 #define LAST_BLOCK ((size_t) 256 * 1024)
 #define PAGE ((size_t) 4096)
 #define HUGE ((size_t) 8 * 1024 * 1024)	/* of huge pages at most a quarter stays unused from here on */
@@ -112,6 +113,16 @@ size_t
 ml_arena_demand(const MlArena *arena)
 {
 	return arena->demand;
+}
+
+MlArena *
+ml_arena_create_small(size_t limit)
+{
+	MlArena    *arena = ml_arena_create(limit);
+
+	if (arena != NULL)
+		arena->next_block = SMALL_BLOCK;
+	return arena;
 }
 
 static void

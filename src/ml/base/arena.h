@@ -14,6 +14,9 @@
 
 /* limit in bytes, 0 for none.  NULL when malloc fails. */
 extern MlArena *ml_arena_create(size_t limit);
+
+/* The same for what is small and there many times, such as a model: its first block is 1 kB. */
+extern MlArena *ml_arena_create_small(size_t limit);
 extern void ml_arena_free(MlArena *arena);	/* NULL is fine */
 
 /*
