@@ -139,13 +139,12 @@ column_task(void *arg, size_t j, int thread)
 	{
 		size_t		n = s->start[f + 1] - s->start[f];
 		double	   *out = s->z + s->start[f] * s->gram->q + j * n;
-		const int32_t *order = s->order + s->start[f];
 
 		if (s->order == NULL)
 			memcpy(out, column + s->start[f], n * sizeof(double));
 		else
 			for (size_t i = 0; i < n; i++)
-				out[i] = column[order[i]];
+				out[i] = column[s->order[s->start[f] + i]];
 	}
 }
 
