@@ -369,11 +369,15 @@ ml_converter_is_integer(const MlConverter *converter)
 /* --------------------------------------------------------------- texts */
 
 /* A number type as text, the same whatever the session's settings are. */
-static char *
+static const char *
 scalar_text(const MlConverter *converter, Datum value)
 {
-	char	   *text = palloc(MAXDATELEN + 1);
+	char	   *text;
 	int			utc = 0;
+
+	if (converter->type == BOOLOID)
+		return DatumGetBool(value) ? "true" : "false";
+	text = palloc(MAXDATELEN + 1);
 
 	switch (converter->type)
 	{
@@ -394,8 +398,6 @@ scalar_text(const MlConverter *converter, Datum value)
 			return text;
 		case NUMERICOID:
 			return DatumGetCString(DirectFunctionCall1(numeric_out, value));
-		case BOOLOID:
-			return pstrdup(DatumGetBool(value) ? "true" : "false");
 		case INTERVALOID:
 			double_to_shortest_decimal_buf(convert_interval(converter, value), text);
 			return text;

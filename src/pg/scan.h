@@ -52,6 +52,8 @@ typedef struct MlScanPlan
 	double		estimated_rows; /* of the planner */
 	bool		rows_firm;		/* an analyzed relation read as a whole: the estimate is close; else it may be wrong by any factor */
 	bool		defer;			/* set by the caller: ml_scan_bins() will be called for columns that can be read again */
+	MlBinRules	bin_rules;		/* with defer, */
+	double		train_share;	/* and of the rows, how many are likely to train */
 	List	   *excluded;		/* of char *: "column: why it was left out" */
 	List	   *source_columns; /* of char *: what will be read, for lineage */
 	void	   *private_plan;

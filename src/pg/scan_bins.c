@@ -4,13 +4,20 @@
  *
  * When a table is read page by page and the method takes bins, columns of floating-point numbers are not kept: the
  * first pass takes hashes, target, weights and all other columns.  From them follows which
- * rows train.  A second pass picks the rows that limits are chosen on, a third one makes each value its bin: one
- * byte, at its place in the order of the data set.  All passes have one snapshot, so the rows
- * are the same in the same order.  Pages are what takes time here, and they are cached by then;
+ * rows train.  A last pass makes each value its bin: one byte, at its place in the order of the data set.
+ *
+ * Limits are chosen on a sample of the rows that train.  Whether a row is drawn depends on its number alone, and
+ * how many are drawn on how many rows train, so the first pass takes somewhat more than will be wanted, by
+ * the number of rows that is expected.  Where that was too few, or there is an id, by which
+ * rows are drawn then, or no room for all columns at a time, passes in between pick the rows, for as many columns at a time as there is room for.
+ *
+ * All passes have one snapshot, so the rows are the same in the same order.  Pages are what takes time here, and they are cached by then;
  * eight bytes for each value would take more.
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
+
+#include <math.h>
 
 #include "access/tableam.h"
 #include "ml/base/arena.h"
@@ -18,6 +25,12 @@
 #include "pg/scan_heap.h"
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
+
+/* Room for the rows that limits are chosen on, of all columns that are looked at in one pass. */
+#define SAMPLE_BYTES ((double) 96 * 1024 * 1024)
+
+/* So many times what will be wanted is taken: the number of rows, and how many train, are known roughly only. */
+#define DRAW_MORE 1.1
 
 /* The place of a row that no part has. */
 #define NO_PLACE PG_UINT32_MAX
@@ -37,6 +50,109 @@ typedef struct BinPass
 	uint32	   *place;			/* in the data set, by row of the frame */
 	size_t		n_train;
 } BinPass;
+
+/* ------------------------------------------------------- the first pass */
+
+static void *
+need(MlEnv *env, void *memory)
+{
+	if (memory == NULL)
+		ml_check(env, env->error.status);
+	return memory;
+}
+
+/* The feeds of deferred columns into feed[]; returns how many. */
+static int
+deferred_feeds(const MlPrivatePlan *plan, int *feed)
+{
+	int			n = 0;
+
+	for (int i = 0; i < plan->n_feeds; i++)
+	{
+		if (plan->feeds[i].spec.deferred)
+			feed[n++] = i;
+	}
+	return n;
+}
+
+void
+ml_bin_draw_make(MlHeapReader *h, double rows)
+{
+	MlBinDraw  *draw = &h->draw;
+	MlEnv	   *env = h->r->env;
+	double		wanted = DRAW_MORE * h->r->plan->bin_rules.sample / h->r->plan->train_share;
+	double		room;
+
+	draw->feed = palloc(h->r->private_plan->n_feeds * sizeof(int));
+	draw->n_feeds = deferred_feeds(h->r->private_plan, draw->feed);
+	draw->share = 0;
+	/* Some more rows may come than are expected; and ten standard deviations of the drawing are never seen. */
+	room = 1.1 * Min(wanted, rows) + 10 * sqrt(Min(wanted, rows)) + 64;
+	if (h->r->private_plan->id != NULL || rows <= 0 || room * draw->n_feeds * sizeof(double) > SAMPLE_BYTES)
+		return;
+	draw->share = Min(wanted / rows, 1);
+	draw->room = (uint32) room;
+	draw->row = need(env, ml_alloc(env, draw->room, sizeof(uint32)));
+	draw->value = need(env, ml_alloc(env, draw->n_feeds, sizeof(double *)));
+	for (int c = 0; c < draw->n_feeds; c++)
+		draw->value[c] = need(env, ml_alloc(env, draw->room, sizeof(double)));
+}
+
+static void
+give_draw_back(MlHeapReader *h, MlEnv *env)
+{
+	MlBinDraw  *draw = &h->draw;
+
+	for (int c = 0; c < draw->n_feeds && draw->share > 0; c++)
+		ml_release(env, draw->value[c]);
+	if (draw->share > 0)
+		ml_release(env, draw->row);
+	draw->share = 0;
+}
+
+void
+ml_bin_draw_rows(MlHeapReader *h, MlRowBatch *batch)
+{
+	MlBinDraw  *draw = &h->draw;
+
+	batch->first_pick = draw->n;
+	batch->n_picks = 0;
+	if (draw->share == 0)
+		return;
+	for (int i = 0; i < batch->n_rows; i++)
+	{
+		uint64		row = batch->first_row + i;
+
+		if (!ml_bin_is_drawn(h->r->env, row, draw->share))
+			continue;
+		if (draw->n == draw->room || row >= PG_UINT32_MAX)
+		{
+			/* Many more rows than expected.  Nobody must write any more, and what has been written will not do. */
+			draw->overflow = true;
+			batch->n_picks = 0;
+			return;
+		}
+		draw->row[draw->n++] = (uint32) row;
+		batch->n_picks++;
+	}
+}
+
+/* In threads. */
+void
+ml_bin_draw_values(const MlHeapReader *h, MlRowBatch *batch)
+{
+	const MlBinDraw *draw = &h->draw;
+	int			row[ML_FRAME_TOGETHER];
+
+	if (batch->n_picks == 0 || batch->bad)
+		return;
+	for (uint32 i = 0; i < batch->n_picks; i++)
+		row[i] = (int) (draw->row[batch->first_pick + i] - batch->first_row);
+	for (int c = 0; c < draw->n_feeds; c++)
+		ml_batch_pick(h, batch, draw->feed[c], row, batch->n_picks, draw->value[c] + batch->first_pick);
+}
+
+/* -------------------------------------------------------- later passes */
 
 /* In threads. */
 static void
@@ -149,14 +265,6 @@ run_pass(MlHeapReader *h, const MlFrame *frame, void (*work) (const MlHeapReader
 			 RelationGetRelationName(h->relation), frame->rows, h->rows);
 }
 
-static void *
-need(MlEnv *env, void *memory)
-{
-	if (memory == NULL)
-		ml_check(env, env->error.status);
-	return memory;
-}
-
 static int
 compare_rows(const void *a, const void *b)
 {
@@ -166,11 +274,53 @@ compare_rows(const void *a, const void *b)
 	return x < y ? -1 : x > y;
 }
 
+/* Are all rows that were chosen among those that the first pass took?  pick (out): where. */
+static bool
+find_drawn(const MlBinDraw *draw, const BinPass *pass, uint32 *pick)
+{
+	uint32		at = 0;
+
+	if (draw->share == 0 || draw->overflow)
+		return false;
+	for (uint32 i = 0; i < pass->n_chosen; i++)
+	{
+		while (at < draw->n && draw->row[at] < pass->chosen[i])
+			at++;
+		if (at == draw->n || draw->row[at] != pass->chosen[i])
+			return false;
+		pick[i] = at;
+	}
+	return true;
+}
+
+static void
+pick_again(MlHeapReader *h, MlEnv *env, const MlFrame *frame, const MlEncodeRows *rows, const BinPass *all)
+{
+	BinPass		pass = *all;
+	int			together = Max((int) (SAMPLE_BYTES / sizeof(double) / Max(all->n_chosen, 1)), 1);
+
+	together = Min(together, all->n);
+	pass.value = need(env, ml_alloc(env, together, sizeof(double *)));
+	for (int c = 0; c < together; c++)
+		pass.value[c] = need(env, ml_alloc(env, all->n_chosen, sizeof(double)));
+	for (int from = 0; from < all->n; from += together)
+	{
+		pass.n = Min(together, all->n - from);
+		pass.feed = all->feed + from;
+		pass.binned = all->binned + from;
+		run_pass(h, frame, pick_rows, &pass);
+		ml_check(env, ml_binned_find(env, rows->rules, pass.binned, (const double *const *) pass.value, NULL, pass.n_chosen, pass.n));
+	}
+	for (int c = 0; c < together; c++)
+		ml_release(env, pass.value[c]);
+}
+
 /* Limits of all columns, on the rows that were chosen. */
 static void
 find_limits(MlHeapReader *h, MlEnv *env, const MlFrame *frame, const MlEncodeRows *rows, BinPass *pass)
 {
 	bool		ascending = true;
+	uint32	   *pick = need(env, ml_alloc(env, rows->choice->n, sizeof(uint32)));
 
 	pass->n_chosen = rows->choice->n;
 	pass->chosen = rows->choice->row;
@@ -178,13 +328,18 @@ find_limits(MlHeapReader *h, MlEnv *env, const MlFrame *frame, const MlEncodeRow
 		ascending &= pass->chosen[i - 1] < pass->chosen[i];
 	if (!ascending)
 		qsort(pass->chosen, pass->n_chosen, sizeof(uint32), compare_rows);	/* rows in the order of an id; nobody else needs it */
-	pass->value = need(env, ml_alloc(env, pass->n, sizeof(double *)));
-	for (int c = 0; c < pass->n; c++)
-		pass->value[c] = need(env, ml_alloc(env, pass->n_chosen, sizeof(double)));
-	run_pass(h, frame, pick_rows, pass);
-	ml_check(env, ml_binned_find(env, rows->rules, pass->binned, (const double *const *) pass->value, NULL, pass->n_chosen, pass->n));
-	for (int c = 0; c < pass->n; c++)
-		ml_release(env, pass->value[c]);
+	if (find_drawn(&h->draw, pass, pick))
+	{
+		elog(DEBUG1, "limits of bins were chosen on rows of the first pass");
+		ml_check(env, ml_binned_find(env, rows->rules, pass->binned, (const double *const *) h->draw.value, pick, pass->n_chosen, pass->n));
+		give_draw_back(h, env);
+	}
+	else
+	{
+		give_draw_back(h, env);
+		pick_again(h, env, frame, rows, pass);
+	}
+	ml_release(env, pick);
 }
 
 static void
@@ -214,11 +369,7 @@ ml_scan_bins(MlScanPlan *plan, MlEnv *env, MlFrame *frame, const MlEncodeRows *r
 		return;
 	ml_progress(env, &progress);
 	pass.feed = palloc(private_plan->n_feeds * sizeof(int));
-	for (int i = 0; i < private_plan->n_feeds; i++)
-	{
-		if (private_plan->feeds[i].spec.deferred)
-			pass.feed[pass.n++] = i;
-	}
+	pass.n = deferred_feeds(private_plan, pass.feed);
 	pass.binned = need(env, ml_alloc(env, pass.n, sizeof(MlBinned *)));
 	ml_check(env, ml_binned_make(env, rows->rules, pass.n, 0, &binned));
 	for (int c = 0; c < pass.n; c++)

@@ -140,6 +140,7 @@ begin_slices(MlHeapReader *h, MlRowBatch *batch)
 	ml_check(h->r->env, ml_frame_chunk_begin(batch->chunk, batch->n_rows));
 	if (h->main_feeds)
 		ml_batch_feed_main(h, batch);
+	ml_bin_draw_rows(h, batch);
 }
 
 /* In threads. */
@@ -147,6 +148,7 @@ static void
 feed_slices(const MlHeapReader *h, MlRowBatch *batch, void *state, int thread)
 {
 	ml_batch_feed_plain(h, batch);
+	ml_bin_draw_values(h, batch);
 }
 
 static void
@@ -191,22 +193,26 @@ static const MlBatchWork singly = {.work = locate_rows, .end = feed_singly, .in_
 
 /* --------------------------------------------------------- the relation */
 
-/* Statistics are better, but a table that has just been filled has none. */
-static void
+/* Statistics are better, but a table that has just been filled has none.  0: not known. */
+static double
 guess_rows(MlHeapReader *h)
 {
 	BlockNumber pages = ((HeapScanDesc) h->scan)->rs_nblocks;
 	double		rows = 0;
 
-	if (h->r->builder == NULL || h->r->plan->rows_firm || pages < 4 * SAMPLED_PAGES)
-		return;
+	if (h->r->plan->rows_firm)
+		return h->r->plan->estimated_rows;
+	if (h->r->builder == NULL || pages < 4 * SAMPLED_PAGES)
+		return 0;
 	for (int i = 0; i < SAMPLED_PAGES; i++)
 	{
 		CHECK_FOR_INTERRUPTS();
 		ML_HEAP_PAGE(h->scan, (BlockNumber) ((uint64) pages * i / SAMPLED_PAGES));
 		rows += ((HeapScanDesc) h->scan)->rs_ntuples;
 	}
-	ml_check(h->r->env, ml_frame_expect(h->r->builder, rows / SAMPLED_PAGES * pages));
+	rows *= (double) pages / SAMPLED_PAGES;
+	ml_check(h->r->env, ml_frame_expect(h->r->builder, rows));
+	return rows;
 }
 
 void
@@ -214,6 +220,7 @@ ml_scan_heap_read(MlHeapReader *h)
 {
 	bool		was_read_only = XactReadOnly;
 	List	   *targets = h->r->private_plan->statement->planTree->targetlist;
+	double		rows;
 
 	elog(DEBUG1, "reading pages of \"%s\"", RelationGetRelationName(h->relation));
 	prepare_feeds(h);
@@ -223,7 +230,9 @@ ml_scan_heap_read(MlHeapReader *h)
 	XactReadOnly = true;
 	h->scan = table_beginscan_strat(h->relation, h->snapshot, 0, NULL, true, false);
 	h->n_blocks = ((HeapScanDesc) h->scan)->rs_nblocks;
-	guess_rows(h);
+	rows = guess_rows(h);
+	if (h->deferred)
+		ml_bin_draw_make(h, rows);
 	ml_readers_run(h, h->in_slices ? &together : &singly);
 	table_endscan(h->scan);
 	XactReadOnly = was_read_only;
@@ -280,7 +289,6 @@ bool
 ml_scan_heap_defer(MlHeapReader *h)
 {
 	MlPrivatePlan *plan = h->r->private_plan;
-	bool		any = false;
 
 	for (int i = 0; i < plan->n_feeds; i++)
 	{
@@ -288,6 +296,6 @@ ml_scan_heap_defer(MlHeapReader *h)
 			return false;
 	}
 	for (int i = 0; i < plan->n_feeds; i++)
-		any |= plan->feeds[i].spec.deferred = may_defer(&plan->feeds[i]);
-	return any;
+		h->deferred |= plan->feeds[i].spec.deferred = may_defer(&plan->feeds[i]);
+	return h->deferred;
 }

@@ -49,6 +49,8 @@ typedef struct MlRowBatch
 	int			n_rows;
 	OffsetNumber offset[ML_FRAME_TOGETHER];
 	MlFrameChunk *chunk;
+	uint32		first_pick;		/* rows of the batch in MlBinDraw */
+	uint32		n_picks;
 	bool		bad;			/* a value is an error */
 
 	/* Found by whoever looks at the rows first. */
@@ -58,6 +60,19 @@ typedef struct MlRowBatch
 	Datum	   *values;			/* per lane, ML_FRAME_TOGETHER each: what was found by walking */
 	bool	   *nulls;
 } MlRowBatch;
+
+/* Rows that limits may be chosen on, taken while the table is read for the first time. */
+typedef struct MlBinDraw
+{
+	double		share;			/* of all rows; 0: none are taken */
+	bool		overflow;		/* there was no room for all that were drawn */
+	uint32		room;
+	uint32		n;
+	uint32	   *row;			/* ascending */
+	int			n_feeds;
+	int		   *feed;
+	double	  **value;			/* by feed, row */
+} MlBinDraw;
 
 struct MlHeapReader
 {
@@ -77,10 +92,12 @@ struct MlHeapReader
 	int			n_places;
 	int		   *attribute_of;	/* per place */
 	bool		in_slices;		/* no feed needs whole rows */
+	bool		deferred;		/* some columns will be read again */
 	bool		main_feeds;		/* some feeds may be read by the main thread only */
 	MlFeed	   *lenient;		/* the feeds, but infinity passes: it is looked for afterwards */
 	TupleTableSlot *slot;		/* for rows one by one */
 	int			most_rows;		/* of a batch */
+	MlBinDraw	draw;
 };
 
 /* One column of some rows. */
@@ -115,6 +132,15 @@ extern void ml_batch_feed_plain(const MlHeapReader *h, MlRowBatch *batch);
 
 /* ERROR about the first value from this row on that is one. */
 extern void ml_batch_complain(MlHeapReader *h, MlRowBatch *batch) pg_attribute_noreturn();
+
+/* ---- scan_bins.c ---- */
+
+/* Before the first pass, when columns are deferred and about so many rows will come. */
+extern void ml_bin_draw_make(MlHeapReader *h, double rows);
+
+/* Which rows of a batch are taken; by the main thread.  Then their values; by any thread. */
+extern void ml_bin_draw_rows(MlHeapReader *h, MlRowBatch *batch);
+extern void ml_bin_draw_values(const MlHeapReader *h, MlRowBatch *batch);
 
 /* ---- scan_readers.c ---- */
 

@@ -303,6 +303,17 @@ load_rival(MlEnv *env, const MlTrainRequest *request, MlTrainSpec *spec)
 	spec->rival_segments = ml_segments_load(env, &resolved);
 }
 
+/* The share of the rows that trains; what a column says, or groups of very different size, may be less. */
+static double
+likely_to_train(const MlSplitSpec *split)
+{
+	if (split->kind == ML_SPLIT_NONE)
+		return 1;
+	if (split->kind == ML_SPLIT_COLUMN || split->kind == ML_SPLIT_GROUP)
+		return 0.6;
+	return Max(1 - split->holdout - split->validation, 0.01);
+}
+
 /* Everything that needs the transaction: columns, rows, names. */
 static MlFrame *
 read_rows(const MlTrainRequest *request, MlEnv *env, Run *run, MlTrainSpec *spec, MlScanPlan **plan_out, MlTrainOutcome *outcome)
@@ -319,7 +330,8 @@ read_rows(const MlTrainRequest *request, MlEnv *env, Run *run, MlTrainSpec *spec
 
 	INSTR_TIME_SET_CURRENT(start);
 	enter(run, ML_PHASE_READ);
-	plan->defer = ml_pipeline_takes_bins(spec);
+	plan->defer = ml_pipeline_takes_bins(spec, &plan->bin_rules);
+	plan->train_share = likely_to_train(&spec->split);
 	frame = ml_scan_run(plan, env);
 	outcome->read_seconds = seconds_since(start);
 

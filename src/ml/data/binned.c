@@ -26,6 +26,12 @@ is_chosen(const MlEnv *env, const MlFrame *frame, bool by_hash, size_t row, doub
 	return ml_rng_uniform(env->seed, STREAM, by_hash ? frame->row_hash[row] : row) < share;
 }
 
+bool
+ml_bin_is_drawn(const MlEnv *env, size_t row, double share)
+{
+	return ml_rng_uniform(env->seed, STREAM, row) < share;
+}
+
 MlStatus
 ml_bin_choose(MlEnv *env, const MlBinRules *rules, const MlFrame *frame, const size_t *order, size_t n_train, MlBinChoice *choice)
 {

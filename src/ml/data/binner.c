@@ -28,6 +28,8 @@
 
 #define RADIX_BITS 11
 #define RADIX_SIZE (1 << RADIX_BITS)
+#define DIGITS 3
+#define MOST_INSERTED 24		/* keys that are sorted by insertion */
 
 /* So few limits are searched without a table. */
 #define FEW_LIMITS 3
@@ -42,38 +44,92 @@ key_value(uint64_t key)
 	return x;
 }
 
-/* Radix sort; passes whose digit is the same everywhere are left out.  The result is in key. */
+/* One pass of a radix sort: by the digit at "shift" of the key less "base"; place: where each digit begins. */
+static void
+sort_pass(const uint64_t *from, uint64_t *to, size_t n, uint64_t base, int shift, uint32_t *place)
+{
+	uint32_t	sum = 0;
+
+	for (int d = 0; d < RADIX_SIZE; d++)
+	{
+		uint32_t	count = place[d];
+
+		place[d] = sum;
+		sum += count;
+	}
+	for (size_t i = 0; i < n; i++)
+		to[place[((from[i] - base) >> shift) & (RADIX_SIZE - 1)]++] = from[i];
+}
+
+/* Sorts by the three digits from "shift" on; what is above them is the same in all keys. */
+static void
+sort_digits(uint64_t *key, uint64_t *other, size_t n, uint64_t base, int shift)
+{
+	uint32_t	place[DIGITS][RADIX_SIZE] = {{0}};
+
+	for (size_t i = 0; i < n; i++)
+	{
+		uint64_t	k = (key[i] - base) >> shift;
+
+		for (int d = 0; d < DIGITS; d++)
+			place[d][(k >> (d * RADIX_BITS)) & (RADIX_SIZE - 1)]++;
+	}
+	sort_pass(key, other, n, base, shift, place[0]);
+	sort_pass(other, key, n, base, shift + RADIX_BITS, place[1]);
+	sort_pass(key, other, n, base, shift + 2 * RADIX_BITS, place[2]);
+	memcpy(key, other, n * sizeof(uint64_t));
+}
+
+static void
+insertion_sort(uint64_t *key, size_t n)
+{
+	for (size_t i = 1; i < n; i++)
+	{
+		uint64_t	k = key[i];
+		size_t		j = i;
+
+		for (; j > 0 && key[j - 1] > k; j--)
+			key[j] = key[j - 1];
+		key[j] = k;
+	}
+}
+
+/*
+ * By the leading bits of what the keys differ in first: that is all for most data.  Keys that
+ * are the same so far are few, or equal, or so close together that they are sorted by the bits that follow.
+ */
 static void
 sort_keys(uint64_t *key, uint64_t *other, size_t n)
 {
-	uint64_t   *from = key;
-	uint64_t   *to = other;
+	uint64_t	low = UINT64_MAX;
+	uint64_t	high = 0;
+	int			shift = 0;
 
-	for (int shift = 0; shift < 64; shift += RADIX_BITS)
+	for (size_t i = 0; i < n; i++)
 	{
-		size_t		place[RADIX_SIZE] = {0};
-		size_t		sum = 0;
-		uint64_t   *swap;
-
-		for (size_t i = 0; i < n; i++)
-			place[(from[i] >> shift) & (RADIX_SIZE - 1)]++;
-		if (n > 0 && place[(from[0] >> shift) & (RADIX_SIZE - 1)] == n)
-			continue;
-		for (int d = 0; d < RADIX_SIZE; d++)
-		{
-			size_t		count = place[d];
-
-			place[d] = sum;
-			sum += count;
-		}
-		for (size_t i = 0; i < n; i++)
-			to[place[(from[i] >> shift) & (RADIX_SIZE - 1)]++] = from[i];
-		swap = from;
-		from = to;
-		to = swap;
+		low = key[i] < low ? key[i] : low;
+		high = key[i] > high ? key[i] : high;
 	}
-	if (from != key)
-		memcpy(key, from, n * sizeof(uint64_t));
+	if (n < 2 || low == high)
+		return;
+	while (((high - low) >> shift) >> (DIGITS * RADIX_BITS) != 0)
+		shift++;
+	sort_digits(key, other, n, low, shift);
+	for (size_t start = 0, end; start < n && shift > 0; start = end)
+	{
+		uint64_t	lead = (key[start] - low) >> shift;
+		bool		sorted = true;
+
+		for (end = start + 1; end < n && (key[end] - low) >> shift == lead; end++)
+			sorted &= key[end - 1] <= key[end];
+		if (sorted)
+			continue;
+		/* The next ones have at most 31 bits left: three digits. */
+		if (end - start > MOST_INSERTED)
+			sort_digits(key + start, other + start, end - start, (lead << shift) + low, 0);
+		else
+			insertion_sort(key + start, end - start);
+	}
 }
 
 /*

@@ -276,8 +276,9 @@ ml_split(MlEnv *env, const MlSplitSpec *given, size_t rows, const uint64_t *row_
 	}
 	if (spec.kind == ML_SPLIT_COLUMN)
 		return split_by_column(env, rows, split_column, part);
+	/* As a part of no rows: all of them train already. */
 	if (spec.kind == ML_SPLIT_NONE)
-		spec.holdout = spec.validation = 0;
+		return ML_OK;
 	if (spec.kind != ML_SPLIT_STRATIFIED)
 		class_of = NULL;
 	return split_sorted(env, &spec, rows, row_hash, class_of, n_classes, split_column, part);

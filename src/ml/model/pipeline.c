@@ -608,11 +608,9 @@ bin_rules(const MlTrainSpec *spec, MlBinRules *rules)
 
 /* An older model and groups of rows want the numbers themselves, and so do steps before the method. */
 bool
-ml_pipeline_takes_bins(const MlTrainSpec *spec)
+ml_pipeline_takes_bins(const MlTrainSpec *spec, MlBinRules *rules)
 {
-	MlBinRules	rules;
-
-	return bin_rules(spec, &rules) && spec->rival == NULL && spec->segment_min_rows == 0;
+	return bin_rules(spec, rules) && spec->rival == NULL && spec->segment_min_rows == 0;
 }
 
 MlStatus

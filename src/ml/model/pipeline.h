@@ -67,8 +67,8 @@ extern MlStatus ml_pipeline_begin(MlEnv *env, const MlTrainSpec *spec, MlFrame *
 extern const MlEncodeRows *ml_pipeline_rows(const MlPipeline *pipeline);
 extern MlStatus ml_pipeline_finish(MlPipeline *pipeline, MlTrainResult **result);
 
-/* May columns of such a run be deferred? */
-extern bool ml_pipeline_takes_bins(const MlTrainSpec *spec);
+/* May columns of such a run be deferred?  Then by these rules. */
+extern bool ml_pipeline_takes_bins(const MlTrainSpec *spec, MlBinRules *rules);
 
 /* Both.  The frame's columns are given up: they may be released or reordered. */
 extern MlStatus ml_pipeline_run(MlEnv *env, const MlTrainSpec *spec, MlFrame *frame, MlTrainResult **result);
