@@ -62,7 +62,9 @@ stats_task(void *arg, size_t feature, int thread)
 	const MlDataColumn *column = &task->data->columns[feature];
 
 	(void) thread;
-	if (column->number != NULL)
+	if (column->sparse != NULL)
+		ml_design_sparse_stats(task->design, task->data, column->sparse, &task->number[feature]);
+	else if (column->number != NULL)
 		ml_design_stats(task->design, task->data, column->number, &task->number[feature]);
 	else
 		count_codes(task, column->code, task->data->schema->features[feature].levels, task->count[feature]);
@@ -243,7 +245,7 @@ ml_design_fit_coded(MlEnv *env, const MlDataset *data, int max_categories, MlDes
 		return env->error.status;
 	for (int f = 0; f < n; f++)
 	{
-		if (data->columns[f].number != NULL)
+		if (data->columns[f].code == NULL)
 			continue;
 		task.count[f] = ml_alloc0(env, (size_t) schema->features[f].levels + 2, sizeof(double));
 		if (task.count[f] == NULL)
@@ -258,7 +260,7 @@ ml_design_fit_coded(MlEnv *env, const MlDataset *data, int max_categories, MlDes
 		MlDesignFeature *df = &design->features[f];
 		const MlDesignStats *s = &task.number[f];
 
-		df->number = data->columns[f].number != NULL;
+		df->number = data->columns[f].code == NULL;
 		if (df->number)
 		{
 			df->first = design->n_columns;
@@ -321,6 +323,16 @@ read_number_body(const double *x, double impute, size_t rows, double shift, doub
 ML_SIMD_TIERS(read_number, (const double *x, double impute, size_t rows, double shift, double factor, double *out),
 			  (x, impute, rows, shift, factor, out))
 
+/* The same for a column that is 0 in most rows. */
+static void
+read_sparse(const MlSparse *s, size_t first, size_t rows, double shift, double factor, double *out)
+{
+	for (size_t i = 0; i < rows; i++)
+		out[i] = -shift;
+	for (size_t at = ml_sparse_find(s, first); at < s->n && s->row[at] < first + rows; at++)
+		out[s->row[at] - first] = (s->value != NULL ? s->value[at] : 1) * factor - shift;
+}
+
 void
 ml_design_read(const MlDesign *design, const MlDataset *data, int column, size_t first, size_t rows,
 			   double center, double factor, double *out)
@@ -332,6 +344,11 @@ ml_design_read(const MlDesign *design, const MlDataset *data, int column, size_t
 	double		no = -center * factor;
 	double		yes = factor - center * factor;
 
+	if (f->number && data->columns[c->feature].sparse != NULL)
+	{
+		read_sparse(data->columns[c->feature].sparse, first, rows, center * factor, factor, out);
+		return;
+	}
 	if (f->number)
 	{
 		ML_SIMD_CALL(read_number, (data->columns[c->feature].number + first, f->impute, rows, center * factor, factor, out));

@@ -77,6 +77,9 @@ typedef struct MlDesignStats
 /* Of x (training rows), with the weights of the design. Overflows nowhere. */
 extern void ml_design_stats(const MlDesign *design, const MlDataset *data, const double *x, MlDesignStats *stats);
 
+/* The same of a sparse column, by what is in it. */
+extern void ml_design_sparse_stats(const MlDesign *design, const MlDataset *data, const MlSparse *sparse, MlDesignStats *stats);
+
 /* Learns the columns from the training rows; warns where categories were grouped.  ML_TOO_LARGE beyond ML_DESIGN_MAX_COLUMNS. */
 extern MlStatus ml_design_fit(MlEnv *env, const MlDataset *data, int max_categories, MlDesign **design);
 extern MlStatus ml_design_fit_coded(MlEnv *env, const MlDataset *data, int max_categories, MlDesignCoding coding, MlDesign **design);

@@ -250,3 +250,68 @@ ml_design_stats(const MlDesign *design, const MlDataset *data, const double *x, 
 	/* Rows without a value stand at the mean: they add nothing to the squares but count. */
 	out->deviation = ldexp(sqrt(squares / design->total_weight), e);
 }
+
+/* Sum of w * (x * scale - shift)^power over the entries of a sparse column in the training part; weight: of them. */
+static double
+sparse_moment(const MlDesign *design, const MlDataset *data, const MlSparse *s, size_t n, double scale, double shift, int power, double *weight)
+{
+	double		total = 0;
+
+	*weight = 0;
+	for (size_t at = 0; at < n; at++)
+	{
+		double		w = ml_design_weight(design, data, s->row[at]);
+		double		d = (s->value != NULL ? s->value[at] : 1) * scale - shift;
+
+		total += w * (power == 1 ? d : d * d);
+		*weight += w;
+	}
+	return total;
+}
+
+void
+ml_design_sparse_stats(const MlDesign *design, const MlDataset *data, const MlSparse *s, MlDesignStats *out)
+{
+	size_t		n = ml_sparse_find(s, data->n_train);
+	size_t		counted = 0;	/* entries in rows that have a weight */
+	double		low = INFINITY,
+				high = -INFINITY;
+	double		scale,
+				mean,
+				squares,
+				weight;
+	int			e;
+
+	for (size_t at = 0; at < n; at++)
+	{
+		double		x = s->value != NULL ? s->value[at] : 1;
+
+		if (data->weight != NULL && data->weight[s->row[at]] == 0)
+			continue;
+		counted++;
+		low = x < low ? x : low;
+		high = x > high ? x : high;
+	}
+	if (counted < design->n_rows)
+	{
+		low = low < 0 ? low : 0;
+		high = high > 0 ? high : 0;
+	}
+	memset(out, 0, sizeof(*out));
+	out->largest = fmax(fabs(low), fabs(high));
+	if (low == high)
+	{
+		out->mean = low;
+		return;
+	}
+	e = exponent_of(out->largest);
+	e = e < -1000 ? -1000 : e > 1000 ? 1000 : e;
+	scale = ldexp(1, -e);
+	mean = sparse_moment(design, data, s, n, scale, 0, 1, &weight) / design->total_weight;
+	squares = sparse_moment(design, data, s, n, scale, mean, 2, &weight);
+	/* The other rows are 0. */
+	if (design->total_weight > weight)
+		squares += (design->total_weight - weight) * mean * mean;
+	out->mean = ldexp(mean, e);
+	out->deviation = ldexp(sqrt(squares / design->total_weight), e);
+}

@@ -261,6 +261,7 @@ const MlMethod ml_method_linear_regression = {
 	.tasks = ML_TASK_REGRESSION,
 	.format = 2,
 	.needs_dense = true,
+	.reads_sparse = true,
 	.params = linear_params,
 	.memory = linear_memory,
 	.fit = linear_fit,

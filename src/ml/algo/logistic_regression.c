@@ -680,6 +680,7 @@ const MlMethod ml_method_logistic_regression = {
 	.tasks = ML_TASK_CLASSIFICATION,
 	.format = 2,
 	.needs_dense = true,
+	.reads_sparse = true,
 	.params = logistic_params,
 	.memory = logistic_memory,
 	.fit = logistic_fit,

@@ -252,6 +252,7 @@ const MlMethod ml_method_kmeans = {
 	.format = 1,
 	.params = kmeans_params,
 	.memory = kmeans_memory,
+	.reads_sparse = true,
 	.fit = kmeans_fit,
 	.save = kmeans_save,
 	.load = kmeans_load,

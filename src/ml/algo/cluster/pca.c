@@ -337,6 +337,7 @@ svd_fit(MlEnv *env, const MlDataset *data, const MlParams *params, void **model)
 	.tasks = ML_TASK_REDUCTION, \
 	.format = 1, \
 	.needs_dense = true, \
+	.reads_sparse = true, \
 	.save = ml_projection_save, \
 	.load = ml_projection_load, \
 	.predict = ml_projection_predict, \

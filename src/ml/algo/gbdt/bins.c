@@ -16,6 +16,8 @@
 /* Rows that are turned from columns to rows while they stay in the first-level cache. */
 #define TURN_ROWS 128
 
+#define SPREAD_ROWS 1024			/* of a sparse column at a time */
+
 typedef struct BinJob
 {
 	MlEnv	   *env;
@@ -30,6 +32,22 @@ typedef struct BinJob
 	size_t	   *first;			/* by feature: its first bin in there */
 } BinJob;
 
+/* The sampled rows of a column that is 0 in most of them; they rise. */
+static void
+sample_sparse(const BinJob *job, const MlSparse *s, MlBinSample *room)
+{
+	size_t		at = 0;
+
+	for (size_t i = 0; i < job->n_sample; i++)
+	{
+		size_t		row = job->sample ? job->sample[i] : i;
+
+		while (at < s->n && s->row[at] < row)
+			at++;
+		ml_bin_sample_add(room, at == s->n || s->row[at] != row ? 0 : s->value != NULL ? s->value[at] : 1);
+	}
+}
+
 /* One task: the limits of one feature. */
 static void
 find_limits(void *arg, size_t task, int thread)
@@ -41,8 +59,11 @@ find_limits(void *arg, size_t task, int thread)
 
 	if (column->category || column->given)
 		return;
-	for (size_t i = 0; i < job->n_sample; i++)
-		ml_bin_sample_add(room, x[job->sample ? job->sample[i] : i]);
+	if (job->data->columns[task].sparse != NULL)
+		sample_sparse(job, job->data->columns[task].sparse, room);
+	else
+		for (size_t i = 0; i < job->n_sample; i++)
+			ml_bin_sample_add(room, x[job->sample ? job->sample[i] : i]);
 	ml_binner_find(&column->binner, job->rules, room);
 	column->n_bins = column->binner.n_bins;
 	column->missing = column->binner.missing;
@@ -69,6 +90,24 @@ bin_codes(const MlGbdtColumn *column, const int32_t *code, size_t begin, size_t 
 	}
 }
 
+/* Spread out, some rows at a time. */
+static void
+bin_sparse(const MlGbdtColumn *column, const MlSparse *sparse, size_t begin, size_t end)
+{
+	double		x[SPREAD_ROWS];
+
+	for (size_t i = begin; i < end; i += SPREAD_ROWS)
+	{
+		size_t		n = end - i < SPREAD_ROWS ? end - i : SPREAD_ROWS;
+
+		ml_sparse_read(sparse, i, n, x);
+		if (column->narrow)
+			ml_bin_narrow(&column->binner, x, n, column->narrow + i);
+		else
+			ml_bin_wide(&column->binner, x, n, column->wide + i);
+	}
+}
+
 /* One task: one feature of one block of rows. */
 static void
 fill_bins(void *arg, size_t task, int thread)
@@ -85,6 +124,8 @@ fill_bins(void *arg, size_t task, int thread)
 		;
 	else if (column->category)
 		bin_codes(column, source->code, begin, end);
+	else if (source->sparse != NULL)
+		bin_sparse(column, source->sparse, begin, end);
 	else if (column->narrow)
 		ml_bin_narrow(&column->binner, source->number + begin, end - begin, column->narrow + begin);
 	else

@@ -136,7 +136,7 @@ ml_gbdt_forest_walk(const MlGbdtForest *forest, uint32_t t, const MlDataset *dat
 		}
 		else
 		{
-			double		x = ml_data_number(column, i);
+			double		x = ml_column_value(column, i);
 
 			left = x == x ? x <= node->value : node->missing_left;
 		}

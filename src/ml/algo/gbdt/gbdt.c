@@ -96,6 +96,7 @@ gbdt_importance(MlEnv *env, const void *model, const MlSchema *schema, const cha
 #define GBDT_FUNCTIONS \
 	.memory = ml_gbdt_memory, \
 	.bin_rules = ml_gbdt_bin_rules, \
+	.reads_sparse = true, \
 	.fit = ml_gbdt_fit, \
 	.save = ml_gbdt_save, \
 	.load = ml_gbdt_load, \
