@@ -56,3 +56,17 @@ SELECT ml_train('extra_trees', 'trees_data', 'grade', 'trees_bad', params => '{"
 
 SELECT count(ml_drop(model)) FROM (SELECT model FROM ml_models WHERE model LIKE 'trees_%') m;
 DROP TABLE trees_data, trees_small;
+
+-- What is odd.
+CREATE TABLE odd_data AS SELECT g AS id, sin(g) * (1 + g % 7) AS a, cos(g * 1.3) * (1 + g % 5) AS b, CASE WHEN g % 2 = 0 THEN 'card' ELSE 'cash' END AS kind FROM generate_series(1, 2000) g
+	UNION ALL VALUES (2001, 30.0, -25.0, 'card'), (2002, -28, 31, 'cash'), (2003, 0.5, 0.5, 'gold');
+SELECT model, task, metric, score > 1 AS separated, warnings FROM ml_train('isolation_forest', 'odd_data', model => 'odd', id => 'id', params => '{"contamination": 0.002, "max_samples": "auto"}');
+SELECT id, ml_predict_class('odd', d) FROM odd_data d ORDER BY ml_predict('odd', d) DESC LIMIT 2;
+SELECT ml_predict_class('odd', d), count(*) < 10 AS few, min(ml_predict('odd', d)) > 0 AND max(ml_predict('odd', d)) < 1 AS in_range FROM odd_data d GROUP BY 1 ORDER BY 1;
+SELECT statistic FROM ml_model_statistics('odd') ORDER BY 1;
+SELECT leaf, count(*) > 20 AS many FROM ml_rules('odd', 3) GROUP BY leaf ORDER BY leaf;
+SELECT ml_predict_proba('odd', d) FROM odd_data d LIMIT 1;
+SELECT feature FROM ml_importance('odd');
+SELECT ml_train('isolation_forest', 'odd_data', model => 'odd', params => '{"contamination": 0.7}');
+SELECT ml_drop('odd');
+DROP TABLE odd_data;

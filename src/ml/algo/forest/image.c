@@ -4,7 +4,7 @@
  *
  * u8 answer, i32 binary exponent of the scale, the figures (8 bytes each), by
  * feature u32 count and thresholds, by feature the gain, u8 and by feature the
- * importance by permutation; u32 trees.  A tree: u32 values and the values, u32
+ * importance by permutation; of an isolation forest double cut; u32 trees.  A tree: u32 values and the values, u32
  * nodes and the nodes in breadth-first order:
  *   leaf      u16 0, number of its value, rows
  *   number    u16 1 + feature, highest bit: missing goes left; u16 rank
@@ -126,6 +126,8 @@ ml_tree_save(const void *model, MlWriter *w)
 	ml_put_u8(w, forest->permutation != NULL);
 	if (forest->permutation != NULL)
 		ml_put_doubles(w, forest->permutation, (size_t) forest->n_features);
+	if (forest->answer == ML_TREE_ISOLATION)
+		ml_put_double(w, forest->cut);
 	ml_put_u32(w, forest->n_trees);
 	for (uint32_t t = 0; t < forest->n_trees; t++)
 		put_tree(forest, &forest->tree[t], w);
@@ -168,7 +170,7 @@ get_header(MlReader *r, const MlSchema *schema, MlTreeForest **result)
 		return r->status;
 	if (schema->n_features > ML_TREE_MAX_FEATURES)
 		return ml_reader_corrupt(r, "too many features");
-	if (answer != (schema->task == ML_TASK_CLASSIFICATION ? ML_TREE_SHARES : ML_TREE_MEAN))
+	if (answer != (schema->task == ML_TASK_CLASSIFICATION ? ML_TREE_SHARES : schema->task == ML_TASK_ANOMALY ? ML_TREE_ISOLATION : ML_TREE_MEAN))
 		return ml_reader_corrupt(r, "the trees do not fit the target");
 	if (exponent < -SCALE_LIMIT || exponent > SCALE_LIMIT || (answer != ML_TREE_MEAN && exponent != 0))
 		return ml_reader_corrupt(r, "bad scale");
@@ -181,6 +183,8 @@ get_header(MlReader *r, const MlSchema *schema, MlTreeForest **result)
 	forest->gain = ml_get_doubles(r, (size_t) forest->n_features);
 	if (ml_get_u8(r) != 0)
 		forest->permutation = ml_get_doubles(r, (size_t) forest->n_features);
+	if (forest->answer == ML_TREE_ISOLATION)
+		forest->cut = ml_get_finite(r);
 	*result = forest;
 	return r->status;
 }

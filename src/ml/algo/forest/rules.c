@@ -41,7 +41,7 @@ put_value(const MlTreeForest *forest, const double *mean, MlRule *rule)
 {
 	rule->class_number = -1;
 	rule->value = mean[0];
-	if (forest->answer == ML_TREE_MEAN)
+	if (forest->answer != ML_TREE_SHARES)
 		rule->value *= forest->scale;
 	else if (forest->width == 1)
 	{

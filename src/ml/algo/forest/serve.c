@@ -15,8 +15,10 @@
 
 #include "ml/algo/forest/trees.h"
 #include "ml/algo/gbdt/engine.h"
+#include "ml/base/elementary.h"
 
 #define WALKS 8
+#define LN2 0.69314718055994530942
 
 /* Slots of one row. */
 static inline size_t
@@ -117,6 +119,10 @@ finish(const MlTreeForest *forest, double *out)
 			out[1] = out[0] / n;
 			out[0] = 1 - out[1];
 			break;
+		case ML_TREE_ISOLATION:
+			out[0] = ml_exp(-(out[0] / n) * LN2);
+			out[1] = out[0] > forest->cut;
+			break;
 	}
 }
 
@@ -154,7 +160,7 @@ ml_tree_predict_batch(const void *model, const double *x, size_t n, double *out,
 	const MlTreeForest *forest = model;
 	uint16_t   *rank = scratch;
 	size_t		stride = slots(forest);
-	size_t		width = forest->answer == ML_TREE_SHARES && forest->width == 1 ? 2 : (size_t) forest->width;
+	size_t		width = forest->answer != ML_TREE_MEAN && forest->width == 1 ? 2 : (size_t) forest->width;
 	size_t		whole = (n + WALKS - 1) / WALKS * WALKS;
 
 	/* Rows beyond the last are walked, too: as rows of missing values. */

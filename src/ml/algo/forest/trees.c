@@ -184,7 +184,7 @@ ml_tree_statistics(MlEnv *env, const void *model, const MlSchema *schema, MlStat
 		nodes += forest->tree[t].n_nodes;
 	}
 	depth = ml_alloc(env, largest, sizeof(uint32_t));
-	*rows = ml_alloc(env, 4 + ML_TREE_FIGURES, sizeof(MlStatistic));
+	*rows = ml_alloc(env, 5 + ML_TREE_FIGURES, sizeof(MlStatistic));
 	if (depth == NULL || *rows == NULL)
 		return env->error.status;
 	for (uint32_t t = 0; t < forest->n_trees; t++)
@@ -198,6 +198,8 @@ ml_tree_statistics(MlEnv *env, const void *model, const MlSchema *schema, MlStat
 	(*rows)[(*count)++] = (MlStatistic) {"leaves", (nodes + forest->n_trees) / 2};
 	(*rows)[(*count)++] = (MlStatistic) {"max_depth", deepest};
 	(*rows)[(*count)++] = (MlStatistic) {"mean_depth", forest->mean_depth};
+	if (forest->answer == ML_TREE_ISOLATION)
+		(*rows)[(*count)++] = (MlStatistic) {"threshold", forest->cut};
 	for (int i = 0; i < ML_TREE_FIGURES; i++)
 		if (!isnan(forest->figure[ML_TREE_OOB_ROWS]))
 			(*rows)[(*count)++] = (MlStatistic) {names[i], forest->figure[i]};

@@ -19,7 +19,8 @@
 typedef enum MlTreeAnswer
 {
 	ML_TREE_MEAN,				/* the value of a regression, divided by a power of two */
-	ML_TREE_SHARES				/* shares of classes; of two the share of the second alone */
+	ML_TREE_SHARES,				/* shares of classes; of two the share of the second alone */
+	ML_TREE_ISOLATION			/* how deep a row is, where the mean of all is 1: a score and a flag follow */
 } MlTreeAnswer;
 
 /* The rank in a split on a category. */
@@ -86,6 +87,7 @@ typedef struct MlTreeForest
 	double	   *gain;			/* by feature: decrease of impurity, mean over the trees */
 	double	   *permutation;	/* by feature: what the out-of-bag score loses; NULL: not computed */
 	double		figure[ML_TREE_FIGURES];
+	double		cut;			/* isolation: rows are flagged whose score is above */
 
 	/* For serving, made by ml_tree_forest_prepare(). */
 	int32_t		n_used;			/* features that some split asks */
