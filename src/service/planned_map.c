@@ -1,6 +1,6 @@
 /*-------------------------------------------------------------------------
  * planned_map.c
- *	  Row maps of planned calls, kept with the model.
+ *	  Row maps of calls with columns, kept with the model.
  *
  * A prepared statement that predicts one row spends more time on finding columns by name than on the
  * prediction, and it does so at each execution, for what a function keeps between calls ends with the statement.  The map
@@ -20,16 +20,23 @@ typedef struct KeptMap
 	struct KeptMap *next;
 	MlServed	served;			/* as it is named in messages; its pin is not counted */
 	MlRowMap   *map;
-	ArrayType  *names;
+	ArrayType  *names;			/* NULL: those that the version reads */
 	int			count;
 	Oid			types[FLEXIBLE_ARRAY_MEMBER];
 } KeptMap;
 
 static bool
+same_names(const ArrayType *a, const ArrayType *b)
+{
+	if (a == NULL || b == NULL)
+		return a == b;
+	return VARSIZE(a) == VARSIZE(b) && memcmp(a, b, VARSIZE(a)) == 0;
+}
+
+static bool
 same_arguments(const KeptMap *kept, const MlServed *served, FunctionCallInfo fcinfo, int first, const ArrayType *names)
 {
-	if (kept->count != PG_NARGS() - first || VARSIZE(kept->names) != VARSIZE(names) ||
-		memcmp(kept->names, names, VARSIZE(names)) != 0 || strcmp(kept->served.name, served->name) != 0)
+	if (kept->count != PG_NARGS() - first || !same_names(kept->names, names) || strcmp(kept->served.name, served->name) != 0)
 		return false;
 	for (int i = 0; i < kept->count; i++)
 	{
@@ -49,7 +56,8 @@ make_map(const MlServed *served, FunctionCallInfo fcinfo, int first, ArrayType *
 	KeptMap    *kept = palloc0(offsetof(KeptMap, types) + sizeof(Oid) * count);
 
 	kept->served = *served;
-	kept->names = memcpy(palloc(VARSIZE(names)), names, VARSIZE(names));
+	if (names != NULL)
+		kept->names = memcpy(palloc(VARSIZE(names)), names, VARSIZE(names));
 	kept->count = count;
 	for (int i = 0; i < count; i++)
 		kept->types[i] = get_fn_expr_argtype(fcinfo->flinfo, first + i);

@@ -1,6 +1,6 @@
 /*-------------------------------------------------------------------------
  * planned_map.h
- *	  Row maps of planned calls, kept with the model.
+ *	  Row maps of calls with columns, kept with the model.
  *-------------------------------------------------------------------------
  */
 #ifndef ML_SERVICE_PLANNED_MAP_H
@@ -16,7 +16,7 @@
 typedef TupleDesc (*MlDescribeArguments) (FunctionCallInfo fcinfo, int first, ArrayType *names);
 
 /*
- * The map of a call whose arguments from "first" on are columns of these names: one that an earlier execution of such a
+ * The map of a call whose arguments from "first" on are columns of these names (NULL: those that the version reads, in its order): one that an earlier execution of such a
  * call has left with the model, or a new one.  Good as long as the model is pinned.  Errors as ml_rowmap_create().
  */
 extern MlRowMap *ml_planned_map(const MlServed *served, FunctionCallInfo fcinfo, int first, ArrayType *names, MlDescribeArguments describe);

@@ -422,17 +422,18 @@ ml_site_array(MlCallSite *site, ArrayType *features)
 	predict(site);
 }
 
-/* Names of the columns given as arguments: char *, in the current memory context. */
-static List *
-argument_names(MlCallSite *site, ArrayType *names, int count)
+/* The same of any other call: of these names, or of those that the version reads. */
+static TupleDesc
+describe_given(FunctionCallInfo fcinfo, int first, ArrayType *names)
 {
-	List	   *result = names == NULL ? ml_served_columns(&site->served) : names_of_array(names);
+	const MlCallSite *site = fcinfo->flinfo->fn_extra;
+	List	   *columns = names == NULL ? ml_served_columns(&site->served) : names_of_array(names);
 
-	if (list_length(result) != count)
+	if (list_length(columns) != PG_NARGS() - first)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("model \"%s\" is given %d columns for %d names", site->served.name, count, list_length(result))));
-	return result;
+				 errmsg("model \"%s\" is given %d columns for %d names", site->served.name, PG_NARGS() - first, list_length(columns))));
+	return describe_arguments(fcinfo, first, columns);
 }
 
 static void
@@ -446,7 +447,7 @@ map_arguments(MlCallSite *site, FunctionCallInfo fcinfo, int first, ArrayType *n
 	if (site->names != NULL)
 		site->map = ml_planned_map(&site->served, fcinfo, first, site->names, describe_planned);
 	else
-		site->map = ml_rowmap_create(&site->served, describe_arguments(fcinfo, first, argument_names(site, names, count)));
+		site->map = ml_planned_map(&site->served, fcinfo, first, names, describe_given);
 	MemoryContextSwitchTo(old);
 }
 
