@@ -82,7 +82,8 @@ CREATE VIEW ml_models WITH (security_barrier) AS
 		   (SELECT pg_catalog.count(*)::int FROM mlplat.version c WHERE c.model_id OPERATOR(pg_catalog.=) m.model_id) AS versions,
 		   m.created_at, m.note,
 		   n.version AS latest_version,
-		   (ARRAY['predict', 'read', 'train', 'deploy', 'own'])[m.privilege] AS privilege
+		   (ARRAY['predict', 'read', 'train', 'deploy', 'own'])[m.privilege] AS privilege,
+		   v.model_memory, v.predict_microseconds
 	FROM mlplat._model m
 	LEFT JOIN mlplat.deployment d
 		ON d.model_id OPERATOR(pg_catalog.=) m.model_id AND d.alias OPERATOR(pg_catalog.=) 'production'
@@ -94,7 +95,7 @@ CREATE VIEW ml_models WITH (security_barrier) AS
 COMMENT ON VIEW ml_models IS 'models on which you have a right';
 COMMENT ON COLUMN ml_models.model IS 'name';
 COMMENT ON COLUMN ml_models.owner IS 'role that owns the model';
-COMMENT ON COLUMN ml_models.task IS 'regression or classification: of the version in production, else of the newest';
+COMMENT ON COLUMN ml_models.task IS 'regression, classification, clustering, dimension_reduction or anomaly_detection: of the version in production, else of the newest';
 COMMENT ON COLUMN ml_models.target IS 'column that is predicted, of the same version';
 COMMENT ON COLUMN ml_models.algorithm IS 'algorithm of the same version';
 COMMENT ON COLUMN ml_models.production_version IS 'version that answers to the bare name; NULL: none';
@@ -103,6 +104,8 @@ COMMENT ON COLUMN ml_models.created_at IS 'when the first version was trained';
 COMMENT ON COLUMN ml_models.note IS 'note on the model';
 COMMENT ON COLUMN ml_models.latest_version IS 'newest version';
 COMMENT ON COLUMN ml_models.privilege IS 'your privilege: predict, read, train, deploy or own';
+COMMENT ON COLUMN ml_models.model_memory IS 'bytes that the same version takes in a session that predicts with it';
+COMMENT ON COLUMN ml_models.predict_microseconds IS 'time that one of its predictions took when it was judged, without SQL around it';
 GRANT SELECT ON ml_models TO PUBLIC;
 
 CREATE VIEW ml_versions WITH (security_barrier) AS
@@ -113,7 +116,8 @@ CREATE VIEW ml_versions WITH (security_barrier) AS
 		   v.target, v.target_type, v.classes, v.rows_without_target, v.rows_train, v.rows_validation, v.rows_test,
 		   v.read_seconds, v.peak_memory, v.source_relation, v.source_query, v.source_columns, v.data_hash, v.snapshot,
 		   v.library_version, v.blas, v.parent_version, v.job, v.warnings, v.request,
-		   v.request OPERATOR(pg_catalog.->) 'transform' AS transform
+		   v.request OPERATOR(pg_catalog.->) 'transform' AS transform,
+		   v.model_memory, v.predict_microseconds
 	FROM mlplat._model m
 	JOIN mlplat.version v ON v.model_id OPERATOR(pg_catalog.=) m.model_id
 	WHERE m.privilege OPERATOR(pg_catalog.>=) 2;
@@ -121,7 +125,7 @@ COMMENT ON VIEW ml_versions IS 'versions of models that you may read';
 COMMENT ON COLUMN ml_versions.model IS 'model';
 COMMENT ON COLUMN ml_versions.version IS 'number within the model; never given twice';
 COMMENT ON COLUMN ml_versions.algorithm IS 'algorithm';
-COMMENT ON COLUMN ml_versions.task IS 'regression or classification';
+COMMENT ON COLUMN ml_versions.task IS 'regression, classification, clustering, dimension_reduction or anomaly_detection';
 COMMENT ON COLUMN ml_versions.params IS 'hyper-parameters as they were given';
 COMMENT ON COLUMN ml_versions.features IS 'features in the order of the model';
 COMMENT ON COLUMN ml_versions.rows IS 'rows with a target that were read';
@@ -155,6 +159,8 @@ COMMENT ON COLUMN ml_versions.job IS 'run that computed it';
 COMMENT ON COLUMN ml_versions.warnings IS 'warnings of the run';
 COMMENT ON COLUMN ml_versions.transform IS 'steps of the encoding as they were given; null without any';
 COMMENT ON COLUMN ml_versions.request IS 'arguments of ml_train';
+COMMENT ON COLUMN ml_versions.model_memory IS 'bytes that the model takes in a session that predicts with it';
+COMMENT ON COLUMN ml_versions.predict_microseconds IS 'time that a prediction of a row took when the model was judged, without SQL around it';
 GRANT SELECT ON ml_versions TO PUBLIC;
 
 CREATE VIEW ml_metrics WITH (security_barrier) AS

@@ -60,6 +60,8 @@ CREATE TABLE mlplat.version (
 	created_by text NOT NULL,
 	created_at timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
 	note text,
+	model_memory bigint NOT NULL,       -- bytes in a session that predicts
+	predict_microseconds float8,        -- of one row, as it was when the model was judged
 	encoding text NOT NULL DEFAULT pg_catalog.getdatabaseencoding(),	-- of the texts in the image
 	segment_by text[] NOT NULL DEFAULT '{}',	-- columns that choose a model of mlplat.segment, in the order of its keys
 	segment_kinds text[] NOT NULL DEFAULT '{}',	-- 'text', 'integer', 'boolean' or 'date', of each of them

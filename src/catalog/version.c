@@ -142,13 +142,15 @@ ml_version_insert(const MlVersion *version, int32 *number)
 	add_text(&p, version->note);
 	add_texts(&p, version->n_segment_columns, version->segment_by);
 	add_texts(&p, version->n_segment_columns, version->segment_kinds);
+	add_int8(&p, version->model_memory);
+	add_float8(&p, version->predict_microseconds);
 	execute("INSERT INTO mlplat.version (model_id, version, algorithm, task, params, features, target, target_type,"
 			" classes, rows, rows_without_target, rows_train, rows_validation, rows_test, metric, score,"
 			" train_seconds, read_seconds, peak_memory, bytes, checksum, request, source_relation, source_columns,"
 			" source_query, data_hash, snapshot, library_version, blas, parent_version, job, warnings, created_by, note,"
-			" segment_by, segment_kinds)"
+			" segment_by, segment_kinds, model_memory, predict_microseconds)"
 			" VALUES ($1, $2, $3, $4, $5::pg_catalog.jsonb, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16,"
-			" $17, $18, $19, $20, $21, $22::pg_catalog.jsonb, $23, $24, $25, $26, $27, $28, $29, $30, $31, $32, $33, $34, $35, $36)"
+			" $17, $18, $19, $20, $21, $22::pg_catalog.jsonb, $23, $24, $25, $26, $27, $28, $29, $30, $31, $32, $33, $34, $35, $36, $37, $38)"
 			" RETURNING version_id", &p);
 	version_id = result_int8();
 	SPI_finish();

@@ -39,6 +39,8 @@ typedef struct MlVersion
 	double		train_seconds;
 	double		read_seconds;
 	int64		peak_memory;
+	int64		model_memory;
+	double		predict_microseconds;	/* NaN: not known */
 	int64		bytes;
 	const char *checksum;
 	const char *request;		/* jsonb as text */

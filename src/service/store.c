@@ -49,6 +49,8 @@ insert_version(const MlTrainRequest *request, const MlTrainOutcome *outcome, int
 		.train_seconds = outcome->fit_seconds,
 		.read_seconds = outcome->read_seconds,
 		.peak_memory = outcome->peak_memory,
+		.model_memory = outcome->model_memory,
+		.predict_microseconds = outcome->predict_microseconds,
 		.bytes = (int64) outcome->image_length,
 		.checksum = outcome->checksum,
 		.request = ml_train_request_json(request),

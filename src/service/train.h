@@ -95,6 +95,8 @@ typedef struct MlTrainOutcome
 	double		read_seconds;
 	double		fit_seconds;	/* all of the pipeline */
 	int64		peak_memory;	/* bytes of the run's arena at its peak */
+	int64		model_memory;	/* bytes of the model in a session that predicts */
+	double		predict_microseconds;	/* of one row; NaN: not known */
 	int			threads;
 } MlTrainOutcome;
 

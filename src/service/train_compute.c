@@ -234,6 +234,8 @@ copy_result(MlTrainOutcome *outcome, const MlTrainResult *result)
 	outcome->image_length = result->image_length;
 	outcome->image = palloc_extended(Max(result->image_length, 1), MCXT_ALLOC_HUGE);
 	memcpy(outcome->image, result->image, result->image_length);
+	outcome->model_memory = (int64) result->model_memory;
+	outcome->predict_microseconds = result->predict_microseconds;
 	outcome->task = schema->task;
 	outcome->rows = result->rows;
 	outcome->rows_without_target = result->rows_without_target;

@@ -521,6 +521,8 @@ ml_train_outcome_save(const MlTrainOutcome *outcome, StringInfo out)
 	PUT(out, outcome->read_seconds);
 	PUT(out, outcome->fit_seconds);
 	PUT(out, outcome->peak_memory);
+	PUT(out, outcome->model_memory);
+	PUT(out, outcome->predict_microseconds);
 	PUT(out, outcome->threads);
 }
 
@@ -562,6 +564,8 @@ ml_train_outcome_load(const char *bytes, Size length)
 	GET(in, outcome->read_seconds);
 	GET(in, outcome->fit_seconds);
 	GET(in, outcome->peak_memory);
+	GET(in, outcome->model_memory);
+	GET(in, outcome->predict_microseconds);
 	GET(in, outcome->threads);
 	if (in->left != 0)
 		elog(ERROR, "outcome of a training run has bytes left over");

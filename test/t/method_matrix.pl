@@ -89,6 +89,7 @@ sub one_method
 	is(as_owner("SELECT count(*), bool_and(answer IS NOT NULL AND answer !~* 'nan|infinity') FROM (SELECT $answer AS answer FROM matrix m) s"), '600|t', 'answers for each row');
 	is(as_owner("SELECT bool_and(metrics > 0) FROM (SELECT count(*) AS metrics FROM ml_evaluate('$model', 'matrix')) s"), 't', 'is evaluated');
 	is(as_owner("SELECT count(*) > 0 FROM ml_metrics WHERE model = '$model' AND value IS NOT NULL"), 't', 'has metrics');
+	is(as_owner("SELECT model_memory > 0, predict_microseconds > 0 FROM ml_models WHERE model = '$model'"), 't|t', 'says what a prediction costs');
 	like(as_owner("SELECT version FROM ml_retrain('$model', deploy => 'never')"), qr/^3$/, 'trains again');
 	batch($model, $task);
 	rights($model, $task, $answer);

@@ -9,6 +9,7 @@
 #include "ml/model/judge.h"
 
 #include <string.h>
+#include <time.h>
 
 #include "ml/base/arena.h"
 #include "ml/base/pool.h"
@@ -73,6 +74,52 @@ predict_all(MlEnv *env, const MlModel *model, const MlJudgeRows *rows)
 			return NULL;
 	}
 	return w.out;
+}
+
+/* Rows on which a prediction is timed, and after how many microseconds that ends. */
+#define TIMED_ROWS 1024
+#define TIMED_MICROSECONDS 20000
+
+static double
+microseconds_now(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return 1e6 * (double) t.tv_sec + 1e-3 * (double) t.tv_nsec;
+}
+
+MlStatus
+ml_judge_time(MlEnv *env, const MlModel *model, const MlJudgeRows *rows, double *microseconds)
+{
+	int			p = model->schema->n_features;
+	double	   *block = ml_alloc(env, ML_BATCH_ROWS, (size_t) p * sizeof(double) + 1);
+	double	   *row = ml_alloc(env, (size_t) p, sizeof(double));
+	double	   *out = ml_alloc(env, (size_t) model->n_out, sizeof(double));
+	double		spent = 0;
+	size_t		n = 0;
+
+	if (block == NULL || row == NULL || out == NULL)
+		return env->error.status;
+	for (size_t i = 0; i < rows->n && n < TIMED_ROWS && spent < TIMED_MICROSECONDS; i += ML_BATCH_ROWS)
+	{
+		size_t		count = rows->n - i < ML_BATCH_ROWS ? rows->n - i : ML_BATCH_ROWS;
+
+		ml_judge_block(rows, p, i, count, block);
+		for (size_t r = 0; r < count && spent < TIMED_MICROSECONDS; r++)
+		{
+			double		began;
+
+			for (int f = 0; f < p; f++)
+				row[f] = block[(size_t) f * ML_BATCH_ROWS + r];
+			began = microseconds_now();
+			ml_model_predict(model, row, out);
+			spent += microseconds_now() - began;
+			n++;
+		}
+	}
+	*microseconds = n > 0 ? spent / (double) n : NAN;
+	return ML_OK;
 }
 
 double *

@@ -56,6 +56,9 @@ extern MlStatus ml_judge(MlEnv *env, const MlModel *model, const MlJudgeRows *ro
 /* Answers for the rows, n x n_out, by this model alone; NULL with env->error set on failure. */
 extern double *ml_judge_predict(MlEnv *env, const MlModel *model, const MlJudgeRows *rows);
 
+/* Microseconds of one thread that the model takes for one of these rows, measured on at most a thousand of them; NaN without rows. */
+extern MlStatus ml_judge_time(MlEnv *env, const MlModel *model, const MlJudgeRows *rows, double *microseconds);
+
 /* The primary metric of the model, higher is better; NaN when undefined. */
 extern double ml_judge_score(const MlModel *model, const MlPartMetrics *metrics);
 

@@ -339,10 +339,12 @@ make_model(Run *run, const void *fitted)
 	MlTrainResult *result = run->result;
 	MlProgress	progress = {.phase = "save", .train_loss = NAN, .validation_loss = NAN};
 	MlModel    *fresh;
+	size_t		before;
 
 	ml_progress(env, &progress);
 	ML_TRY(ml_model_make_encoded(env, run->spec->method, run->schema, run->prep, fitted, &fresh));
 	ML_TRY(ml_model_save(env, fresh, &result->image, &result->image_length));
+	before = ml_arena_demand(env->arena);
 	if (ml_model_load(env, result->image, result->image_length, &result->model) == ML_CORRUPT)
 	{
 		/* What a sound program writes is sound but for numbers that have overflowed. */
@@ -353,6 +355,7 @@ make_model(Run *run, const void *fitted)
 		ml_detail(env, "%s.", damage.message);
 		ml_hint(env, "Scale columns with very large values, or use more regularization.");
 	}
+	result->model_memory = ml_arena_demand(env->arena) - before;
 	return env->error.status;
 }
 
@@ -415,6 +418,8 @@ judge_parts(Run *run, const MlDataset *data)
 		rows.weight = part_of(run->weight, rows.first);
 		rows.routed = result->segments != NULL ? result->segments->routed : NULL;
 		rows.keep = run->spec->predictions != NULL ? run->spec->predictions + rows.first * (size_t) result->model->n_out : NULL;
+		if (p == (int) scored)
+			ML_TRY(ml_judge_time(env, result->model, &rows, &result->predict_microseconds));
 		if (p == ML_PART_TRAIN && ml_task_has_target(run->schema->task))
 			ML_TRY(thin_train_rows(run, &rows));
 		ML_TRY(ml_judge(env, result->model, &rows, &result->part[p],

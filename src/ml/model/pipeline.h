@@ -44,6 +44,8 @@ typedef struct MlTrainResult
 	MlModel    *model;
 	uint8_t    *image;
 	size_t		image_length;
+	size_t		model_memory;	/* bytes of the model read back, ready to predict */
+	double		predict_microseconds;	/* for a row, by one thread; NaN: not known */
 	size_t		rows;			/* rows with a target */
 	size_t		rows_without_target;
 	MlPartMetrics part[3];		/* by MlPart */
