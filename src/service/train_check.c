@@ -378,6 +378,22 @@ ml_train_spec(MlEnv *env, const MlTrainRequest *request)
 	return spec;
 }
 
+bool
+ml_train_initial(const MlTrainSpec *spec, MlResolved *resolved)
+{
+	const char *reference = ml_params_model(spec->params);
+	Snapshot	snapshot = GetActiveSnapshot();
+	MlResolveResult result;
+
+	if (reference == NULL)
+		return false;
+	result = ml_resolve(reference, snapshot, resolved);
+	if (result != ML_RESOLVED)
+		ml_resolve_report(result, reference);
+	ml_model_require_id(resolved->model_id, resolved->name, ML_PRIVILEGE_READ, snapshot);
+	return true;
+}
+
 MlSource *
 ml_train_check(MlTrainRequest *request)
 {
@@ -385,11 +401,13 @@ ml_train_check(MlTrainRequest *request)
 	MlTrainSpec *spec;
 	MlSource   *source;
 	MlScanPlan *plan;
+	MlResolved	initial;
 
 	check_words(request);
 	check_shares(request);
 	check_split(request);
 	spec = ml_train_spec(env, request);
+	ml_train_initial(spec, &initial);
 	check_target(request, spec->method);
 	source = ml_source_open(request->source);
 	if (request->model == NULL)

@@ -323,10 +323,13 @@ read_rows(const MlTrainRequest *request, MlEnv *env, Run *run, MlTrainSpec *spec
 	MlSource   *source = ml_source_open(request->source);
 	MlScanPlan *plan = ml_train_plan(request, source, spec->task, spec->prep);
 	MlFrame    *frame;
+	MlResolved	initial;
 	instr_time	start;
 
 	ml_train_check_memory(spec, plan, env->threads);
 	load_rival(env, request, spec);
+	if (ml_train_initial(spec, &initial))
+		spec->initial = ml_load_version(env, initial.version_id, &initial);
 	env->dense = spec->method->needs_dense ? ml_load_dense() : NULL;
 	outcome->blas = env->dense != NULL ? pstrdup(env->dense->name) : NULL;
 

@@ -8,6 +8,7 @@
 
 #include "postgres.h"
 
+#include "catalog/resolve.h"
 #include "pg/scan.h"
 #include "pg/source.h"
 #include "service/train.h"
@@ -17,6 +18,12 @@ extern void ml_train_params(MlEnv *env, const MlTrainRequest *request, const MlM
 
 /* All that ml_pipeline_run() wants to know but the rival. */
 extern MlTrainSpec *ml_train_spec(MlEnv *env, const MlTrainRequest *request);
+
+/*
+ * The version that a parameter such as warm_start names, when the current role may read it: 42704, 42501.  False: none is
+ * named.
+ */
+extern bool ml_train_initial(const MlTrainSpec *spec, MlResolved *resolved);
 
 /* Which columns will be read; raises what is wrong with them. */
 extern MlScanPlan *ml_train_plan(const MlTrainRequest *request, MlSource *source, MlTask task, const MlPrepSpec *prep);

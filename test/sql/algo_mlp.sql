@@ -37,6 +37,33 @@ SELECT feature, importance > 0 AS enters FROM ml_importance('n', 'weight') ORDER
 SELECT count(*) AS metrics FROM ml_evaluate('n', 'net');
 SELECT name, type, default_value, minimum, maximum FROM ml_params('mlp') WHERE name IN ('hidden_layer_sizes', 'activation', 'learning_rate') ORDER BY name;
 
+-- Starting from an earlier version: all of it, its first layers for another target, and who may.
+SELECT model, version, score > 0.98 AS good
+FROM ml_train('mlp', 'net', 'y', model => 'n', exclude => '{id,level}', params => '{"hidden_layer_sizes": [32, 16], "max_epochs": 2, "warm_start": "n@1"}');
+SELECT model, score > 0.9 AS good
+FROM ml_train('mlp', 'net', 'level', model => 't', exclude => '{id,y}', params => '{"hidden_layer_sizes": [32, 8], "warm_start": "n", "transfer_layers": 1, "freeze_layers": 1, "max_epochs": 100, "learning_rate": 0.01}');
+SELECT (h.value < 0.1 * f.value) AS begins_where_it_ended
+FROM ml_training_history h, ml_training_history f WHERE h.model = 'n' AND h.version = 3 AND h.iteration = 1 AND f.model = 'n' AND f.version = 1 AND f.iteration = 1;
+SELECT * FROM ml_train('mlp', 'net', 'y', exclude => '{id,level}', params => '{"hidden_layer_sizes": [32], "warm_start": "n@1"}'); \echo :SQLSTATE
+SELECT * FROM ml_train('mlp', 'net', 'y', exclude => '{id,a,level}', params => '{"hidden_layer_sizes": [32, 16], "warm_start": "n@1"}'); \echo :SQLSTATE
+SELECT * FROM ml_train('mlp', 'net', 'y', exclude => '{id,level}', params => '{"warm_start": "n@99"}'); \echo :SQLSTATE
+SELECT * FROM ml_train('mlp', 'net', 'y', exclude => '{id,level}', params => '{"warm_start": "nobody"}'); \echo :SQLSTATE
+SELECT * FROM ml_train('mlp', 'net', 'y', exclude => '{id,level}', params => '{"warm_start": 7}'); \echo :SQLSTATE
+SELECT * FROM ml_train('mlp', 'net', 'y', exclude => '{id,level}', params => '{"freeze_layers": 1}'); \echo :SQLSTATE
+SELECT model FROM ml_train('linear_regression', 'net', 'y', model => 'line', exclude => '{id,level}');
+SELECT * FROM ml_train('mlp', 'net', 'y', exclude => '{id,level}', params => '{"warm_start": "line"}'); \echo :SQLSTATE
+CREATE ROLE regress_neuron;
+GRANT SELECT ON net TO regress_neuron;
+SELECT ml_grant('n', 'regress_neuron', 'predict');
+SET ROLE regress_neuron;
+SELECT * FROM ml_train('mlp', 'net', 'y', model => 'own', exclude => '{id,level}', params => '{"hidden_layer_sizes": [32, 16], "warm_start": "n@1"}'); \echo :SQLSTATE
+RESET ROLE;
+SELECT ml_grant('n', 'regress_neuron', 'read');
+SET ROLE regress_neuron;
+SELECT model, version FROM ml_train('mlp', 'net', 'y', model => 'own', exclude => '{id,level}', params => '{"hidden_layer_sizes": [32, 16], "warm_start": "n@1", "max_epochs": 1}');
+SELECT ml_drop('own');
+RESET ROLE;
+
 -- Refusals.
 SELECT * FROM ml_train('mlp', 'net', 'y', params => '{"hidden_layer_sizes": [32, 0]}'); \echo :SQLSTATE
 SELECT * FROM ml_train('mlp', 'net', 'y', params => '{"hidden_layer_sizes": [32, "wide"]}'); \echo :SQLSTATE
@@ -46,5 +73,6 @@ SELECT * FROM ml_train('mlp', 'net', 'y', params => '{"loss": "cross_entropy"}')
 SELECT * FROM ml_train('mlp', 'net', 'y', params => '{"loss": "poisson"}'); \echo :SQLSTATE
 SELECT * FROM ml_train('mlp', 'net', 'y', params => '{"hidden_layer_sizes": [20000, 20000]}'); \echo :SQLSTATE
 
-SELECT ml_drop(model) FROM ml_models WHERE model IN ('n', 'c');
+SELECT ml_drop(model) FROM ml_models WHERE model IN ('n', 'c', 't', 'line');
 DROP TABLE net;
+DROP ROLE regress_neuron;

@@ -245,6 +245,7 @@ coefficients_of(MlEnv *env, const MlMethod *method, const MlSchema *schema, cons
 }
 
 /* The method's part of the image. */
+__attribute__((unused))
 static MlWriter
 save_model(MlEnv *env, const MlMethod *method, const void *model)
 {
@@ -256,6 +257,7 @@ save_model(MlEnv *env, const MlMethod *method, const void *model)
 }
 
 /* Loads every beginning of the bytes: each must fail and none may crash; then with each byte changed. */
+__attribute__((unused))
 static bool
 load_is_total(const MlMethod *method, const MlSchema *schema, const uint8_t *bytes, size_t length)
 {

@@ -49,7 +49,7 @@ make_world(World *w, const Case *c)
 	ML_TRY(mlp_params_of(env, c->embed ? "categories=embedding embedding_dim=2" : "", &params));
 	w->net.activation = c->activation;
 	w->net.batch_norm = c->batch_norm;
-	ML_TRY(ml_mlp_input_fit(env, data, params, &w->net));
+	ML_TRY(ml_mlp_input_fit(env, data, params, &(MlMlpStart) {0}, &w->net));
 	ML_TRY(ml_mlp_layout(env, &w->net, 2, hidden, c->n_classes > 2 ? c->n_classes : 1));
 	ml_mlp_initialise(&w->net, 0, 3);
 	for (size_t i = 0; i < GRADIENT_ROWS; i++)

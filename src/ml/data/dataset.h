@@ -52,6 +52,7 @@ typedef struct MlDataset
 	const MlDataColumn *columns;	/* schema->n_features */
 	const double *y;			/* value, or class index 0 .. n_classes-1 */
 	const double *weight;		/* NULL: all 1.  Class weights are already multiplied in; finite, >= 0, sum of the train part > 0 */
+	const struct MlModel *initial;	/* to start from, of a parameter of the kind ML_PARAM_MODEL; NULL: none */
 } MlDataset;
 
 /* The first entry of a sparse column that stands in this row or behind it. */

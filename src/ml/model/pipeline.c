@@ -681,6 +681,7 @@ ml_pipeline_finish(MlPipeline *run, MlTrainResult **result)
 	data.columns = columns;
 	data.y = run->y;
 	data.weight = run->fit_weight;
+	data.initial = run->spec->initial;
 	ML_TRY(transform(run, &data, &seen));
 	ML_TRY(check_memory(run));
 	ML_TRY(run->spec->method->fit(env, &seen, run->spec->params, &fitted));

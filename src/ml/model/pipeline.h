@@ -27,6 +27,7 @@ typedef struct MlTrainSpec
 	const uint8_t *part;		/* MlPart of each row, decided by the run that this one is a part of; NULL: by "split" */
 	double	   *predictions;	/* out, with "part": n_out doubles of each row; NULL: not wanted */
 	const MlPrepSpec *prep;		/* how columns are to be encoded; NULL: as they are */
+	const MlModel *initial;		/* what the method starts from (MlDataset.initial); NULL: none */
 	const struct MlSegmentModels *rival_segments;	/* of the rival (segments.h); NULL: it has none */
 	const MlModel *rival;		/* an older model to be judged on the test part of this run; NULL: none */
 } MlTrainSpec;

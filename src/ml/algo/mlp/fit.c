@@ -34,6 +34,7 @@ typedef struct Fit
 	const MlDataset *data;
 	const MlParams *params;
 	MlMlpNet   *net;
+	MlMlpStart	start;
 	MlMlpRows	rows;
 	MlMlpTarget target;
 	float	   *numbers;
@@ -172,7 +173,13 @@ read_values(MlEnv *env, Fit *fit)
 	fit->y = ml_alloc(env, rows_in_hand(fit) + 1, sizeof(float));
 	if (fit->y == NULL)
 		return env->error.status;
-	if (!counts && ml_param_bool(fit->params, ML_MLP_STANDARDIZE_TARGET))
+	/* An output layer that comes from an earlier network speaks in its units. */
+	if (fit->start.transferred == net->n_layers)
+	{
+		net->y_mean = fit->start.net->y_mean;
+		net->y_scale = fit->start.net->y_scale;
+	}
+	else if (!counts && ml_param_bool(fit->params, ML_MLP_STANDARDIZE_TARGET))
 	{
 		ml_design_stats(net->design, fit->data, y, &stats);
 		net->y_mean = stats.mean;
@@ -471,10 +478,12 @@ build(MlEnv *env, Fit *fit)
 	net->batch_norm = ml_param_bool(fit->params, ML_MLP_BATCH_NORM);
 	net->link = fit->target.link;
 	net->y_scale = 1;
-	ML_TRY(ml_mlp_input_fit(env, fit->data, fit->params, net));
+	ML_TRY(ml_mlp_start_find(env, fit->data, fit->params, &fit->start));
+	ML_TRY(ml_mlp_input_fit(env, fit->data, fit->params, &fit->start, net));
 	ML_TRY(ml_mlp_layout(env, net, n_hidden, hidden, fit->target.outputs));
 	ml_mlp_initialise(net, 0, env->seed);
-	return ML_OK;
+	fit->first_trained = fit->start.frozen;
+	return fit->start.net == NULL ? ML_OK : ml_mlp_start_weights(env, &fit->start, fit->data->schema, net);
 }
 
 static MlStatus
@@ -515,7 +524,7 @@ ml_mlp_fit(MlEnv *env, const MlDataset *data, const MlParams *params, void **mod
 	ML_TRY(read_weights(env, fit));
 	ML_TRY(choose_rows(env, fit));
 	ML_TRY(read_rows(env, fit));
-	if (fit->target.loss == ML_MLP_POISSON)
+	if (fit->target.loss == ML_MLP_POISSON && fit->start.transferred < net->n_layers)
 		start_at_mean(fit);
 	ML_TRY(make_trainer(env, fit));
 	ML_TRY(run_epochs(env, fit));
@@ -550,7 +559,7 @@ ml_mlp_memory(const MlSchema *schema, const MlParams *params, size_t n, int thre
 	for (int f = 0; f < schema->n_features; f++)
 	{
 		double		rows = (schema->features[f].levels < cap ? schema->features[f].levels : (double) cap) + 2;
-		double		dim = given > 0 ? (double) given : ml_mlp_auto_dim((int32_t) rows);
+		double		dim = given > 0 ? (double) given : ml_params_model(params) != NULL ? ML_MLP_AUTO_DIM : ml_mlp_auto_dim((int32_t) rows);
 
 		if (schema->features[f].kind == ML_FEATURE_NUMBER)
 			inputs++;

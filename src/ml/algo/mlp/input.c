@@ -21,7 +21,7 @@ ml_mlp_auto_dim(int32_t rows)
 {
 	int32_t		dim = (rows + 1) / 2;
 
-	return dim < 1 ? 1 : dim > 50 ? 50 : dim;
+	return dim < 1 ? 1 : dim > ML_MLP_AUTO_DIM ? ML_MLP_AUTO_DIM : dim;
 }
 
 /* How many columns of the design a feature has. */
@@ -86,7 +86,7 @@ ml_mlp_input_arrange(MlEnv *env, MlMlpNet *net, const int32_t *dims)
 }
 
 MlStatus
-ml_mlp_input_fit(MlEnv *env, const MlDataset *data, const MlParams *params, MlMlpNet *net)
+ml_mlp_input_fit(MlEnv *env, const MlDataset *data, const MlParams *params, const MlMlpStart *start, MlMlpNet *net)
 {
 	bool		embed = ml_param_int(params, ML_MLP_CATEGORIES) == 1;
 	int32_t		given = (int32_t) ml_param_int(params, ML_MLP_EMBEDDING_DIM);
@@ -104,5 +104,7 @@ ml_mlp_input_fit(MlEnv *env, const MlDataset *data, const MlParams *params, MlMl
 			continue;
 		dims[n++] = !embed ? 0 : given > 0 ? given : ml_mlp_auto_dim(columns_of(net->design, f));
 	}
+	if (start->net != NULL)
+		ML_TRY(ml_mlp_start_inputs(env, start, data->schema, params, net, dims));
 	return ml_mlp_input_arrange(env, net, dims);
 }

@@ -87,6 +87,12 @@ static const MlParam mlp_params[] = {
 	.description = "Numbers of an embedding; 0 for half as many as there are categories, 50 at most."},
 	[ML_MLP_MAX_CATEGORIES] = {"max_categories", ML_PARAM_INT, ML_DESIGN_MAX_CATEGORIES, 1, ML_DESIGN_MAX_COLUMNS,
 	.description = "Categories of a column that are told apart; the rarest beyond are taken as one."},
+	[ML_MLP_WARM_START] = {"warm_start", ML_PARAM_MODEL, .aliases = "init_model",
+	.description = "An earlier version (name@version) of the same features and layers, whose weights training starts from; it takes the right to read it."},
+	[ML_MLP_TRANSFER_LAYERS] = {"transfer_layers", ML_PARAM_INT, 0, 0, ML_PARAM_LIST_MAX,
+	.description = "Only so many first layers come from warm_start, the others begin anew, so that layers behind them and the target may differ; 0 for all, with the output layer."},
+	[ML_MLP_FREEZE_LAYERS] = {"freeze_layers", ML_PARAM_INT, 0, 0, ML_PARAM_LIST_MAX,
+	.description = "So many first layers (and embeddings) of warm_start stay as they are."},
 	{NULL}
 };
 

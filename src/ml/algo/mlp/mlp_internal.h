@@ -167,9 +167,14 @@ typedef struct MlMlpNet
 } MlMlpNet;
 
 /* input.c */
-extern MlStatus ml_mlp_input_fit(MlEnv *env, const MlDataset *data, const MlParams *params, MlMlpNet *net);
+typedef struct MlMlpStart MlMlpStart;
+
+extern MlStatus ml_mlp_input_fit(MlEnv *env, const MlDataset *data, const MlParams *params, const MlMlpStart *start, MlMlpNet *net);
 extern MlStatus ml_mlp_input_arrange(MlEnv *env, MlMlpNet *net, const int32_t *dims);	/* from design; dims: of each category */
 extern int32_t ml_mlp_auto_dim(int32_t rows);
+
+/* The most that it says. */
+#define ML_MLP_AUTO_DIM 50
 
 /* The row of a category in its table, -1 for none. */
 static inline int32_t
@@ -209,7 +214,22 @@ extern bool ml_mlp_layer_normalised(const MlMlpNet *net, int layer);
 extern size_t ml_mlp_layer_end(const MlMlpNet *net, int layer);
 
 /* warm.c: takes over what an earlier version has learnt. */
-extern MlStatus ml_mlp_continue(MlEnv *env, const MlDataset *data, const MlParams *params, MlMlpNet *net, int *transferred);
+struct MlMlpStart
+{
+	const MlMlpNet *net;		/* the earlier network; NULL: none */
+	const MlSchema *schema;		/* what it was trained on */
+	int			transferred;	/* layers that come from it */
+	int			frozen;			/* of these, the first ones that stay as they are */
+};
+
+/* Which network, and how much of it; an error names what does not fit together. */
+extern MlStatus ml_mlp_start_find(MlEnv *env, const MlDataset *data, const MlParams *params, MlMlpStart *start);
+
+/* Once the columns are known: numbers enter as they did; the length of each embedding. */
+extern MlStatus ml_mlp_start_inputs(MlEnv *env, const MlMlpStart *start, const MlSchema *schema, const MlParams *params, MlMlpNet *net, int32_t *dims);
+
+/* Once the network is laid out and has its first weights: those that are transferred take their place. */
+extern MlStatus ml_mlp_start_weights(MlEnv *env, const MlMlpStart *start, const MlSchema *schema, MlMlpNet *net);
 
 /* loss.c */
 typedef struct MlMlpTarget
