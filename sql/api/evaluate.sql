@@ -43,6 +43,14 @@ COMMENT ON FUNCTION ml_coefficients(text) IS
 	'coefficients of a linear model; the constant is (intercept), the class is NULL where there is one equation';
 GRANT EXECUTE ON FUNCTION ml_coefficients(text) TO PUBLIC;
 
+CREATE FUNCTION ml_coefficient_intervals(model text, level double precision DEFAULT 0.95)
+	RETURNS TABLE (class text, term text, estimate double precision, lower double precision, upper double precision)
+	LANGUAGE c STABLE PARALLEL SAFE COST 1000 ROWS 20
+	AS 'MODULE_PATHNAME', 'ml_coefficient_intervals';
+COMMENT ON FUNCTION ml_coefficient_intervals(text, double precision) IS
+	'intervals that hold each coefficient of a linear model with the probability level: confidence intervals from the standard errors, of bayesian_linear_regression credible intervals; NULL bounds where there is no standard error';
+GRANT EXECUTE ON FUNCTION ml_coefficient_intervals(text, double precision) TO PUBLIC;
+
 CREATE FUNCTION ml_model_statistics(model text)
 	RETURNS TABLE (statistic text, value double precision)
 	LANGUAGE c STABLE PARALLEL SAFE COST 1000 ROWS 20

@@ -1,6 +1,7 @@
 /*-------------------------------------------------------------------------
  * features.c
- *	  ml_features(), ml_importance(), ml_coefficients(), ml_model_statistics(): what is inside a model.
+ *	  ml_features(), ml_importance(), ml_coefficients(), ml_coefficient_intervals(),
+ *	  ml_model_statistics(): what is inside a model.
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
@@ -14,6 +15,7 @@
 #include "utils/builtins.h"
 
 #include "catalog/model.h"
+#include "ml/base/elementary.h"
 #include "pg/compat.h"
 #include "pg/env.h"
 #include "pg/error.h"
@@ -22,6 +24,7 @@
 ML_FUNCTION(ml_features);
 ML_FUNCTION(ml_importance);
 ML_FUNCTION(ml_coefficients);
+ML_FUNCTION(ml_coefficient_intervals);
 ML_FUNCTION(ml_model_statistics);
 
 /* So many categories are named in ml_features().encoding. */
@@ -234,6 +237,50 @@ ml_coefficients(PG_FUNCTION_ARGS)
 			values[2 + k] = Float8GetDatum(numbers[k]);
 			nulls[2 + k] = isnan(numbers[k]);
 		}
+		put_row(fcinfo, values, nulls);
+	}
+	ml_env_free(env);
+	return (Datum) 0;
+}
+
+Datum
+ml_coefficient_intervals(PG_FUNCTION_ARGS)
+{
+	MlEnv	   *env = ml_env_create(CurrentMemoryContext, 0, 1);
+	MlServed   *served;
+	MlCoefficient *rows;
+	double		level = PG_ARGISNULL(1) ? 0 : PG_GETARG_FLOAT8(1);
+	double		freedom = NAN;
+	double		quantile = NAN;
+	size_t		count;
+
+	InitMaterializedSRF(fcinfo, 0);
+	if (!(level > 0) || !(level < 1))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("level must be between 0 and 1")));
+	served = ml_serve_to_reader(reference_argument(fcinfo), CurrentMemoryContext);
+	if (served->model->method->coefficients == NULL)
+		report_unable(served, "coefficients", "ml_importance");
+	ml_check(env, served->model->method->coefficients(env, served->model->fitted, served->model->schema, &rows, &count));
+	for (size_t i = 0; i < count; i++)
+	{
+		Datum		values[5];
+		bool		nulls[5] = {false};
+		double		half;
+
+		CHECK_FOR_INTERRUPTS();
+		if (rows[i].freedom != freedom)
+			quantile = ml_t_quantile(1 - level, rows[i].freedom);
+		freedom = rows[i].freedom;
+		half = quantile * rows[i].std_error;
+		nulls[0] = rows[i].class_label == NULL;
+		values[0] = nulls[0] ? (Datum) 0 : CStringGetTextDatum(rows[i].class_label);
+		values[1] = CStringGetTextDatum(rows[i].term);
+		values[2] = Float8GetDatum(rows[i].estimate);
+		values[3] = Float8GetDatum(rows[i].estimate - half);
+		values[4] = Float8GetDatum(rows[i].estimate + half);
+		nulls[3] = nulls[4] = !isfinite(half);
 		put_row(fcinfo, values, nulls);
 	}
 	ml_env_free(env);

@@ -156,6 +156,7 @@ set_row(const MlLinearModel *model, const char *label, const char *term, double 
 	row->std_error = error;
 	row->statistic = error > 0 ? estimate / error : NAN;
 	row->p_value = NAN;
+	row->freedom = model->freedom > 0 ? model->freedom : 0;
 	if (error > 0 && model->freedom >= 0)
 		row->p_value = model->freedom > 0 ? ml_t_two_sided(row->statistic, model->freedom) : ml_normal_two_sided(row->statistic);
 }

@@ -256,3 +256,25 @@ ml_chi2_upper(double x, double k)
 		return exp(log_factor) * h;
 	}
 }
+
+/* The t beyond which, on both sides, lies the probability p; bisection on a scale that reaches all magnitudes. */
+double
+ml_t_quantile(double p, double df)
+{
+	double		low = -40,
+				high = 40;		/* logarithms */
+
+	if (!(p > 0) || !(p < 1))
+		return p >= 1 ? 0 : INFINITY;
+	for (int i = 0; i < 200 && high - low > 1e-15 * fmax(1, fabs(low)); i++)
+	{
+		double		middle = (low + high) / 2;
+		double		t = ml_exp(middle);
+
+		if ((df > 0 ? ml_t_two_sided(t, df) : ml_normal_two_sided(t)) > p)
+			low = middle;
+		else
+			high = middle;
+	}
+	return ml_exp((low + high) / 2);
+}

@@ -25,6 +25,7 @@ extern void ml_softmax(double *z, size_t n);
 /* Distribution functions for test statistics (not used while predicting). */
 extern double ml_normal_two_sided(double z);	/* P(|Z| > |z|) */
 extern double ml_t_two_sided(double t, double df);	/* P(|T_df| > |t|) */
+extern double ml_t_quantile(double p, double df);	/* t with P(|T_df| > t) = p; df 0: of the normal distribution */
 extern double ml_f_upper(double f, double a, double b); /* P(F_a,b > f) */
 extern double ml_chi2_upper(double x, double k);	/* P(chi-squared_k > x) */
 

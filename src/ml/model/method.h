@@ -37,6 +37,7 @@ typedef struct MlCoefficient
 	double		std_error;
 	double		statistic;
 	double		p_value;
+	double		freedom;		/* of the t distribution of the estimate; 0: normal */
 } MlCoefficient;
 
 /* Most numbers of a row that are added up for a report. */
