@@ -12,7 +12,7 @@ RETURNS TABLE (model text, version int, task text, algorithm text, rows bigint, 
 LANGUAGE C VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE ROWS 1 COST 1000000
 AS 'MODULE_PATHNAME', 'ml_train';
 COMMENT ON FUNCTION ml_train(text, text, text, text, text[], text[], jsonb, text, text, text, float8, float8, text, text, bigint, float8, text, text, text[], int, jsonb) IS
-'trains a model on a table, a view or a query, in the current transaction, and says how good it is on rows kept aside';
+'trains a model on a table, a view or a query, in the current transaction, and says how good it is on rows kept aside; with segment_by also one for each group of rows, see ml_segments';
 GRANT EXECUTE ON FUNCTION ml_train(text, text, text, text, text[], text[], jsonb, text, text, text, float8, float8, text, text, bigint, float8, text, text, text[], int, jsonb) TO PUBLIC;
 
 CREATE FUNCTION ml_train_async(

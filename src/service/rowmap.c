@@ -145,6 +145,17 @@ missing_columns(const MlServed *served, TupleDesc columns)
 	return missing;
 }
 
+static bool
+chooses_segment(const MlServed *served, const char *column)
+{
+	for (int i = 0; served->routing != NULL && i < served->routing->n_columns; i++)
+	{
+		if (strcmp(served->routing->name[i], column) == 0)
+			return true;
+	}
+	return false;
+}
+
 static void
 report_missing_column(const MlServed *served, TupleDesc columns, const char *column)
 {
@@ -161,6 +172,8 @@ report_missing_column(const MlServed *served, TupleDesc columns, const char *col
 			(errcode(ERRCODE_UNDEFINED_COLUMN),
 			 errmsg("model \"%s\" needs column \"%s\", which the row does not have", served->name, column),
 			 ml_detail_missing(missing),
+			 chooses_segment(served, column) ?
+			 errhint("Its value chooses the model of the row's segment; NULL there leaves the row to the model of all rows.") :
 			 errhint("Columns are matched by name; ml_features(%s) lists what the model needs.", quote_literal_cstr(served->name))));
 }
 

@@ -181,6 +181,13 @@ ml_arena_peak(const MlArena *arena)
 	return arena->peak;
 }
 
+void
+ml_arena_witness(MlArena *arena, size_t bytes)
+{
+	if (arena->used + bytes > arena->peak)
+		arena->peak = arena->used + bytes;
+}
+
 size_t
 ml_arena_limit(const MlArena *arena)
 {

@@ -43,4 +43,7 @@ extern size_t ml_arena_used(const MlArena *arena);
 extern size_t ml_arena_peak(const MlArena *arena);
 extern size_t ml_arena_limit(const MlArena *arena);
 
+/* Bytes that others held on behalf of the same run while this arena was as it is: its peak knows of them then. */
+extern void ml_arena_witness(MlArena *arena, size_t bytes);
+
 #endif							/* ML_BASE_ARENA_H */

@@ -59,6 +59,7 @@ typedef struct Trainer
 	/* Under the lock of the pool. */
 	MlError		failure;		/* what ends the run */
 	size_t		n_failed;
+	size_t		largest;		/* peak of a group's arena */
 	const char *(*said)[MAX_SAID];	/* warnings of each group */
 } Trainer;
 
@@ -253,6 +254,8 @@ run_group(Trainer *t, size_t group, bool main)
 		(void) train_group(t, &env, group, &result);
 	ml_pool_lock(t->env->pool);
 	keep_outcome(t, group, &env, result);
+	if (env.arena != NULL && ml_arena_peak(env.arena) > t->largest)
+		t->largest = ml_arena_peak(env.arena);
 	ml_pool_unlock(t->env->pool);
 	ml_arena_free(env.arena);
 }
@@ -482,6 +485,7 @@ run_all(Trainer *t)
 		threads = (int) t->n_queue;
 	ML_TRY(prepare_threads(t, threads));
 	status = ml_pool_run(env, (size_t) threads, work, t);
+	ml_arena_witness(env->arena, t->largest * (size_t) threads);
 	if (t->failure.status != ML_OK)
 	{
 		ml_fail(env, t->failure.status, "%s", t->failure.message);
