@@ -61,9 +61,14 @@ store_row(void *state, const MlBatchRow *row)
 Datum
 ml_predict_batch(PG_FUNCTION_ARGS)
 {
+	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
+	char	   *model = required_text(fcinfo, 0, "model");
+	char	   *source = required_text(fcinfo, 1, "source");
+	char	   *id = optional_text(fcinfo, 2);
+
 	InitMaterializedSRF(fcinfo, 0);
-	ml_batch_run(required_text(fcinfo, 0, "model"), required_text(fcinfo, 1, "source"), optional_text(fcinfo, 2),
-				 store_row, fcinfo->resultinfo);
+	if (!ml_batch_store(model, source, id, result->setResult, result->econtext->ecxt_per_query_memory))
+		ml_batch_run(model, source, id, store_row, result);
 	return (Datum) 0;
 }
 

@@ -40,6 +40,13 @@ extern bool pq_check_connection(void);
 #define ML_CHECK_RIGHTS(statement) ((void) ExecCheckPermissions((statement)->rtable, (statement)->permInfos, true))
 #endif
 
+/* Include executor/tstoreReceiver.h. */
+#if PG_VERSION_NUM < 140000
+#define ML_SET_TUPLESTORE(receiver, store, context) SetTuplestoreDestReceiverParams(receiver, store, context, false)
+#else
+#define ML_SET_TUPLESTORE(receiver, store, context) SetTuplestoreDestReceiverParams(receiver, store, context, false, NULL, NULL)
+#endif
+
 /* A custom node that projects; before version 15 all do.  Include nodes/extensible.h. */
 #ifdef CUSTOMPATH_SUPPORT_PROJECTION
 #define ML_CUSTOM_PROJECTS CUSTOMPATH_SUPPORT_PROJECTION

@@ -35,8 +35,8 @@
  * Runs a planned SELECT into a receiver, with the active snapshot, read-only, and in
  * physical order.  An ERROR leaves the settings to the end of the (sub)transaction.
  */
-static uint64
-run_statement(PlannedStmt *statement, const char *text, DestReceiver *receiver)
+uint64
+ml_scan_statement(PlannedStmt *statement, const char *text, DestReceiver *receiver)
 {
 	QueryDesc  *query;
 	int			guc_level = NewGUCNestLevel();
@@ -371,7 +371,7 @@ read_source(MlFrameReceiver *r)
 	if (learn_lengths(r, NULL))
 		begin_frame(r);
 	if (heap == NULL)
-		run_statement(r->private_plan->statement, r->plan->source->text, &r->receiver);
+		ml_scan_statement(r->private_plan->statement, r->plan->source->text, &r->receiver);
 	else
 		ml_scan_heap_read(heap);
 	if (deferred)
@@ -415,7 +415,7 @@ ml_scan_peek(MlScanPlan *plan)
 	init_receiver(&r, plan, NULL);
 	if (!learn_lengths(&r, NULL))
 	{
-		run_statement(r.private_plan->statement, plan->source->text, &r.receiver);
+		ml_scan_statement(r.private_plan->statement, plan->source->text, &r.receiver);
 		receive_end(&r.receiver);
 	}
 	MemoryContextDelete(r.row_context);
@@ -446,7 +446,7 @@ ml_scan_each_of(MlSource *source, const bool *needed, MlRowFunction row, void *s
 	MlEachReceiver r = {{receive_each, receiver_startup, receiver_ignore, receiver_ignore, DestNone}, row, state};
 	Query	   *query = ml_source_query(source, needed, true);
 
-	return run_statement(pg_plan_query(query, source->text, 0, NULL), source->text, &r.receiver);
+	return ml_scan_statement(pg_plan_query(query, source->text, 0, NULL), source->text, &r.receiver);
 }
 
 uint64

@@ -15,7 +15,9 @@
 #include "executor/tuptable.h"
 #include "ml/data/encode.h"
 #include "nodes/pg_list.h"
+#include "nodes/plannodes.h"
 #include "pg/source.h"
+#include "tcop/dest.h"
 
 /* What a transform wants of a column of the source. */
 typedef struct MlInputForm
@@ -94,5 +96,8 @@ extern uint64 ml_scan_each(MlSource *source, MlRowFunction row, void *state);
 
 /* The same where only some of the columns are needed: the others are NULL. */
 extern uint64 ml_scan_each_of(MlSource *source, const bool *needed, MlRowFunction row, void *state);
+
+/* A planned SELECT into a receiver, by the same rules; returns the number of rows. */
+extern uint64 ml_scan_statement(PlannedStmt *statement, const char *text, DestReceiver *receiver);
 
 #endif							/* ML_PG_SCAN_H */

@@ -8,13 +8,17 @@
  */
 #include "postgres.h"
 
+#include "executor/tstoreReceiver.h"
 #include "executor/tuptable.h"
+#include "tcop/dest.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 
+#include "pg/compat.h"
 #include "pg/scan.h"
 #include "pg/source.h"
 #include "service/batch.h"
+#include "service/batch_plan.h"
 #include "service/predict.h"
 
 typedef struct BatchState
@@ -199,6 +203,29 @@ run(const char *reference, const char *source_text, const char *id, bool vectors
 		flush_block(&batch);
 	MemoryContextSwitchTo(old);
 	MemoryContextDelete(owner);
+}
+
+bool
+ml_batch_store(const char *reference, const char *source, const char *id, Tuplestorestate *store, MemoryContext context)
+{
+	MemoryContext owner = AllocSetContextCreate(CurrentMemoryContext, "mlplat batch", ALLOCSET_DEFAULT_SIZES);
+	MemoryContext old = MemoryContextSwitchTo(owner);
+	const MlServed *served = ml_serve(reference, owner);
+	PlannedStmt *statement;
+
+	ml_require_scalar(served);
+	statement = ml_batch_statement(served, reference, source, id);
+	if (statement != NULL)
+	{
+		DestReceiver *receiver = CreateDestReceiver(DestTuplestore);
+
+		ML_SET_TUPLESTORE(receiver, store, context);
+		ml_scan_statement(statement, source, receiver);
+		receiver->rDestroy(receiver);
+	}
+	MemoryContextSwitchTo(old);
+	MemoryContextDelete(owner);
+	return statement != NULL;
 }
 
 void

@@ -9,6 +9,7 @@
 #include "postgres.h"
 
 #include "service/serving.h"
+#include "utils/tuplestore.h"
 
 typedef struct MlBatchRow
 {
@@ -31,6 +32,12 @@ typedef void (*MlBatchSink) (void *state, const MlBatchRow *row);
 
 /* The vectors of a dimension reduction; arguments as below. */
 extern void ml_batch_vectors(const char *reference, const char *source, const char *id, MlBatchSink sink, void *state);
+
+/*
+ * All answers into a tuplestore that lies in "context", in columns as ml_predict_batch() returns them; in parallel where the planner thinks that it pays.
+ * False, and nothing done: ml_batch_run() has to do it.  Arguments as below.
+ */
+extern bool ml_batch_store(const char *reference, const char *source, const char *id, Tuplestorestate *store, MemoryContext context);
 
 /* id NULL: none.  42703 for an id that is no column of the source. */
 extern void ml_batch_run(const char *reference, const char *source, const char *id, MlBatchSink sink, void *state);

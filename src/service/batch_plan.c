@@ -18,18 +18,21 @@
  */
 #include "postgres.h"
 
+#include "access/xact.h"
 #include "catalog/pg_collation.h"
 #include "catalog/pg_proc.h"
 #include "catalog/pg_type.h"
 #include "miscadmin.h"
 #include "nodes/makefuncs.h"
 #include "nodes/nodeFuncs.h"
+#include "nodes/parsenodes.h"
 #include "optimizer/clauses.h"
 #include "optimizer/cost.h"
 #include "optimizer/optimizer.h"
 #include "optimizer/pathnode.h"
 #include "optimizer/planner.h"
 #include "optimizer/tlist.h"
+#include "tcop/tcopprot.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
@@ -353,6 +356,43 @@ ml_batch_plan(PlannerInfo *root, const FuncExpr *call)
 	/* What the planner was not told when it looked for what is unsafe: see the function's PARALLEL RESTRICTED. */
 	root->glob->maxParallelHazard = PROPARALLEL_UNSAFE;
 	root->glob->parallelModeOK = false;
+}
+
+PlannedStmt *
+ml_batch_statement(const MlServed *served, const char *reference, const char *source, const char *id)
+{
+	BatchCall	batch = {NULL, source, id};
+	Query	   *input;
+	Query	   *query;
+	RangeTblRef *from;
+	RangeTblEntry *entry;
+	ListCell   *cell;
+
+	if (!find_functions())
+		return NULL;
+	batch.model = makeConst(TEXTOID, -1, DEFAULT_COLLATION_OID, -1, CStringGetTextDatum(reference), false, false);
+	input = make_input(&batch, served);
+	if (input == NULL)
+		return NULL;
+	entry = make_entry(make_query(input, &batch, served), "ml_predict_batch");
+	entry->security_barrier = false;
+	query = makeNode(Query);
+	query->commandType = CMD_SELECT;
+	query->querySource = QSRC_ORIGINAL;
+	query->canSetTag = true;
+	query->rtable = list_make1(entry);
+	from = makeNode(RangeTblRef);
+	from->rtindex = 1;
+	query->jointree = makeFromExpr(list_make1(from), NULL);
+	foreach(cell, entry->subquery->targetList)
+	{
+		TargetEntry *target = lfirst(cell);
+
+		query->targetList = lappend(query->targetList, makeTargetEntry((Expr *) makeVarFromTargetEntry(1, target), target->resno,
+																	   pstrdup(target->resname), false));
+	}
+	replaced_any = true;
+	return pg_plan_query(query, source, IsInParallelMode() ? 0 : CURSOR_OPT_PARALLEL_OK, NULL);
 }
 
 /* -------------------------------------------------------------------- the node */

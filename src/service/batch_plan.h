@@ -10,7 +10,9 @@
 
 #include "nodes/extensible.h"
 #include "nodes/pathnodes.h"
+#include "nodes/plannodes.h"
 #include "nodes/primnodes.h"
+#include "service/serving.h"
 
 /* What a column of the result holds. */
 typedef enum MlBatchColumn
@@ -28,6 +30,12 @@ typedef enum MlBatchColumn
  * is not run in parallel, for the source may hold what a worker must not do.
  */
 extern void ml_batch_plan(PlannerInfo *root, const FuncExpr *call);
+
+/*
+ * The same for a call that was not replaced, when it runs: a statement whose rows are those of the function, planned for the version
+ * served.  NULL where the rows have to be predicted as they come out of the source.
+ */
+extern PlannedStmt *ml_batch_statement(const MlServed *served, const char *reference, const char *source, const char *id);
 
 /* At the start of the library: the planner hook and the name of the node. */
 extern void ml_batch_plan_init(void);

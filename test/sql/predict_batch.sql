@@ -37,11 +37,14 @@ SELECT shape('SELECT * FROM ml_predict_batch(''unknown'', ''shop'')');
 SELECT shape('SELECT * FROM ml_predict_batch(''flag'', ''SELECT age FROM shop'')');
 SELECT shape('SELECT * FROM ml_predict_batch(''flag'', ''shop'', ''nobody'')');
 
--- The same answers: (SELECT ...) keeps the function.
-CREATE FUNCTION differences(model text, source text, id text) RETURNS TABLE (planned bigint, called bigint, different bigint) LANGUAGE plpgsql AS $$
+-- The same answers: (SELECT ...) keeps the function, which then runs the same plan by itself; something volatile has rows predicted as they come.
+CREATE FUNCTION differences(model text, source text, id text) RETURNS TABLE (planned bigint, called bigint, one_by_one bigint, different bigint) LANGUAGE plpgsql AS $$
 BEGIN
-  RETURN QUERY EXECUTE format('WITH p AS MATERIALIZED (SELECT * FROM ml_predict_batch(%1$L, %2$L, %3$L)), c AS MATERIALIZED (SELECT * FROM ml_predict_batch((SELECT %1$L), %2$L, %3$L))
-    SELECT (SELECT count(*) FROM p), (SELECT count(*) FROM c), (SELECT count(*) FROM (TABLE p EXCEPT ALL TABLE c UNION ALL (TABLE c EXCEPT ALL TABLE p)) x)', model, source, id);
+  RETURN QUERY EXECUTE format('WITH p AS MATERIALIZED (SELECT * FROM ml_predict_batch(%1$L, %2$L, %3$L)), c AS MATERIALIZED (SELECT * FROM ml_predict_batch((SELECT %1$L), %2$L, %3$L)),
+    r AS MATERIALIZED (SELECT * FROM ml_predict_batch(%1$L, %4$L, %3$L))
+    SELECT (SELECT count(*) FROM p), (SELECT count(*) FROM c), (SELECT count(*) FROM r),
+      (SELECT count(*) FROM (TABLE p EXCEPT ALL TABLE c UNION ALL (TABLE c EXCEPT ALL TABLE p) UNION ALL (TABLE p EXCEPT ALL TABLE r) UNION ALL (TABLE r EXCEPT ALL TABLE p)) x)',
+    model, source, id, 'SELECT s.*, random() AS chance FROM (' || CASE WHEN source ~ '^SELECT' THEN source ELSE 'TABLE ' || source END || ') s');
 END $$;
 CREATE VIEW elders AS SELECT id::numeric / 3 AS share, city, age + 1 AS age, id, paid, visits FROM shop WHERE age > 30;
 CREATE TABLE parted (LIKE shop) PARTITION BY RANGE (id);
@@ -59,6 +62,15 @@ SELECT m.model, s.source, s.id, d.* FROM (VALUES ('flag'), ('word'), ('value')) 
 SELECT id, round(prediction::numeric, 6) AS prediction, label, round(probability::numeric, 6) AS probability, version FROM ml_predict_batch('flag', 'SELECT * FROM shop ORDER BY id LIMIT 3', 'id');
 SELECT id, prediction, label, version FROM ml_predict_batch('word', 'SELECT * FROM shop ORDER BY id LIMIT 3', 'id');
 SELECT id, round(prediction::numeric, 6) AS prediction, label, probability, version FROM ml_predict_batch('value', 'SELECT * FROM shop ORDER BY id LIMIT 3');
+
+-- The function reads and nothing else, however it is called.
+CREATE FUNCTION writes(int) RETURNS int LANGUAGE plpgsql AS $$ BEGIN CREATE TABLE written (); RETURN $1; END $$;
+SELECT count(*) FROM ml_predict_batch('value', 'SELECT writes(id) AS id, age, city FROM shop'); \echo :SQLSTATE
+SELECT count(*) FROM ml_predict_batch((SELECT 'value'), 'SELECT writes(id) AS id, age, city FROM shop'); \echo :SQLSTATE
+-- With ORDINALITY, in a select list, beside another function, with arguments from rows.
+SELECT max(ordinality), count(DISTINCT id), min(version) FROM ml_predict_batch('flag', 'shop', 'id') WITH ORDINALITY;
+SELECT count(*), count(r) FROM (SELECT ml_predict_batch('flag', 'shop', 'id') AS r) x;
+SELECT source, count(*), sum(b.version) FROM (VALUES ('shop'), ('elders'), ('nothing')) v(source), ml_predict_batch('flag', CASE v.source WHEN 'nothing' THEN 'SELECT * FROM shop WHERE false' ELSE v.source END) b GROUP BY 1 ORDER BY 1;
 
 -- In parallel, too.
 SET parallel_setup_cost = 0; SET parallel_tuple_cost = 0; SET min_parallel_table_scan_size = 0;
@@ -148,6 +160,6 @@ SELECT * FROM ml_predict_batch('flag', 'SELECT FROM nowhere'); \echo :SQLSTATE
 SET client_min_messages = warning;
 DROP VIEW scores, elders;
 DROP TABLE shop, kept, parted, passing, broad;
-DROP FUNCTION shape(text), differences, careless, both_roles;
+DROP FUNCTION shape(text), differences, careless, both_roles, writes;
 SELECT ml_drop('flag'), ml_drop('word'), ml_drop('value'), ml_drop('broad');
 DROP ROLE batch_clerk, batch_guest;
