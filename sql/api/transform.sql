@@ -21,3 +21,11 @@ CREATE FUNCTION ml_transform_array(model text, features double precision[]) RETU
 COMMENT ON FUNCTION ml_transform_array(text, double precision[]) IS
 	'ml_transform from an array of numbers in the order of ml_features(); categories by their codes, NULL is a missing value';
 GRANT EXECUTE ON FUNCTION ml_transform_array(text, double precision[]) TO PUBLIC;
+
+CREATE FUNCTION ml_transform_steps()
+RETURNS TABLE (step text, takes text, options text, description text)
+LANGUAGE c IMMUTABLE PARALLEL SAFE ROWS 20
+AS 'MODULE_PATHNAME', 'ml_transform_steps';
+COMMENT ON FUNCTION ml_transform_steps() IS
+	'the steps that the argument transform of ml_train knows: what a column must be for them, and their options with defaults';
+GRANT EXECUTE ON FUNCTION ml_transform_steps() TO PUBLIC;

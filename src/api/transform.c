@@ -6,6 +6,9 @@
 #include "postgres.h"
 
 #include "fmgr.h"
+#include "funcapi.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
 
 #include "pg/compat.h"
 #include "service/predict.h"
@@ -13,6 +16,7 @@
 ML_FUNCTION(ml_transform);
 ML_FUNCTION(ml_transform_json);
 ML_FUNCTION(ml_transform_array);
+ML_FUNCTION(ml_transform_steps);
 
 Datum
 ml_transform(PG_FUNCTION_ARGS)
@@ -39,4 +43,23 @@ ml_transform_array(PG_FUNCTION_ARGS)
 
 	ml_site_array(site, PG_GETARG_ARRAYTYPE_P(1));
 	PG_RETURN_JSONB_P(ml_site_transformed(site));
+}
+
+/* From the table that checks steps: nothing is written down twice. */
+Datum
+ml_transform_steps(PG_FUNCTION_ARGS)
+{
+	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
+
+	InitMaterializedSRF(fcinfo, 0);
+	for (const MlStepInfo *step = ml_step_infos; step->name != NULL; step++)
+	{
+		Datum		values[4] = {
+			CStringGetTextDatum(step->name), CStringGetTextDatum(step->takes), CStringGetTextDatum(step->options), CStringGetTextDatum(step->description)
+		};
+		bool		nulls[4] = {false, false, step->options[0] == '\0', false};
+
+		tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
+	}
+	return (Datum) 0;
 }

@@ -196,8 +196,7 @@ static void
 create_function(const MlServed *served, const FunctionKind *kind, const char *qualified, const Arguments *arguments,
 				const char *body, bool pinned)
 {
-	const MlMethod *method = served->model->method;
-	double		nanoseconds = method->predict_cost != NULL ? method->predict_cost(served->model->fitted) : 0;
+	double		nanoseconds = Max(ml_model_cost(served->model), 0);
 	char	   *sql;
 	int			result;
 

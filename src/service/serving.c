@@ -452,7 +452,7 @@ ml_cache_end(MlCachedModel *cached, const MlEnv *env)
 	bool		found;
 
 	cached->bytes = ml_arena_used(env->arena) + MemoryContextMemAllocated(cached->context, true);
-	cached->cost = cached->model->method->predict_cost == NULL ? -1 : cached->model->method->predict_cost(cached->model->fitted);
+	cached->cost = ml_model_cost(cached->model);
 
 	/* The last thing that can fail; from here on it is the cache's. */
 	entry = hash_search(models, &cached->key, HASH_ENTER, &found);

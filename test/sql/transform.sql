@@ -101,6 +101,17 @@ SELECT ml_train('gbdt', 'shops', 'y', transform => '{"income": 3}');
 SELECT ml_train('gbdt', 'shops', 'y', transform => '[1]');
 SELECT ml_train('gbdt', 'SELECT income - 2 AS x, y FROM shops', 'y', model => 'x', transform => '{"x": "log1p"}');
 
+-- What there is.
+SELECT step, takes, options FROM ml_transform_steps();
+
+-- A worker, the session itself and a queued run make the same bits.
+SET mlplat.execution = foreground;
+SELECT model FROM ml_train('gbdt', 'shops', 'y', model => 'here', id => 'id', exclude => '{seen}', transform => :'steps');
+RESET mlplat.execution;
+SELECT ml_train_async('gbdt', 'shops', 'y', model => 'queued', id => 'id', exclude => '{seen}', transform => :'steps') AS job \gset
+SELECT ml_wait(:job);
+SELECT count(DISTINCT checksum) FROM ml_versions WHERE model IN ('shops', 'here', 'queued');
+
 -- Nothing to do is nothing done.
 SELECT model FROM ml_train('gbdt', 'shops', 'y', model => 'plain', id => 'id', transform => '{}');
 SELECT model FROM ml_train('gbdt', 'shops', 'y', model => 'bare', id => 'id');
@@ -116,6 +127,6 @@ SELECT feature FROM ml_features('line');
 SELECT ml_transform('line', s) FROM shops s WHERE id = 3;
 RESET ROLE;
 
-SELECT ml_drop(m) FROM unnest('{shops,line,levels,plain,bare}'::text[]) m;
+SELECT ml_drop(m) FROM unnest('{shops,line,levels,plain,bare,here,queued}'::text[]) m;
 DROP TABLE shops;
 DROP ROLE regress_prep_user;

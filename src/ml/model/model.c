@@ -108,6 +108,14 @@ ml_model_predict_batch(const MlModel *model, const double *x, size_t n, double *
 	}
 }
 
+double
+ml_model_cost(const MlModel *model)
+{
+	if (model->method->predict_cost == NULL)
+		return -1;
+	return model->method->predict_cost(model->fitted) + (model->prep != NULL ? ml_prep_cost(model->prep, model->schema) : 0);
+}
+
 int
 ml_model_winner(const MlModel *model, const double *out)
 {

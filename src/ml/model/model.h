@@ -67,6 +67,9 @@ ml_model_predict(const MlModel *model, const double *x, double *out)
 /* Up to ML_BATCH_ROWS rows, feature by feature (see MlMethod.predict_batch) -> n x n_out doubles, the same bits. */
 extern void ml_model_predict_batch(const MlModel *model, const double *x, size_t n, double *out);
 
+/* Rough cost of a prediction in nanoseconds, -1 where the method does not say. */
+extern double ml_model_cost(const MlModel *model);
+
 /* The row's memberships, n_answer - 1 of them; NULL where a clustering has none. */
 static inline const double *
 ml_model_memberships(const MlModel *model, const double *out)

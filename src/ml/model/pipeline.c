@@ -814,6 +814,33 @@ guess_task(const MlTrainSpec *spec, const MlColumnSpec *target)
 	return task == ML_TASK_REGRESSION ? ML_TASK_CLASSIFICATION : ML_TASK_REGRESSION;
 }
 
+/* The steps for a column that is a feature, NULL for none. */
+static const MlPrepColumn *
+transformed(const MlTrainSpec *spec, const MlColumnSpec *column)
+{
+	return (column->roles & ML_ROLE_FEATURE) != 0 ? ml_prep_of(spec->prep, column->source_column) : NULL;
+}
+
+/* Columns that the method will see, and bytes of a row that they take beside the frame. */
+static size_t
+guess_columns(const MlTrainSpec *spec, const MlColumnSpec *columns, int n_columns, size_t *bytes)
+{
+	size_t		total = 1;
+
+	*bytes = 0;
+	for (int c = 0; c < n_columns; c++)
+	{
+		size_t		made = 1;
+		size_t		taken = 0;
+
+		if (transformed(spec, &columns[c]) != NULL)
+			ml_prep_guess(transformed(spec, &columns[c]), &columns[c], !spec->method->reads_sparse, &made, &taken);
+		total += made;
+		*bytes += taken;
+	}
+	return total;
+}
+
 static size_t
 guess_fit_memory(const MlTrainSpec *spec, const MlColumnSpec *columns, int n_columns, size_t rows, int threads, MlFeature *features, int *n_classes)
 {
@@ -826,6 +853,16 @@ guess_fit_memory(const MlTrainSpec *spec, const MlColumnSpec *columns, int n_col
 			target = &columns[c];
 		if ((columns[c].roles & ML_ROLE_FEATURE) == 0)
 			continue;
+		if (transformed(spec, &columns[c]) != NULL)
+		{
+			size_t		made;
+			size_t		bytes;
+
+			ml_prep_guess(transformed(spec, &columns[c]), &columns[c], !spec->method->reads_sparse, &made, &bytes);
+			for (size_t i = 0; i < made; i++)
+				features[schema.n_features++] = (MlFeature) {.name = columns[c].name, .logical = ML_LOGICAL_FLOAT, .kind = ML_FEATURE_NUMBER};
+			continue;
+		}
 		features[schema.n_features].name = columns[c].name;
 		features[schema.n_features].logical = columns[c].logical;
 		features[schema.n_features].kind = columns[c].kind == ML_CATEGORY ? ML_FEATURE_CATEGORY : ML_FEATURE_NUMBER;
@@ -841,7 +878,8 @@ guess_fit_memory(const MlTrainSpec *spec, const MlColumnSpec *columns, int n_col
 size_t
 ml_pipeline_memory(const MlTrainSpec *spec, const MlColumnSpec *columns, int n_columns, size_t rows, int threads)
 {
-	MlFeature  *features = calloc((size_t) n_columns + 1, sizeof(MlFeature));
+	size_t		encoded;
+	MlFeature  *features = calloc(guess_columns(spec, columns, n_columns, &encoded), sizeof(MlFeature));
 	size_t		per_row = 0;
 	size_t		data;
 	size_t		total;
@@ -858,7 +896,7 @@ ml_pipeline_memory(const MlTrainSpec *spec, const MlColumnSpec *columns, int n_c
 	 * target and two weights, and either the sort of the rows or the predictions with
 	 * what metrics need.
 	 */
-	per_row = 8 + 1 + 4 + 8 + 8 + 16;
+	per_row = encoded + 8 + 1 + 4 + 8 + 8 + 16;
 	per_row += (size_t) (32 > 8 * n_classes + 41 ? 32 : 8 * n_classes + 41);
 	if (spec->segment_min_rows > 0)
 		per_row += ML_SEGMENT_ROW_BYTES(n_classes);

@@ -108,8 +108,8 @@ extern MlStatus ml_prep_fit(MlEnv *env, const MlPrepSpec *spec, const MlDataset 
 /* Spreads sparse columns out, for methods that do not read them. */
 extern MlStatus ml_prep_spread(MlEnv *env, const MlSchema *schema, size_t rows, MlDataColumn *columns);
 
-/* Most features that the method can come to see, for estimates: columns that are features, fitted to nothing yet. */
-extern size_t ml_prep_bound(const MlPrepSpec *spec, const MlColumnSpec *column, bool *sparse);
+/* Rough time of ml_prep_row(), and of cutting texts before it, in nanoseconds. */
+extern double ml_prep_cost(const MlPrep *prep, const MlSchema *input);
 
 /* The part of the image behind the input schema.  The reader checks all that ml_prep_row and the method rely on. */
 extern void ml_prep_save(const MlPrep *prep, const MlSchema *input, MlWriter *w);

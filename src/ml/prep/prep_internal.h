@@ -49,6 +49,28 @@ extern MlStatus ml_prep_add_op(MlPrepFit *fit, const MlPrepOp *op, MlPrepOp **ke
 /* A feature of one number made of another feature. */
 extern MlFeature ml_prep_number(const MlFeature *from, const char *name);
 
+/* run.c: a kept operation over all rows, into columns that have room; those before "first" are made otherwise */
+extern MlStatus ml_prep_run_op(MlPrepFit *fit, const MlPrepOp *op, const MlDataColumn *from, size_t first, double **number, int32_t *code);
+extern MlStatus ml_prep_run_single(MlPrepFit *fit, const MlPrepOp *op, const MlPrepPart *from, const MlFeature *feature, MlPrepPart *to);
+extern MlStatus ml_prep_run_hot(MlPrepFit *fit, const MlPrepOp *op, const MlPrepPart *from, MlSparse *sparse);
+
+/* Keeps the operation, runs it, and adds the one column that it makes of another. */
+extern MlStatus ml_prep_follow(MlPrepFit *fit, const MlPrepOp *op, const MlPrepPart *part, const MlFeature *feature, MlPrepParts *next);
+
+/* numbers.c */
+extern MlStatus ml_prep_step_number(MlPrepFit *fit, const MlStep *step, const MlPrepPart *part, MlPrepParts *next);
+extern MlStatus ml_prep_step_indicator(MlPrepFit *fit, const MlPrepPart *part, MlPrepParts *next, MlPrepParts *aside);
+extern MlStatus ml_prep_step_dates(MlPrepFit *fit, const MlStep *step, const MlPrepPart *part, MlPrepParts *next);
+
+/* categories.c */
+extern MlStatus ml_prep_categorise(MlPrepFit *fit, const MlPrepPart *part, MlPrepPart *made);
+extern MlStatus ml_prep_step_buckets(MlPrepFit *fit, const MlStep *step, const MlPrepPart *part, MlPrepParts *next);
+extern MlStatus ml_prep_step_fill(MlPrepFit *fit, const MlStep *step, const MlPrepPart *part, MlPrepParts *next);
+extern MlStatus ml_prep_step_table(MlPrepFit *fit, const MlStep *step, const MlPrepPart *part, MlPrepParts *next);
+extern MlStatus ml_prep_step_target(MlPrepFit *fit, const MlStep *step, const MlPrepPart *part, MlPrepParts *next);
+extern MlStatus ml_prep_step_one_hot(MlPrepFit *fit, const MlStep *step, const MlPrepPart *part, MlPrepParts *next);
+extern MlStatus ml_prep_step_hash(MlPrepFit *fit, const MlStep *step, const MlPrepPart *part, MlPrepParts *next);
+
 /* stats.c: figures of the training rows of a column of numbers */
 typedef struct MlPrepSorted
 {

@@ -23,11 +23,11 @@ const MlStepInfo ml_step_infos[] = {
 	[ML_STEP_IMPUTE_CONSTANT] = {"impute_constant", ANY, "value", "missing values become a number or, in a category, a text"},
 	[ML_STEP_MISSING_INDICATOR] = {"missing_indicator", ANY, "", "adds a column that is 1 where the value is missing; stands before the step that fills them"},
 	[ML_STEP_STANDARD] = {"standard", NUMBER, "", "subtracts the mean, divides by the standard deviation"},
-	[ML_STEP_MIN_MAX] = {"min_max", NUMBER, "[low, high]", "scales what training saw to 0 .. 1, or to other bounds"},
+	[ML_STEP_MIN_MAX] = {"min_max", NUMBER, "[0, 1]", "scales what training saw to 0 .. 1, or to other bounds"},
 	[ML_STEP_ROBUST] = {"robust", NUMBER, "[0.25, 0.75]", "subtracts the median, divides by the distance of two quantiles"},
 	[ML_STEP_LOG1P] = {"log1p", NUMBER, "", "log(1 + x); what is -1 or less is missing, and an error in training"},
 	[ML_STEP_CLIP] = {"clip", NUMBER, "[low, high], or {\"quantiles\": [low, high]}", "moves what lies outside to the bounds; null leaves a side open"},
-	[ML_STEP_QUANTILE_BUCKETS] = {"quantile_buckets", NUMBER, "n, 10", "makes a category of n ranges with about the same number of rows"},
+	[ML_STEP_QUANTILE_BUCKETS] = {"quantile_buckets", NUMBER, "{\"n\": 10}", "makes a category of n ranges with about the same number of rows"},
 	[ML_STEP_DATE_PARTS] = {"date_parts", "a date, a time or a timestamp", "list of parts, or {\"parts\": [...], \"origin\": \"2020-01-01\"}",
 	"a number for each part: year, quarter, month, day, weekday (1 is Monday), day_of_year, hour, minute, second, elapsed (days since the origin, or the earliest value of training)"},
 	[ML_STEP_ONE_HOT] = {"one_hot", CATEGORY, "{\"max_categories\": 256, \"drop\": \"none\"}",
@@ -36,7 +36,7 @@ const MlStepInfo ml_step_infos[] = {
 	[ML_STEP_TARGET_ENCODE] = {"target_encode", CATEGORY, "{\"smoothing\": \"auto\", \"folds\": 5}",
 	"the mean of the target in the category, drawn towards the mean of all; for training rows from the other folds"},
 	[ML_STEP_FREQUENCY] = {"frequency", CATEGORY, "", "the share of the training rows in this category"},
-	[ML_STEP_HASH] = {"hash", "a text", "n, 64", "a 0/1 column for each of n buckets that texts fall into, also those that training never saw", true},
+	[ML_STEP_HASH] = {"hash", "a text", "{\"n\": 64}", "a 0/1 column for each of n buckets that texts fall into, also those that training never saw", true},
 	[ML_STEP_TFIDF] = {"tfidf", "a text",
 	"{\"max_features\": 1000, \"config\": \"simple\", \"ngram\": [1, 1], \"min_df\": 1, \"max_df\": null, \"sublinear\": false, \"norm\": \"l2\"}",
 	"a column for each of the most frequent terms of a text: its count in the row x (log((1 + rows) / (1 + rows with it)) + 1), each row brought to length 1; words are what the text search configuration makes of the text", true},
@@ -180,6 +180,50 @@ ml_prep_of(const MlPrepSpec *spec, const char *source_column)
 			return &spec->columns[c];
 	}
 	return NULL;
+}
+
+/* What a column of categories or a text is taken for until it has been read. */
+#define GUESSED_CATEGORIES 16
+#define GUESSED_TERMS 64
+
+void
+ml_prep_guess(const MlPrepColumn *column, const MlColumnSpec *spec, bool spread, size_t *columns, size_t *bytes)
+{
+	size_t		dense = 1;
+	size_t		sparse = 0;
+	size_t		extra = 0;		/* columns beside, and lists of terms */
+
+	for (int i = 0; i < column->n_steps; i++)
+	{
+		const MlStep *step = &column->steps[i];
+
+		switch (step->kind)
+		{
+			case ML_STEP_MISSING_INDICATOR:
+				extra += sizeof(double);
+				break;
+			case ML_STEP_DATE_PARTS:
+				dense = (size_t) __builtin_popcount(step->parts != 0 ? step->parts : ml_date_parts_of(spec->unit));
+				break;
+			case ML_STEP_ONE_HOT:
+				sparse = dense * (step->n < GUESSED_CATEGORIES ? (size_t) step->n : GUESSED_CATEGORIES);
+				extra += dense * sizeof(uint32_t);
+				break;
+			case ML_STEP_HASH:
+				sparse = (size_t) step->n;
+				extra += sizeof(uint32_t);
+				break;
+			case ML_STEP_TFIDF:
+			case ML_STEP_HASHED_TFIDF:
+				sparse = (size_t) step->n;
+				extra += GUESSED_TERMS * (2 * sizeof(int32_t) + sizeof(uint32_t) + 2 * sizeof(double));
+				break;
+			default:
+				break;
+		}
+	}
+	*columns = sparse > 0 ? sparse : dense;
+	*bytes = extra + (sparse == 0 ? dense : spread ? sparse : 0) * sizeof(double);
 }
 
 /* ------------------------------------------------------------------------

@@ -116,6 +116,12 @@ extern MlStatus ml_date_part_find(MlEnv *env, const char *column, const char *na
 /* What a transform says about a column of the source; NULL: nothing, or there is none. */
 extern const MlPrepColumn *ml_prep_of(const MlPrepSpec *spec, const char *source_column);
 
+/*
+ * For estimates before anything is read: how many columns a column becomes, as far as one can tell, and
+ * the bytes that they take for each row beside it.  spread: sparse columns are kept as numbers.
+ */
+extern void ml_prep_guess(const MlPrepColumn *column, const MlColumnSpec *spec, bool spread, size_t *columns, size_t *bytes);
+
 /* The parts that a unit has, as bits. */
 extern uint32_t ml_date_parts_of(MlTimeUnit unit);
 
