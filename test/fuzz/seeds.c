@@ -1,6 +1,6 @@
 /*-------------------------------------------------------------------------
  * seeds.c
- *	  Writes one small image of every algorithm and task into a directory.
+ *	  Writes small images of every algorithm and task, one of them behind an encoding, into a directory.
  *-------------------------------------------------------------------------
  */
 #include "../unit/image.h"
@@ -14,16 +14,17 @@ main(int argc, char **argv)
 		return 2;
 	for (const MlMethod *const *method = ml_methods; *method != NULL; method++)
 	{
-		for (int target = 0; target < TINY_TARGETS; target++)
+		for (int kind = 0; kind < 2 * TINY_TARGETS; kind++)
 		{
+			int			target = kind % TINY_TARGETS;
 			TestImage	image;
 			char		path[4096];
 			FILE	   *file;
 
 			if (!tiny_method_can(*method, (TinyTarget) target))
 				continue;
-			image = image_make(*method, (TinyTarget) target);
-			snprintf(path, sizeof(path), "%s/%s_%d", argv[1], (*method)->name, target);
+			image = kind < TINY_TARGETS ? image_make(*method, (TinyTarget) target) : image_make_encoded(*method, (TinyTarget) target);
+			snprintf(path, sizeof(path), "%s/%s_%d", argv[1], (*method)->name, kind);
 			file = fopen(path, "wb");
 			if (image.length == 0 || file == NULL || fwrite(image.bytes, 1, image.length, file) != image.length || fclose(file) != 0)
 			{

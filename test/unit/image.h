@@ -38,6 +38,44 @@ image_make(const MlMethod *method, TinyTarget target)
 	return image;
 }
 
+/* The same behind an encoding with a step of each kind that the table allows. */
+static inline TestImage
+image_make_encoded(const MlMethod *method, TinyTarget target)
+{
+	MlStep		steps[6];
+	MlPrepColumn columns[] = {{"x", 3, &steps[0]}, {"n", 1, &steps[3]}, {"city", 1, &steps[4]}, {"flag", 1, &steps[5]}};
+	MlPrepSpec	prep = {4, columns};
+	TinyTable	t = {.rows = 80, .target = target};
+	TestImage	image = {.method = method->name};
+	MlEnv		env = {.arena = ml_arena_create(0), .threads = 1, .seed = 42, .dense = ml_dense_table()};
+	MlTrainResult *result;
+	MlParams   *params;
+	MlFrame    *frame;
+
+	ml_step_init(&steps[0], ML_STEP_MISSING_INDICATOR);
+	ml_step_init(&steps[1], ML_STEP_IMPUTE_MEAN);
+	ml_step_init(&steps[2], ML_STEP_STANDARD);
+	ml_step_init(&steps[3], ML_STEP_QUANTILE_BUCKETS);
+	ml_step_init(&steps[4], target == TINY_NONE ? ML_STEP_FREQUENCY : ML_STEP_TARGET_ENCODE);
+	ml_step_init(&steps[5], ML_STEP_ONE_HOT);
+	if (tiny_params(&env, method, &params) == ML_OK && tiny_frame(&env, &t, 42, &frame) == ML_OK)
+	{
+		MlTrainSpec spec = tiny_spec(method, params);
+
+		spec.prep = &prep;
+		if (ml_pipeline_run(&env, &spec, frame, &result) == ML_OK)
+		{
+			image.length = result->image_length;
+			image.bytes = malloc(image.length);
+			memcpy(image.bytes, result->image, image.length);
+		}
+	}
+	if (image.length == 0)
+		fprintf(stderr, "%s: %s\n", method->name, env.error.message);
+	ml_arena_free(env.arena);
+	return image;
+}
+
 /* Makes length and checksum fit the bytes, so that only what is inside is judged. */
 static inline void
 image_patch(uint8_t *bytes, size_t length)

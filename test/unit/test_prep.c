@@ -773,6 +773,23 @@ test_texts_are_served(void)
 				wrong += !same_bits(encoded[f], ml_column_value(&columns[f], (size_t) row));
 		}
 		CHECK(wrong == 0);
+		for (size_t at = 0; at < w.length; at++)
+		{
+			uint8_t		was = w.bytes[at];
+
+			w.bytes[at] = (uint8_t) (at % 3 == 0 ? was + 1 : at % 3 == 1 ? 0xFF : was ^ 0x80);
+			ml_reader_init(&r, env, w.bytes, w.length);
+			if (ml_schema_load(&r, &schema) == ML_OK && ml_prep_load(&r, schema, &loaded) == ML_OK)
+			{
+				x = ml_alloc0(env, (size_t) schema->n_features, sizeof(double));
+				work = ml_alloc(env, ml_prep_room(loaded), sizeof(double));
+				(void) ml_prep_row(loaded, x, work);
+				if (schema->features[0].text != NULL)
+					CHECK(ml_text_slot(schema->features[0].text, "the", 3) < schema->n_features);
+			}
+			env->error.status = ML_OK;
+			w.bytes[at] = was;
+		}
 		for (size_t cut = 0; cut < w.length; cut++)
 		{
 			ml_reader_init(&r, env, w.bytes, cut);
