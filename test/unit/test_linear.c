@@ -11,6 +11,8 @@
 #include <unistd.h>
 
 #include "linear_data.h"
+#include "ml/algo/least_squares.h"
+#include "ml/algo/linear_terms.h"
 #include "ml/algo/linear_terms.h"
 #include "../reference/linear_figures.h"
 
@@ -467,9 +469,87 @@ test_no_room(void)
 	check(WIFEXITED(status) && WEXITSTATUS(status) == 0, "no room for the buffers of BLAS: an error, no hang");
 }
 
+/* p columns, the last of them "apart" from the one before it. */
+static MlDataset *
+many_rows(MlEnv *env, size_t rows, int p, double apart)
+{
+	MlDataset  *data = new_dataset(env, rows, p, 0);
+	uint64_t	state = 11;
+
+	for (size_t i = 0; i < rows; i++)
+	{
+		double		sum = 0;
+
+		for (int f = 0; f < p; f++)
+		{
+			double		u;
+
+			state = state * 6364136223846793005u + 1442695040888963407u;
+			u = (double) (state >> 11) / 9007199254740992.0;
+			column_of_data(data, f)[i] = f == p - 1 ? column_of_data(data, f - 1)[i] + apart * u : 1000 * f + u * (f + 1);
+			sum += u * f;
+		}
+		target_of_data(data)[i] = sum + sin((double) i);
+	}
+	return data;
+}
+
+static MlStatus
+triangles(MlEnv *env, const MlDataset *data, double *by_gram, double *by_qr, bool *good)
+{
+	MlLeastSquares problem = {.data = data, .intercept = true, .y_center = 138, .y_factor = 1};
+	MlDesign   *design;
+	MlDesignScale *scale;
+
+	ML_TRY(ml_linear_begin(env, data->n_train));
+	ML_TRY(ml_design_fit(env, data, 256, &design));
+	ML_TRY(ml_design_scale(env, design, true, &scale));
+	problem.design = design;
+	problem.scale = scale;
+	ML_TRY(ml_least_squares_gram(env, &problem, by_gram, good));
+	return by_qr == NULL ? ML_OK : ml_least_squares_reduce(env, &problem, by_qr);
+}
+
+/* Many rows: the triangle of the Gram matrix is that of the rows, with any threads, and given up where digits would be lost. */
+static void
+test_gram(void)
+{
+	enum {P = 24, Q = P + 2};
+	static double r[3][Q * Q];
+	static double qr[Q * Q];
+	static const int threads[3] = {1, 2, 4};
+	double		worst = 0;
+	bool		good[3];
+
+	check(ml_least_squares_by_gram(90011, Q) && !ml_least_squares_by_gram(1000, Q) && !ml_least_squares_by_gram(90011, 1000), "gram: for many rows of few columns");
+	for (int t = 0; t < 3; t++)
+	{
+		MlEnv		env = new_env(threads[t]);
+
+		if (triangles(&env, many_rows(&env, 90011, P, 20), r[t], t == 0 ? qr : NULL, &good[t]) != ML_OK)
+			fail("gram: %s", env.error.message);
+		free_env(&env);
+	}
+	for (int j = 0; j < Q; j++)
+		for (int i = 0; i <= j; i++)
+			worst = fmax(worst, fabs(fabs(r[0][j * Q + i]) - fabs(qr[j * Q + i])) / fabs(qr[j * Q + j]));
+	check(good[0] && worst < 1e-11, "gram: the triangle of the rows (%.1e)", worst);
+	check(good[1] && good[2] && memcmp(r[0], r[1], sizeof(r[0])) == 0 && memcmp(r[0], r[2], sizeof(r[0])) == 0, "gram: 1, 2 and 4 threads give the same bits");
+	for (double apart = 1e-2; apart > 1e-9; apart /= 1000)
+	{
+		MlEnv		env = new_env(2);
+
+		if (triangles(&env, many_rows(&env, 90011, P, apart), r[0], NULL, &good[0]) != ML_OK)
+			fail("gram: %s", env.error.message);
+		check(!good[0], "gram: not where a column is within %g of another", apart);
+		free_env(&env);
+	}
+}
+
 int
 main(void)
 {
+	test_gram();
 	for (size_t i = 0; i < sizeof(nist_sets) / sizeof(nist_sets[0]); i++)
 		test_nist(&nist_sets[i]);
 	test_diabetes("least squares", "", false, diabetes_ols_coef, diabetes_ols_error, diabetes_ols_p);

@@ -80,6 +80,7 @@ prepare(MlEnv *env, const MlLeastSquares *problem, Solver *s)
 {
 	const MlDesign *design = problem->design;
 	double		root_weight = sqrt(design->total_weight);
+	bool		good = false;
 
 	s->problem = problem;
 	s->dense = env->dense;
@@ -93,7 +94,10 @@ prepare(MlEnv *env, const MlLeastSquares *problem, Solver *s)
 	if (s->r == NULL || s->r22 == NULL || s->c == NULL || s->noise == NULL)
 		return env->error.status;
 
-	ML_TRY(ml_least_squares_reduce(env, problem, s->r));
+	if (ml_least_squares_by_gram(problem->data->n_train, s->q))
+		ML_TRY(ml_least_squares_gram(env, problem, s->r, &good));
+	if (!good)
+		ML_TRY(ml_least_squares_reduce(env, problem, s->r));
 	if (!all_finite(s->r, s->q * s->q))
 		return ml_fail(env, ML_OUT_OF_RANGE, "the features or the target hold values too large for a linear model");
 
@@ -442,7 +446,7 @@ size_t
 ml_least_squares_memory(size_t n, size_t p)
 {
 	/* r, r22, and at most eight p x p matrices of one solver (ridge: 2 + 2, deficient: 4 and the QR of null vectors). */
-	return ml_least_squares_reduce_memory(n, p + 2) + 13 * (p + 2) * (p + 2) * sizeof(double) + 65536;
+	return ml_least_squares_reduce_memory(n, p + 2) + (ml_least_squares_by_gram(n, p + 2) ? ml_least_squares_gram_memory(p + 2) : 0) + 13 * (p + 2) * (p + 2) * sizeof(double) + 65536;
 }
 
 MlStatus

@@ -2,8 +2,8 @@
  * least_squares.h
  *	  Weighted least squares, ordinary or with a ridge penalty, by orthogonal transformations.
  *
- * The Gram matrix is never formed: its condition number is the square of the
- * data's, which loses all digits of sets like Longley's.  Instead the rows are
+ * The condition number of the Gram matrix is the square of the data's, which loses all digits
+ * of sets like Longley's: it serves only where there are many rows of columns that are far from collinear.  Else the rows are
  * reduced, block after block, to the triangle R of a QR decomposition ("TSQR", Demmel, Grigori,
  * Hoemmen, Langou 2012); memory is O(columns^2) whatever the number of rows.
  *
@@ -55,6 +55,17 @@ extern size_t ml_least_squares_memory(size_t n, size_t p);
  */
 extern MlStatus ml_least_squares_reduce(MlEnv *env, const MlLeastSquares *problem, double *r);
 extern size_t ml_least_squares_reduce_memory(size_t n, size_t q);
+
+/* These rows [1, z, z_y] times the roots of their weights into a (rows x q, leading dimension ld); root: rows. */
+extern void ml_least_squares_fill(const MlLeastSquares *problem, size_t first, size_t rows, double *root, double *a, size_t ld);
+
+/*
+ * The same triangle (up to the signs of its rows) from the Gram matrix: faster, and worth trying for so many rows of so few columns.
+ * good: false where the columns are too nearly collinear for it.  (least_squares_gram.c)
+ */
+extern bool ml_least_squares_by_gram(size_t n, size_t q);
+extern MlStatus ml_least_squares_gram(MlEnv *env, const MlLeastSquares *problem, double *r, bool *good);
+extern size_t ml_least_squares_gram_memory(size_t q);
 
 /*
  * The whole fit once more in 113-bit arithmetic, for few rows of columns of full rank;

@@ -62,30 +62,22 @@ ml_least_squares_reduce_memory(size_t n, size_t q)
 	return s.slots * (((q + s.block) * (q + 2) + q) * sizeof(double) + 4096);
 }
 
-/* Rows of one block, below the triangle; rows that a last block does not have are 0. */
-static void
-fill_block(const Reduction *red, Slot *slot, size_t block)
+void
+ml_least_squares_fill(const MlLeastSquares *ls, size_t first, size_t rows, double *root, double *a, size_t ld)
 {
-	const MlLeastSquares *ls = red->problem;
 	const MlDesignScale *scale = ls->scale;
-	size_t		ld = red->q + red->shape.block;
-	size_t		first = block * red->shape.block;
-	size_t		rows = ls->data->n_train - first;
-	double	   *column = slot->a + red->q;
+	size_t		q = (size_t) ls->intercept + (size_t) scale->n + 1;
+	double	   *column = a;
 
-	if (rows > red->shape.block)
-		rows = red->shape.block;
 	for (size_t i = 0; i < rows; i++)
-		slot->root[i] = sqrt(ml_design_weight(ls->design, ls->data, first + i));
-
-	for (size_t j = 0; j < red->q; j++, column += ld)
+		root[i] = sqrt(ml_design_weight(ls->design, ls->data, first + i));
+	for (size_t j = 0; j < q; j++, column += ld)
 	{
 		size_t		k = j - ls->intercept;
 
-		memset(column + rows, 0, (red->shape.block - rows) * sizeof(double));
 		if (ls->intercept && j == 0)
 		{
-			memcpy(column, slot->root, rows * sizeof(double));
+			memcpy(column, root, rows * sizeof(double));
 			continue;
 		}
 		if (k < (size_t) scale->n)
@@ -95,8 +87,23 @@ fill_block(const Reduction *red, Slot *slot, size_t block)
 				column[i] = ls->data->y[first + i] * ls->y_factor - ls->y_center * ls->y_factor;
 		if (ls->data->weight != NULL)
 			for (size_t i = 0; i < rows; i++)
-				column[i] *= slot->root[i];
+				column[i] *= root[i];
 	}
+}
+
+/* Rows of one block, below the triangle; rows that a last block does not have are 0. */
+static void
+fill_block(const Reduction *red, Slot *slot, size_t block)
+{
+	size_t		ld = red->q + red->shape.block;
+	size_t		first = block * red->shape.block;
+	size_t		rows = red->problem->data->n_train - first;
+
+	if (rows > red->shape.block)
+		rows = red->shape.block;
+	ml_least_squares_fill(red->problem, first, rows, slot->root, slot->a + red->q, ld);
+	for (size_t j = 0; j < red->q && rows < red->shape.block; j++)
+		memset(slot->a + red->q + j * ld + rows, 0, (red->shape.block - rows) * sizeof(double));
 }
 
 /* QR of triangle and rows; the triangle stays, its lower part cleared of the reflectors. */

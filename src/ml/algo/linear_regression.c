@@ -249,7 +249,7 @@ const MlMethod ml_method_linear_regression = {
 	.summary = "least squares and ridge regression with standard errors",
 	.description =
 	"Minimises the weighted sum of squared errors plus alpha times the sum of squared coefficients; the intercept is not penalised. "
-	"Columns are centred and scaled by powers of two, the rows reduced to a triangle by blocked QR (never by the Gram matrix), so badly conditioned data keep their digits; "
+	"Columns are centred and scaled by powers of two, the rows reduced to a triangle by blocked QR, so badly conditioned data keep their digits (many rows of columns that are far from collinear: by Cholesky decomposition of the Gram matrix, which loses none there); "
 	"few rows of very badly conditioned columns are computed in quadruple precision. Where columns are collinear, or there are fewer rows than columns, the solution of least norm is taken and a warning names the rank. "
 	"Memory does not grow with the number of rows; time is rows x columns^2. At most 4096 columns. "
 	"Missing numbers count as the training mean. Each category but the most frequent has a coefficient: its difference to the most frequent one; missing and rare categories have one if training had them. "

@@ -47,7 +47,7 @@
 #define SMALL_BLOCK ((size_t) 1024)
 #define LAST_BLOCK ((size_t) 256 * 1024)
 #define PAGE ((size_t) 4096)
-#define HUGE ((size_t) 8 * 1024 * 1024)	/* of huge pages at most a quarter stays unused from here on */
+#define HUGE ((size_t) 4 * 1024 * 1024)	/* of huge pages at most a half stays unused from here on */
 
 #define SPARES 2				/* mappings kept for reuse */
 #define SMALLEST_SPARE ((size_t) 1024 * 1024)

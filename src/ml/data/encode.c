@@ -41,6 +41,7 @@ typedef struct Encoder
 	size_t		n_train;
 	size_t		n;
 	const MlEncodeRows *rows;	/* NULL where nothing is encoded */
+	bool		in_place;		/* the order is that of the frame: its columns are taken as they are */
 	int			n_waiting;		/* columns that are to become bins */
 	int			most_waiting;
 	MlDataColumn **waiting;
@@ -107,6 +108,19 @@ gather(Encoder *e, const MlColumn *from, MlDataColumn *to)
 	if (g.code == NULL && g.number == NULL)
 		return e->env->error.status;
 	return ml_pool_run(e->env, (e->n + GATHER_ROWS - 1) / GATHER_ROWS, gather_task, &g);
+}
+
+/* A column whose rows are in order already. */
+static bool
+take(const Encoder *e, MlColumn *from, MlDataColumn *to)
+{
+	if (!e->in_place || from->key != NULL || from->spec.buckets > 0)
+		return false;
+	to->code = from->code;
+	to->number = from->number;
+	from->code = NULL;
+	from->number = NULL;
+	return true;
 }
 
 static inline bool
@@ -393,7 +407,8 @@ encode_column(Encoder *e, MlColumn *from, MlSchema *schema, MlDataColumn *column
 
 	if (from->binned == NULL)
 	{
-		ML_TRY(gather(e, from, &column));
+		if (!take(e, from, &column))
+			ML_TRY(gather(e, from, &column));
 		ML_TRY(judge(e, &from->spec, &column, &verdict));
 	}
 	else
@@ -439,6 +454,9 @@ ml_encode(MlEnv *env, MlFrame *frame, const MlEncodeRows *rows, MlSchema *schema
 	int32_t		terms = 0;
 	bool		array_named = false;
 
+	e.in_place = rows->n == frame->rows;
+	for (size_t i = 0; i < rows->n && e.in_place; i++)
+		e.in_place = rows->order[i] == i;
 	schema->n_features = 0;
 	schema->features = ml_alloc0(env, (size_t) frame->n_columns, sizeof(MlFeature));
 	*columns = ml_alloc0(env, (size_t) frame->n_columns, sizeof(MlDataColumn));
