@@ -119,7 +119,7 @@ ml_normal_quantile(double p)
 }
 
 double
-ml_t_quantile(double p, double df)
+ml_student_quantile(double p, double df)
 {
 	return quantile(STUDENT, p, df, 0, -1, 1);
 }
