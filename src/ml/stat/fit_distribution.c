@@ -448,7 +448,7 @@ posterior_normal(Fit *f, double mean, double square)
 	f->b = sqrt(variance);
 	f->parameters = 2;
 	put(f, logs ? "log_mean" : "mean", m, alpha > 1 ? sqrt(beta / ((alpha - 1) * kappa)) : NAN,
-		m + spread * ml_student_quantile(tail, 2 * alpha), m + spread * ml_student_quantile(1 - tail, 2 * alpha));
+		m - spread * ml_t_quantile(2 * tail, 2 * alpha), m + spread * ml_t_quantile(2 * tail, 2 * alpha));
 	put(f, logs ? "log_sd" : "sd", f->b, NAN, sqrt(1 / ml_gamma_quantile(1 - tail, alpha, beta)), sqrt(1 / ml_gamma_quantile(tail, alpha, beta)));
 }
 

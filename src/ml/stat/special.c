@@ -66,7 +66,6 @@ ml_beta_below(double x, double a, double b)
 typedef enum Which
 {
 	NORMAL,
-	STUDENT,
 	GAMMA,
 	BETA
 } Which;
@@ -74,15 +73,10 @@ typedef enum Which
 static double
 below(Which which, double x, double a, double b)
 {
-	double		tail;
-
 	switch (which)
 	{
 		case NORMAL:
 			return ml_normal_below(x);
-		case STUDENT:
-			tail = ml_t_two_sided(x, a) / 2;
-			return x < 0 ? tail : 1 - tail;
 		case GAMMA:
 			return ml_gamma_below(x, a, b);
 		default:
@@ -96,7 +90,7 @@ quantile(Which which, double p, double a, double b, double low, double high)
 {
 	while (which != BETA && below(which, high, a, b) < p && high < 1e300)
 		high *= 2;
-	while ((which == NORMAL || which == STUDENT) && below(which, low, a, b) > p && low > -1e300)
+	while (which == NORMAL && below(which, low, a, b) > p && low > -1e300)
 		low *= 2;
 	for (int i = 0; i < HALVINGS; i++)
 	{
@@ -116,12 +110,6 @@ double
 ml_normal_quantile(double p)
 {
 	return quantile(NORMAL, p, 0, 0, -1, 1);
-}
-
-double
-ml_student_quantile(double p, double df)
-{
-	return quantile(STUDENT, p, df, 0, -1, 1);
 }
 
 double

@@ -11,7 +11,6 @@ extern double ml_trigamma(double x);
 
 /* Where a distribution has the share p below it, 0 < p < 1. */
 extern double ml_normal_quantile(double p);
-extern double ml_student_quantile(double p, double df);
 extern double ml_gamma_quantile(double p, double shape, double rate);
 extern double ml_beta_quantile(double p, double a, double b);
 
