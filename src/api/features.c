@@ -262,7 +262,7 @@ ml_coefficient_intervals(PG_FUNCTION_ARGS)
 	served = ml_serve_to_reader(reference_argument(fcinfo), CurrentMemoryContext);
 	if (served->model->method->coefficients == NULL)
 		report_unable(served, "coefficients", "ml_importance");
-	ml_check(env, served->model->method->coefficients(env, served->model->fitted, served->model->schema, &rows, &count));
+	ml_check(env, served->model->method->coefficients(env, served->model->fitted, served->model->encoded, &rows, &count));
 	for (size_t i = 0; i < count; i++)
 	{
 		Datum		values[5];

@@ -369,7 +369,7 @@ thin_train_rows(Run *run, MlJudgeRows *rows)
 {
 	MlEnv	   *env = run->env;
 	const MlModel *model = run->result->model;
-	double		seconds = model->method->predict_cost(model->fitted) * 1e-9 * (double) rows->n;
+	double		seconds = ml_model_cost(model) * 1e-9 * (double) rows->n;
 	size_t		n = (size_t) ((double) rows->n * TRAIN_JUDGE_SECONDS / (seconds + 1e-9));
 	size_t	   *row;
 	double	   *y;
