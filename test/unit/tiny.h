@@ -160,7 +160,9 @@ tiny_params(MlEnv *env, const MlMethod *method, MlParams **params)
 		if (strcmp(method->name, "gmm") == 0 && strcmp((*params)->table[i].name, "n_components") == 0)
 			ML_TRY(ml_params_set_number(env, *params, "n_components", 3));
 		if (strcmp((*params)->table[i].name, "n_estimators") == 0)
-			ML_TRY(ml_params_set_number(env, *params, "n_estimators", 5));
+			ML_TRY(ml_params_set_number(env, *params, "n_estimators", 2));
+		if (strcmp((*params)->table[i].name, "max_leaf_nodes") == 0)
+			ML_TRY(ml_params_set_number(env, *params, "max_leaf_nodes", 6));
 		if (strcmp(method->name, "dbscan") == 0 && strcmp((*params)->table[i].name, "eps") == 0)
 			ML_TRY(ml_params_set_number(env, *params, "eps", 1.3));
 	}
