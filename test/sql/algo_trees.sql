@@ -45,6 +45,11 @@ SELECT version FROM ml_train('gbdt', 'trees_small', 'y', 'trees_boosted', featur
 SELECT node, condition, leaf, prediction, round(value::numeric, 3) AS value, rows FROM ml_rules('trees_boosted', tree => 2);
 SELECT count(*) > 10 AS some, sum(rows) FILTER (WHERE leaf) = max(rows) AS leaves_have_all_rows FROM ml_rules('trees_forest', tree => 40);
 
+-- Why a prediction is what it is: the shares of the class add up.
+SELECT feature, value, round(contribution::numeric, 3) AS contribution FROM ml_explain('trees_small', (SELECT t FROM trees_small t WHERE id = 9));
+SELECT abs(sum(contribution) - (SELECT ml_predict('trees_number', d) FROM trees_data d WHERE id = 77)) < 1e-9 AS adds_up
+	FROM ml_explain('trees_number', (SELECT d FROM trees_data d WHERE id = 77));
+
 -- What is refused.
 SELECT * FROM ml_rules('trees_forest', tree => 41);
 SELECT * FROM ml_rules('trees_forest', tree => NULL);

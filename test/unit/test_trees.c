@@ -588,6 +588,74 @@ test_permutation(void)
 	}
 }
 
+/* The score without knowing any feature: each split by the shares of its rows. */
+static double
+mean_of_tree(const MlTree *tree, uint32_t i, int width, int k)
+{
+	uint32_t	left = tree->step[i].left;
+
+	if (tree->step[i].slot == 0)
+		return tree->value[tree->payload[i] * (size_t) width + (size_t) k];
+	return (mean_of_tree(tree, left, width, k) * tree->rows[left] + mean_of_tree(tree, left + 1, width, k) * tree->rows[left + 1]) / tree->rows[i];
+}
+
+/* Baseline and contributions add up to the answer, whatever a row lacks; a feature that no split asks adds nothing. */
+static void
+test_explain(void)
+{
+	for (int m = 0; m < METHODS; m++)
+		for (int classes = 0; classes <= 4; classes += 2)
+		{
+			MlEnv	   *env = unit_env(1);
+			MlDataset  *data = mixed_data(env, 600, classes);
+			MlModel    *model;
+			const MlTreeForest *forest;
+			void	   *explainer;
+			double		worst = 0;
+			double		unasked = 0;
+			double		base_off = 0;
+
+			CHECK_STATUS(env, trees_fit(env, methods[m], data, m == 0 ? "max_depth=7" : "n_estimators=8 max_depth=9", &model), ML_OK);
+			forest = model->fitted;
+			CHECK_STATUS(env, ml_tree_explainer(env, model->fitted, data->schema, &explainer), ML_OK);
+			for (size_t i = 0; i < 600; i += 7)
+			{
+				int			k = classes > 0 ? (int) (i % (size_t) classes) : 0;
+				double		x[5];
+				double		out[4];
+				double		phi[5];
+				double		baseline;
+				double		mean = 0;
+				double		sum;
+
+				ml_dataset_row(data, i, x);
+				x[3] = i % 3 == 0 ? 6 : x[3];	/* a category that training never saw */
+				x[0] = i % 5 == 0 ? NAN : x[0];
+				ml_model_predict(model, x, out);
+				ml_tree_explain(explainer, x, k, phi, &baseline);
+				sum = baseline;
+				for (int f = 0; f < 5; f++)
+					sum += phi[f];
+				worst = fmax(worst, fabs(sum - out[k]));
+				for (uint32_t t = 0; t < forest->n_trees; t++)
+					mean += mean_of_tree(&forest->tree[t], 0, forest->width, forest->width > 1 ? k : 0) / forest->n_trees * forest->scale;
+				base_off = fmax(base_off, fabs(baseline - (classes == 2 && k == 0 ? 1 - mean : mean)));
+				for (int f = 0; f < 5; f++)
+				{
+					bool		asked = false;
+
+					for (int u = 0; u < forest->n_used; u++)
+						asked |= forest->used[u] == f;
+					unasked = asked ? unasked : fmax(unasked, fabs(phi[f]));
+				}
+			}
+			CHECK_NEAR(worst, 0, 1e-12);
+			CHECK_NEAR(base_off, 0, 1e-12);
+			CHECK_NEAR(unasked, 0, 0);
+			unit_env_free(env);
+		}
+}
+
 int
 main(void)
 {
@@ -606,5 +674,6 @@ main(void)
 	test_memory();
 	test_out_of_bag();
 	test_permutation();
+	test_explain();
 	return unit_done();
 }

@@ -119,7 +119,7 @@ typedef struct MlMethod
 	/*
 	 * Optional, both or neither: what each feature adds to the score of a row.  The score is the value of a
 	 * regression (its logarithm or log-odds where the method says so); with two classes the log-odds of class_number; with more what the softmax takes of
-	 * class_number.  explainer() makes what explain() works with, once for a loaded model: it lies in
+	 * class_number; of averaged trees the share of class_number.  explainer() makes what explain() works with, once for a loaded model: it lies in
 	 * env->arena, points into the model and serves one thread at a time.  explain() writes n_features contributions
 	 * to one encoded row, and the baseline, the score where nothing is known of the row, so that baseline plus
 	 * contributions is the score up to rounding.  No allocation, no libm.

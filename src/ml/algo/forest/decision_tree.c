@@ -62,7 +62,7 @@ const MlMethod ml_method_decision_tree = {
 	"Missing values go with the side where they lower the impurity more, or stand alone; where a node had none, with the larger side. "
 	"Categories are split as sets, found by sorting them by their mean target or by the share of a class; one that training did not see goes "
 	"with the larger side. Time grows with rows x features x depth; memory is about four bytes per value and 60 bytes per row. "
-	"Leaves are class shares or means.",
+	"Leaves are class shares or means. Contributions to a prediction are exact Shapley values (Lundberg et al. 2020) of the mean, or of the share of the class.",
 	.tasks = ML_TASK_REGRESSION | ML_TASK_CLASSIFICATION,
 	.format = 1,
 	.params = tree_params,
@@ -78,4 +78,6 @@ const MlMethod ml_method_decision_tree = {
 	.statistics = ml_tree_statistics,
 	.n_trees = ml_tree_count,
 	.rules = ml_tree_rules,
+	.explainer = ml_tree_explainer,
+	.explain = ml_tree_explain,
 };

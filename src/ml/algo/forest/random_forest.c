@@ -135,7 +135,7 @@ forest_memory(const MlSchema *schema, const MlParams *params, size_t n, int thre
 	"A tree depends on nothing but the seed and its number, so a model has the same bits for any number of threads. " \
 	"Predictions are the mean of class shares, or of means, of the leaves. Memory is one byte per value and about 30 bytes per row and thread; " \
 	"the model takes about five bytes per node on disk and twenty when loaded, and trees grown until their leaves are pure have up to " \
-	"1.3 nodes per row: min_samples_leaf makes them small. Time grows with trees x rows x max_features x depth."
+	"1.3 nodes per row: min_samples_leaf makes them small. Contributions to a prediction are exact Shapley values of the mean, or of the share of the class; they take about 300 bytes per split and class to prepare. Time grows with trees x rows x max_features x depth."
 
 #define FOREST_CALLS \
 	.tasks = ML_TASK_REGRESSION | ML_TASK_CLASSIFICATION, \
@@ -150,7 +150,9 @@ forest_memory(const MlSchema *schema, const MlParams *params, size_t n, int thre
 	.importance = ml_tree_importance, \
 	.statistics = ml_tree_statistics, \
 	.n_trees = ml_tree_count, \
-	.rules = ml_tree_rules
+	.rules = ml_tree_rules, \
+	.explainer = ml_tree_explainer, \
+	.explain = ml_tree_explain
 
 const MlMethod ml_method_random_forest = {
 	.name = "random_forest",

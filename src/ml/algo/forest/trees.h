@@ -124,6 +124,10 @@ extern MlStatus ml_tree_statistics(MlEnv *env, const void *model, const MlSchema
 extern uint32_t ml_tree_count(const void *model);
 extern MlStatus ml_tree_rules(MlEnv *env, const void *model, const MlSchema *schema, uint32_t number, MlRule **rules, size_t *count);
 
+/* ---- explain.c ---- */
+extern MlStatus ml_tree_explainer(MlEnv *env, const void *model, const MlSchema *schema, void **explainer);
+extern void ml_tree_explain(void *explainer, const double *x, int class_number, double *contribution, double *baseline);
+
 /* ---- image.c ---- */
 extern void ml_tree_save(const void *model, MlWriter *w);
 extern MlStatus ml_tree_load(MlReader *r, const MlSchema *schema, void **model);
