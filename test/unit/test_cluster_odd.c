@@ -15,6 +15,7 @@
 
 static const Setting none[] = {{NULL}};
 static const Setting three_clusters[] = {{"n_clusters", 3, NULL}, {NULL}};
+static const Setting batches[] = {{"n_clusters", 3, NULL}, {"algorithm", 0, "minibatch"}, {"batch_size", 100, NULL}, {NULL}};
 static const Setting three_components[] = {{"n_components", 3, NULL}, {NULL}};
 static const Setting wide[] = {{"eps", 2, NULL}, {NULL}};
 
@@ -23,7 +24,7 @@ static const struct
 	const char *name;
 	const Setting *settings;
 }			methods[] = {
-	{"kmeans", three_clusters}, {"pca", none}, {"truncated_svd", none}, {"gmm", three_components}, {"dbscan", wide}
+	{"kmeans", three_clusters}, {"kmeans", batches}, {"pca", none}, {"truncated_svd", none}, {"gmm", three_components}, {"dbscan", wide}
 };
 
 #define METHODS (int) (sizeof(methods) / sizeof(methods[0]))
@@ -257,6 +258,25 @@ test_empty_clusters(void)
 	unit_env_free(env);
 }
 
+/* Batches come near to what all rows together give. */
+static void
+test_batches(void)
+{
+	MlEnv	   *env = unit_env(2);
+	Table		t = table_heaps(30000, 5);
+	const Setting lloyd[] = {{"n_clusters", 8, NULL}, {"n_init", 5, NULL}, {NULL}};
+	const Setting mini[] = {{"n_clusters", 8, NULL}, {"n_init", 5, NULL}, {"algorithm", 0, "minibatch"}, {NULL}};
+	MlTrainResult *r;
+	double		inertia;
+
+	CHECK_STATUS(env, table_train(env, &t, "kmeans", lloyd, &r), ML_OK);
+	inertia = table_metric(r, "inertia");
+	CHECK_STATUS(env, table_train(env, &t, "kmeans", mini, &r), ML_OK);
+	unit_check(table_metric(r, "inertia") < 1.05 * inertia, __FILE__, __LINE__, "inertia %g by batches, %g by all rows", table_metric(r, "inertia"), inertia);
+	CHECK(table_metric(r, "clusters") == 8);
+	unit_env_free(env);
+}
+
 /* Against all pairs of rows, one by one. */
 static void
 test_silhouette(void)
@@ -416,6 +436,7 @@ main(void)
 	test_many_categories();
 	test_same_bits();
 	test_empty_clusters();
+	test_batches();
 	test_silhouette();
 	test_dbscan_definition();
 	test_weights();

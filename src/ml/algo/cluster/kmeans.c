@@ -20,6 +20,8 @@ enum
 	PARAM_INIT,
 	PARAM_MAX_ITER,
 	PARAM_TOL,
+	PARAM_ALGORITHM,
+	PARAM_BATCH_SIZE,
 	PARAM_SCALE,
 	PARAM_MAX_CATEGORIES
 };
@@ -39,6 +41,10 @@ static const MlParam kmeans_params[] = {
 	{.name = "tol", .type = ML_PARAM_DOUBLE, .default_number = 1e-4, .minimum = 0, .maximum = 1,
 		.aliases = "tolerance",
 	.description = "A run ends when the centres move, in sum of squares, by less than tol times the mean variance of a coordinate."},
+	{.name = "algorithm", .type = ML_PARAM_CHOICE, .default_choice = "lloyd", .choices = "lloyd|minibatch",
+	.description = "\"lloyd\": every row in every iteration; \"minibatch\": batches of rows drawn at random, much faster on many rows and a little worse."},
+	{.name = "batch_size", .type = ML_PARAM_INT, .default_number = 1024, .minimum = 1, .maximum = 10000000,
+	.description = "Rows of a batch, for algorithm \"minibatch\"."},
 	ML_SPACE_PARAM_SCALE("none", "Whether coordinates are divided by their standard deviation first (\"standard\"); \"none\" measures them as they are, as scikit-learn does."),
 	ML_SPACE_PARAM_MAX_CATEGORIES,
 	{NULL}
@@ -63,6 +69,8 @@ kmeans_memory(const MlSchema *schema, const MlParams *params, size_t n, int thre
 
 	if (!ml_add_size(total, ml_points_memory(n, p, threads), &total) ||
 		!ml_add_size(total, ml_kmeans_memory(n, p, k, (int) ml_param_int(params, PARAM_MAX_ITER)), &total) ||
+		!ml_add_size(total, ml_param_int(params, PARAM_ALGORITHM) == 0 ? 0 :
+					 ml_kmeans_mini_memory(n, p, (int32_t) k, (int) ml_param_int(params, PARAM_BATCH_SIZE), (int) ml_param_int(params, PARAM_N_INIT)), &total) ||
 		!ml_add_size(total, 4 * ml_centers_packed_size(k, p) * sizeof(double), &total))
 		return SIZE_MAX;
 	return total;
@@ -102,7 +110,8 @@ kmeans_fit(MlEnv *env, const MlDataset *data, const MlParams *params, void **mod
 		.n_init = (int) ml_param_int(params, PARAM_N_INIT),
 		.max_iter = (int) ml_param_int(params, PARAM_MAX_ITER),
 		.plus_plus = ml_param_int(params, PARAM_INIT) == 0,
-		.show = true
+		.show = true,
+		.batch_size = ml_param_int(params, PARAM_ALGORITHM) == 0 ? 0 : (int) ml_param_int(params, PARAM_BATCH_SIZE)
 	};
 	MlKmeansResult result;
 	MlPoints   *points;
@@ -244,7 +253,7 @@ const MlMethod ml_method_kmeans = {
 	.name = "kmeans",
 	.summary = "k-means clustering: each row belongs to the nearest of k centres",
 	.description = "Lloyd's iteration (Lloyd 1982) from greedy k-means++ beginnings (Arthur, Vassilvitskii 2007), in the steps of scikit-learn's KMeans: "
-	"the same tolerance, the same refilling of clusters that lose all their rows. Clusters are numbered in the order of falling size. "
+	"the same tolerance, the same refilling of clusters that lose all their rows; or batches of rows (Sculley 2010) with algorithm \"minibatch\". Clusters are numbered in the order of falling size. "
 	"ml_predict gives the number of the cluster, ml_coefficients the centres in units of the columns and each cluster's share of the rows. "
 	"Time grows with n_init x iterations x rows x clusters x coordinates, memory is the coordinates of all rows in double precision. "
 	"Missing numbers count as the mean; categories are one 0/1 coordinate for each. Distances are measured in the columns' own units unless scale is \"standard\".",

@@ -257,6 +257,35 @@ iterate(Lloyd *w, int run, double *inertia, int *iterations, bool *converged)
 	return assign(w, inertia, &changed);
 }
 
+/* Centres by batches, then the cluster of each row. */
+static MlStatus
+by_batches(Lloyd *w, int run, MlKmeansRoom *room, int32_t *distinct, double *inertia, int *iterations, bool *converged)
+{
+	bool		changed;
+
+	report(w, run, 0, NAN);
+	ML_TRY(ml_kmeans_mini(w->env, w->points, w->spec, (uint64_t) run, room, w->center, distinct, converged));
+	for (size_t i = 0; i < w->points->groups * ML_LANES; i++)
+		w->label[i] = -1;
+	ML_TRY(assign(w, inertia, &changed));
+	w->history[0] = *inertia;
+	*iterations = 1;
+	return ML_OK;
+}
+
+/* One run: centres in w->center, labels and inertia those of them. */
+static MlStatus
+run_once(Lloyd *w, int run, MlKmeansRoom *room, int32_t *distinct, double *inertia, int *iterations, bool *converged)
+{
+	if (w->spec->batch_size > 0)
+		return by_batches(w, run, room, distinct, inertia, iterations, converged);
+	if (w->spec->plus_plus)
+		ML_TRY(ml_kmeans_plus_plus(w->env, w->points, w->spec->k, (uint64_t) run, room, w->center, distinct));
+	else
+		ML_TRY(ml_kmeans_random(w->env, w->points, w->spec->k, (uint64_t) run, w->center));
+	return iterate(w, run, inertia, iterations, converged);
+}
+
 /* -- the best of several runs ----------------------------------------------- */
 
 static MlStatus
@@ -346,11 +375,7 @@ ml_kmeans_fit(MlEnv *env, const MlPoints *points, const MlKmeansSpec *spec, MlKm
 		int			iterations;
 		bool		converged;
 
-		if (spec->plus_plus)
-			ML_TRY(ml_kmeans_plus_plus(env, points, spec->k, (uint64_t) run, &room, w.center, &distinct));
-		else
-			ML_TRY(ml_kmeans_random(env, points, spec->k, (uint64_t) run, w.center));
-		ML_TRY(iterate(&w, run, &inertia, &iterations, &converged));
+		ML_TRY(run_once(&w, run, &room, &distinct, &inertia, &iterations, &converged));
 		if (run > 0 && !(inertia < result->inertia))
 			continue;
 		result->inertia = inertia;
@@ -369,6 +394,15 @@ ml_kmeans_fit(MlEnv *env, const MlPoints *points, const MlKmeansSpec *spec, MlKm
 	ml_release(env, w.label);
 	ml_release(env, w.squared);
 	return ML_OK;
+}
+
+size_t
+ml_kmeans_mini_memory(size_t n, size_t p, int32_t k, int batch_size, int n_init)
+{
+	size_t		rows = ml_kmeans_mini_sample(n, k, batch_size) + (size_t) batch_size + 2 * ML_LANES;
+
+	/* What is too small to be given back adds up. */
+	return rows * (p + 3) * sizeof(double) + (size_t) n_init * ((p + 3) * (size_t) k * sizeof(double) + (size_t) batch_size * 16 + 4 * 65536);
 }
 
 size_t

@@ -16,6 +16,7 @@ typedef struct MlKmeansSpec
 	double		tol;			/* of the squared distance that the centres move in one iteration */
 	bool		plus_plus;		/* greedy k-means++, else rows at random */
 	bool		show;			/* progress and history */
+	int			batch_size;		/* rows of a batch; 0: all rows in each iteration (Lloyd) */
 } MlKmeansSpec;
 
 typedef struct MlKmeansResult
@@ -33,5 +34,8 @@ extern MlStatus ml_kmeans_fit(MlEnv *env, const MlPoints *points, const MlKmeans
 
 /* Bytes that it allocates; SIZE_MAX when it overflows. */
 extern size_t ml_kmeans_memory(size_t n, size_t p, size_t k, int max_iter);
+
+/* The same beyond it for batches, in n_init runs. */
+extern size_t ml_kmeans_mini_memory(size_t n, size_t p, int32_t k, int batch_size, int n_init);
 
 #endif							/* ML_ALGO_CLUSTER_KMEANS_FIT_H */

@@ -41,4 +41,11 @@ ml_kmeans_trials(int32_t k)
 extern MlStatus ml_kmeans_plus_plus(MlEnv *env, const MlPoints *points, int32_t k, uint64_t stream, MlKmeansRoom *room, double *center, int32_t *distinct);
 extern MlStatus ml_kmeans_random(MlEnv *env, const MlPoints *points, int32_t k, uint64_t stream, double *center);
 
+/* Centres (k x p, out) by batches of spec->batch_size rows; converged: before spec->max_iter times all rows were drawn. */
+extern MlStatus ml_kmeans_mini(MlEnv *env, const MlPoints *points, const MlKmeansSpec *spec, uint64_t run, MlKmeansRoom *room,
+							   double *center, int32_t *distinct, bool *converged);
+
+/* Rows of the sample that it begins with. */
+extern size_t ml_kmeans_mini_sample(size_t n, int32_t k, int batch_size);
+
 #endif							/* ML_ALGO_CLUSTER_KMEANS_INTERNAL_H */
