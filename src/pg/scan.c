@@ -343,12 +343,30 @@ init_receiver(MlFrameReceiver *r, MlScanPlan *plan, MlEnv *env)
 	r->row_context = AllocSetContextCreate(CurrentMemoryContext, "mlplat row", ALLOCSET_DEFAULT_SIZES);
 }
 
+size_t
+ml_scan_bytes_per_row(const MlScanPlan *plan, bool defer)
+{
+	const MlPrivatePlan *private_plan = plan->private_plan;
+	size_t		bytes = ml_frame_bytes_per_row(plan->columns, plan->n_columns);
+
+	for (int i = 0; i < private_plan->n_feeds; i++)
+		defer &= private_plan->feeds[i].kind != ML_FEED_ARRAY;
+	if (!defer || !ml_scan_heap_fits(private_plan))
+		return bytes;
+	for (int i = 0; i < private_plan->n_feeds; i++)
+	{
+		if (ml_scan_may_defer(&private_plan->feeds[i]))
+			bytes -= sizeof(double) - 1;
+	}
+	return bytes;
+}
+
 /* What the rows will take at the least; the arena's limit speaks while they arrive, but late. */
 static void
 check_memory(const MlScanPlan *plan)
 {
 	double		limit = ml_setting_max_training_memory * 1024.0;
-	double		needed = plan->estimated_rows * ml_frame_bytes_per_row(plan->columns, plan->n_columns);
+	double		needed = plan->estimated_rows * ml_scan_bytes_per_row(plan, plan->defer);
 
 	if (!plan->rows_firm || needed <= limit)
 		return;

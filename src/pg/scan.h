@@ -75,6 +75,9 @@ extern MlScanPlan *ml_scan_plan(MlSource *source, const MlScanRoles *roles);
  */
 extern MlFrame *ml_scan_run(MlScanPlan *plan, MlEnv *env);
 
+/* Bytes of a row of the frame; defer: where columns that can be read again will be, as bins. */
+extern size_t ml_scan_bytes_per_row(const MlScanPlan *plan, bool defer);
+
 /*
  * After ml_scan_run: reads the deferred columns of the frame as bins (MlColumn.binned), in the order of
  * these rows.  In the same transaction, and with the same snapshot.

@@ -239,6 +239,21 @@ ml_scan_heap_read(MlHeapReader *h)
 	ExecDropSingleTupleTableSlot(h->slot);
 }
 
+bool
+ml_scan_heap_fits(const MlPrivatePlan *plan)
+{
+	Index		scanned = scanned_relation(plan->statement);
+	Relation	relation;
+	bool		plain;
+
+	if (scanned == 0 || IsolationIsSerializable())
+		return false;
+	relation = table_open(rt_fetch(scanned, plan->statement->rtable)->relid, rt_fetch(scanned, plan->statement->rtable)->rellockmode);
+	plain = is_plain_heap(relation);
+	table_close(relation, NoLock);
+	return plain;
+}
+
 MlHeapReader *
 ml_scan_heap_open(MlFrameReceiver *r)
 {
@@ -276,8 +291,8 @@ ml_scan_heap_close(MlHeapReader *h)
 }
 
 /* Numbers that only ever are features, of a type that is no key. */
-static bool
-may_defer(const MlFeed *feed)
+bool
+ml_scan_may_defer(const MlFeed *feed)
 {
 	const MlColumnSpec *spec = &feed->spec;
 
@@ -296,6 +311,6 @@ ml_scan_heap_defer(MlHeapReader *h)
 			return false;
 	}
 	for (int i = 0; i < plan->n_feeds; i++)
-		h->deferred |= plan->feeds[i].spec.deferred = may_defer(&plan->feeds[i]);
+		h->deferred |= plan->feeds[i].spec.deferred = ml_scan_may_defer(&plan->feeds[i]);
 	return h->deferred;
 }

@@ -79,8 +79,10 @@ extern const char *ml_scan_text(const MlFeed *feed, Datum value, size_t *length)
  * will be read again need not be kept; false when there are none.
  */
 typedef struct MlHeapReader MlHeapReader;
+extern bool ml_scan_heap_fits(const MlPrivatePlan *plan);
 extern MlHeapReader *ml_scan_heap_open(MlFrameReceiver *r);
 extern bool ml_scan_heap_defer(MlHeapReader *h);
+extern bool ml_scan_may_defer(const MlFeed *feed);
 extern void ml_scan_heap_read(MlHeapReader *h);
 extern void ml_scan_heap_close(MlHeapReader *h);
 

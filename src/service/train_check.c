@@ -327,12 +327,13 @@ size_t
 ml_train_memory(const MlTrainSpec *spec, const MlScanPlan *plan, int threads)
 {
 	double		rows = Max(plan->estimated_rows, 1);
+	MlBinRules	rules;
 	double		frame;
 	size_t		pipeline;
 
 	if (rows > 1e15)
 		return SIZE_MAX;
-	frame = rows * (double) ml_frame_bytes_per_row(plan->columns, plan->n_columns);
+	frame = rows * (double) ml_scan_bytes_per_row(plan, ml_pipeline_takes_bins(spec, &rules));
 	pipeline = ml_pipeline_memory(spec, plan->columns, plan->n_columns, (size_t) rows, threads);
 	if (pipeline == SIZE_MAX || frame + (double) pipeline > 1e18)
 		return SIZE_MAX;

@@ -605,7 +605,7 @@ transform(Run *run, const MlDataset *in, MlDataset *data)
 static bool
 bin_rules(const MlTrainSpec *spec, MlBinRules *rules)
 {
-	if (spec->method->bin_rules == NULL || (spec->prep != NULL && spec->prep->n_columns > 0))
+	if (spec->method->bin_rules == NULL || spec->initial != NULL || (spec->prep != NULL && spec->prep->n_columns > 0))
 		return false;
 	spec->method->bin_rules(spec->params, rules);
 	return rules->max_bin < ML_MAX_NARROW_BINS;
