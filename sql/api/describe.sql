@@ -1,17 +1,17 @@
 /*
  * What this installation can do, and what a training run would need.
  */
-CREATE FUNCTION ml_algorithms() RETURNS TABLE (algorithm text, summary text, tasks text[])
+CREATE FUNCTION ml_algorithms() RETURNS TABLE (algorithm text, summary text, tasks text[], description text, example text)
 LANGUAGE C STABLE PARALLEL SAFE ROWS 10
 AS 'MODULE_PATHNAME', 'ml_algorithms';
-COMMENT ON FUNCTION ml_algorithms() IS 'the algorithms that ml_train knows';
+COMMENT ON FUNCTION ml_algorithms() IS 'the algorithms that ml_train knows: what they are for, how they work (the literature, time and memory, missing values and categories), and a statement that tries them on the tables of test/data';
 GRANT EXECUTE ON FUNCTION ml_algorithms() TO PUBLIC;
 
 CREATE FUNCTION ml_params(algorithm text)
-RETURNS TABLE (name text, type text, default_value text, minimum text, maximum text, description text)
+RETURNS TABLE (name text, type text, default_value text, minimum text, maximum text, description text, aliases text)
 LANGUAGE C STABLE PARALLEL SAFE ROWS 30
 AS 'MODULE_PATHNAME', 'ml_params';
-COMMENT ON FUNCTION ml_params(text) IS 'the hyper-parameters of an algorithm, as the params of ml_train takes them';
+COMMENT ON FUNCTION ml_params(text) IS 'the hyper-parameters of an algorithm, as the params of ml_train takes them; aliases are names they have in other libraries, which are understood as well';
 GRANT EXECUTE ON FUNCTION ml_params(text) TO PUBLIC;
 
 CREATE FUNCTION ml_version() RETURNS TABLE (name text, value text)

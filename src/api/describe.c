@@ -70,18 +70,31 @@ task_names(uint32 tasks)
 	return names;
 }
 
+/* A statement that trains it on data of test/data. */
+static char *
+example(const MlMethod *method)
+{
+	if (method->tasks & ML_TASK_CLASSIFICATION)
+		return psprintf("SELECT * FROM ml_train('%s', 'breast_cancer', 'malignant', model => 'example_%s')", method->name, method->name);
+	if (method->tasks & ML_TASK_REGRESSION)
+		return psprintf("SELECT * FROM ml_train('%s', 'diabetes', 'progression', model => 'example_%s')", method->name, method->name);
+	return psprintf("SELECT * FROM ml_train('%s', 'iris', model => 'example_%s', exclude => '{species}')", method->name, method->name);
+}
+
 Datum
 ml_algorithms(PG_FUNCTION_ARGS)
 {
 	InitMaterializedSRF(fcinfo, 0);
 	for (const MlMethod *const *method = ml_methods; *method != NULL; method++)
 	{
-		Datum		values[3];
-		bool		nulls[3] = {false};
+		Datum		values[5];
+		bool		nulls[5] = {false};
 
 		values[0] = CStringGetTextDatum((*method)->name);
 		values[1] = CStringGetTextDatum((*method)->summary);
 		values[2] = PointerGetDatum(ml_text_array(task_names((*method)->tasks)));
+		values[3] = CStringGetTextDatum((*method)->description);
+		values[4] = CStringGetTextDatum(example(*method));
 		put_row(fcinfo, values, nulls);
 	}
 	return (Datum) 0;
@@ -98,9 +111,21 @@ put_task(FunctionCallInfo fcinfo, const MlMethod *method)
 	appendStringInfoString(&type, "auto");
 	foreach(cell, task_names(method->tasks))
 		appendStringInfo(&type, "|%s", (const char *) lfirst(cell));
-	put_texts(fcinfo, 6, (const char *const[]) {"task", type.data, "auto", NULL, NULL,
+	put_texts(fcinfo, 7, (const char *const[]) {"task", type.data, "auto", NULL, NULL,
 			!ml_task_has_target(method->tasks) ? "What is to be learnt: there is one answer." :
-			"What is to be learnt; \"auto\" takes classification for boolean, text and enum targets and for integers of at most 20 distinct values, else regression."});
+			"What is to be learnt; \"auto\" takes classification for boolean, text and enum targets and for integers of at most 20 distinct values, else regression.", NULL});
+}
+
+/* "a, b" of "a|b". */
+static char *
+other_names(const MlParam *param)
+{
+	StringInfoData names;
+
+	initStringInfo(&names);
+	for (const char *s = param->aliases; s != NULL && *s != '\0'; s++)
+		appendStringInfoString(&names, *s == '|' ? ", " : (char[]) {*s, '\0'});
+	return names.data;
 }
 
 Datum
@@ -118,8 +143,8 @@ ml_params(PG_FUNCTION_ARGS)
 	ml_check(env, ml_method_get(env, text_to_cstring(PG_GETARG_TEXT_PP(0)), &method));
 	put_task(fcinfo, method);
 	for (const MlParam *param = method->params; param->name != NULL; param++)
-		put_texts(fcinfo, 6, (const char *const[]) {param->name, ml_param_type_name(param), ml_param_default(env, param),
-				ml_param_minimum(env, param), ml_param_maximum(env, param), param->description});
+		put_texts(fcinfo, 7, (const char *const[]) {param->name, ml_param_type_name(param), ml_param_default(env, param),
+				ml_param_minimum(env, param), ml_param_maximum(env, param), param->description, other_names(param)});
 	ml_env_free(env);
 	return (Datum) 0;
 }
