@@ -548,6 +548,14 @@ put_node(PlannerInfo *root, RelOptInfo *input, RelOptInfo *final, const FuncExpr
 	}
 }
 
+/* Somebody may call the function by its name: only what make_column() writes has this form. */
+static bool
+is_planned(const FuncExpr *call)
+{
+	return list_length(call->args) == 3 && IsA(linitial(call->args), Const) && IsA(lsecond(call->args), Const) &&
+		IsA(lthird(call->args), RowExpr) && !linitial_node(Const, call->args)->constisnull && !lsecond_node(Const, call->args)->constisnull;
+}
+
 static void
 consider_node(PlannerInfo *root, UpperRelationKind stage, RelOptInfo *input, RelOptInfo *output, void *extra)
 {
@@ -558,7 +566,7 @@ consider_node(PlannerInfo *root, UpperRelationKind stage, RelOptInfo *input, Rel
 	if (stage != UPPERREL_FINAL || !replaced_any || root->parent_root == NULL || list_length(root->parse->rtable) != 1)
 		return;
 	call = find_batch_call(root->upper_targets[UPPERREL_FINAL]->exprs);
-	if (call != NULL)
+	if (call != NULL && is_planned(call))
 		put_node(root, input, output, call);
 }
 
