@@ -54,6 +54,20 @@ ml_batch_answer(const MlServed *served, const double *out, MlBatchRow *row)
 		row->probability = ml_predicted_probability(served, out);
 }
 
+/* What this batch is asked for: a vector, or all that a prediction says. */
+static void
+fill_row(const BatchState *batch, const MlServed *served, const double *out, MlBatchRow *row)
+{
+	if (!batch->vectors)
+	{
+		ml_batch_answer(served, out, row);
+		return;
+	}
+	row->vector = out;
+	row->length = served->model->n_answer;
+	row->version = served->resolved.version;
+}
+
 /* Predicts what the block holds and hands it on. */
 static void
 flush_block(BatchState *batch)
@@ -65,16 +79,7 @@ flush_block(BatchState *batch)
 	ml_model_predict_batch(model, batch->x, batch->n, batch->out);
 	for (int i = 0; i < batch->n; i++)
 	{
-		const double *out = batch->out + (size_t) i * model->n_out;
-
-		if (batch->vectors)
-		{
-			row.vector = out;
-			row.length = model->n_answer;
-			row.version = batch->served->resolved.version;
-		}
-		else
-			ml_batch_answer(batch->served, out, &row);
+		fill_row(batch, batch->served, batch->out + (size_t) i * model->n_out, &row);
 		row.id = batch->id[i];
 		batch->sink(batch->sink_state, &row);
 	}
@@ -103,7 +108,7 @@ take_routed_row(void *state, TupleTableSlot *slot)
 	ml_rowmap_encode(batch->map, slot->tts_values, slot->tts_isnull, batch->row);
 	ml_rowmap_route(batch->map, slot->tts_values, slot->tts_isnull, batch->router);
 	answer = ml_router_answer(batch->router, batch->row, batch->out);
-	ml_batch_answer(answer.served, answer.out, &row);
+	fill_row(batch, answer.served, answer.out, &row);
 	row.id = id_of(batch, slot);
 	batch->sink(batch->sink_state, &row);
 	MemoryContextSwitchTo(old);

@@ -111,3 +111,25 @@ SELECT count(*), count(probability), bool_and(probability BETWEEN 0.5 AND 1) AS 
 SELECT ml_train('gmm', 'SELECT 1.5 AS x, i::float8 AS y FROM generate_series(1, 9) i', model => 'few', params => '{"k": 20}');
 DROP TABLE blob;
 SELECT ml_drop('mix');
+
+-- A model per group: each group has its own clusters, and vectors of its own length.
+CREATE TABLE grouped AS
+	SELECT i AS id, 'g' || i % 2 AS g, (i % 97) / 10.0 AS x,
+		CASE WHEN i % 2 = 0 THEN (i % 97) / 10.0 + (i % 7) / 1000.0 ELSE (i * 31 % 89) / 10.0 END AS y
+	FROM generate_series(1, 600) i;
+SELECT task, warnings FROM ml_train('pca', 'grouped', model => 'by_group', features => '{x, y}', segment_by => '{g}', params => '{"n_components": 0.8}');
+SELECT g, array_length(ml_reduce('by_group', grouped), 1) AS length, count(*) FROM grouped GROUP BY 1, 2 ORDER BY 1;
+SELECT bool_and(vector = ml_reduce('by_group', grouped)) AS same, count(*) FROM ml_reduce_batch('by_group', 'grouped', 'id') b JOIN grouped ON grouped.id::text = b.id;
+SELECT task, warnings FROM ml_train('gmm', 'grouped', model => 'mixed', features => '{x, y}', segment_by => '{g}', params => '{"k": 2}');
+SELECT bool_and(label = ml_predict_class('mixed', grouped) AND probability = ml_predict_proba('mixed', grouped)) AS same
+	FROM ml_predict_batch('mixed', 'grouped', 'id') b JOIN grouped ON grouped.id::text = b.id;
+
+-- Dense regions, and rows that belong to none.
+SELECT task, metric, warnings FROM ml_train('dbscan', 'grouped', model => 'dense', features => '{x, y}', params => '{"eps": 0.4, "min_samples": 4}', exclude => '{g}');
+SELECT ml_predict_class_json('dense', '{"x": 100, "y": 100}'), ml_predict_json('dense', '{"x": 100, "y": 100}');
+SELECT ml_predict_proba('dense', grouped) FROM grouped WHERE id = 1;
+SELECT warnings FROM ml_train('dbscan', 'grouped', model => 'noise', features => '{x, y}', params => '{"eps": 0.000001}');
+SELECT metric, round(value::numeric, 4) AS value FROM ml_metrics WHERE model = 'noise' ORDER BY metric;
+SELECT task, warnings FROM ml_train('kmeans', 'grouped', model => 'small', features => '{x, y}', params => '{"k": 3, "algorithm": "minibatch", "batch_size": 50}');
+DROP TABLE grouped;
+SELECT count(ml_drop(model)) FROM ml_models WHERE model IN ('by_group', 'mixed', 'dense', 'noise', 'small');
