@@ -411,18 +411,34 @@ column_kind(const Node *value)
 	return ML_BATCH_INPUT;
 }
 
-/* One of the calls for the columns of the result, NULL where there is none. */
+/* As make_column() makes them; people can write calls of these functions as well. */
+static bool
+well_formed(const FuncExpr *call)
+{
+	const Const *model = linitial(call->args);
+	const Const *version = lsecond(call->args);
+
+	return IsA(model, Const) && !model->constisnull && IsA(version, Const) && !version->constisnull && IsA(lthird(call->args), RowExpr);
+}
+
+/* One of the calls for the columns of the result, which all are for the same model and row; NULL where there is none. */
 static const FuncExpr *
 find_batch_call(const List *values)
 {
+	const FuncExpr *found = NULL;
 	ListCell   *cell;
 
 	foreach(cell, values)
 	{
-		if (column_kind(lfirst(cell)) != ML_BATCH_INPUT)
-			return lfirst(cell);
+		const FuncExpr *call = lfirst(cell);
+
+		if (column_kind((const Node *) call) == ML_BATCH_INPUT)
+			continue;
+		if (!well_formed(call) || (found != NULL && !equal(found->args, call->args)))
+			return NULL;
+		found = call;
 	}
-	return NULL;
+	return found;
 }
 
 static double

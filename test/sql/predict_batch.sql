@@ -72,6 +72,13 @@ SELECT max(ordinality), count(DISTINCT id), min(version) FROM ml_predict_batch('
 SELECT count(*), count(r) FROM (SELECT ml_predict_batch('flag', 'shop', 'id') AS r) x;
 SELECT source, count(*), sum(b.version) FROM (VALUES ('shop'), ('elders'), ('nothing')) v(source), ml_predict_batch('flag', CASE v.source WHEN 'nothing' THEN 'SELECT * FROM shop WHERE false' ELSE v.source END) b GROUP BY 1 ORDER BY 1;
 
+-- The functions that stand for its columns, written by somebody: they answer for a row, whatever stands beside them.
+SELECT count(*) FROM (SELECT mlplat._batch_label('flag', 1, NULL), mlplat._batch_prediction(NULL, 1, s) FROM shop s OFFSET 0) q;
+SELECT count(a), count(DISTINCT a), bool_and(b = ml_predict_class('flag@1', q.s)) FROM (SELECT s, mlplat._batch_prediction('value', 0, s) AS a, mlplat._batch_label('flag@1', 0, s) AS b FROM (SELECT shop AS s FROM shop OFFSET 0) x OFFSET 0) q;
+SELECT bool_and(v = 1) AS versions, sum(p) = (SELECT sum(prediction) FROM ml_predict_batch('value', 'shop')) AS sums
+FROM (SELECT mlplat._batch_version('flag', 0, r) AS v, mlplat._batch_prediction('value', 0, r) AS p FROM (SELECT id, age, city, paid, visits FROM shop) r) q;
+SELECT count(*) FROM (SELECT mlplat._batch_prediction('value', 0, ROW(id, age, city)) FROM shop) q; \echo :SQLSTATE
+
 -- In parallel, too.
 SET parallel_setup_cost = 0; SET parallel_tuple_cost = 0; SET min_parallel_table_scan_size = 0;
 SELECT shape('SELECT sum(prediction) FROM ml_predict_batch(''flag'', ''shop'')');
