@@ -15,9 +15,9 @@ DECLARE
 	message text;
 	context text;
 	answer text;
-	params text = CASE algorithm WHEN 'gbdt' THEN '{"num_iterations": 3}' ELSE '{}' END;
+	params text = CASE algorithm WHEN 'gbdt' THEN '{"num_iterations": 3}' WHEN 'sampled' THEN '{"num_iterations": 3, "bin_construct_sample_cnt": 1000}' ELSE '{}' END;
 BEGIN
-	EXECUTE format('SELECT row(rows, features, score, warnings) FROM ml_train(%L, %L, ''y'', ''m'', params => %L %s)', algorithm, source, params, more) INTO answer;
+	EXECUTE format('SELECT row(rows, features, score, warnings) FROM ml_train(%L, %L, ''y'', ''m'', params => %L %s)', replace(algorithm, 'sampled', 'gbdt'), source, params, more) INTO answer;
 	SELECT concat_ws(' ', answer, checksum, data_hash) INTO answer FROM ml_versions WHERE model = 'm' ORDER BY version DESC LIMIT 1;
 	RETURN answer;
 EXCEPTION WHEN OTHERS THEN
@@ -69,6 +69,20 @@ UPDATE mixed SET b = -b WHERE k % 10 = 4;
 SELECT compare('gbdt', 'mixed'), compare('linear_regression', 'mixed'), compare('gbdt', 'mixed', $$, id => 'k'$$);
 ANALYZE mixed;
 SELECT compare('gbdt', 'mixed'), compare('linear_regression', 'mixed', $$, id => 'k', split => 'time', split_by => 'c'$$);
+
+-- Limits of bins on a sample: taken in the first pass, or picked again where more rows came than were expected, or few of them train, or there is an id.
+CREATE TABLE grown (LIKE numbers) WITH (autovacuum_enabled = off);
+ALTER TABLE grown ADD part text DEFAULT 'train', ADD constant float8 DEFAULT 3;
+INSERT INTO grown SELECT * FROM numbers LIMIT 20000;
+ANALYZE grown;
+SELECT compare('sampled', 'grown'), compare('sampled', 'grown', $$, id => 'f'$$), compare('sampled', 'grown', $$, split => 'none'$$);
+INSERT INTO grown SELECT n.*, CASE WHEN c % 10 = 0 THEN 'train' ELSE 'test' END, CASE WHEN c % 10 = 0 THEN 3 ELSE 4 END FROM numbers n;
+SELECT compare('sampled', 'grown', $$, split => 'column', split_by => 'part'$$);
+UPDATE grown SET a = NULL, b = 'NaN' WHERE d = 7;
+SELECT compare('sampled', 'grown'), compare('sampled', 'grown', $$, split => 'time', split_by => 'g'$$);
+ANALYZE grown;
+SELECT compare('sampled', 'grown', $$, split => 'column', split_by => 'part'$$), compare('sampled', 'grown', $$, exclude => '{part}', holdout => 0.9$$);
+SELECT compare('gbdt', 'grown', $$, split => 'column', split_by => 'part', features => '{a, constant}'$$);
 
 -- The first error counts, whoever finds it.
 CREATE TABLE wrong AS SELECT i AS k, sin(i) AS a, cos(i) AS b, (i % 7)::numeric AS n, (i % 5)::float8 AS y FROM generate_series(1, 50000) i;
