@@ -83,7 +83,7 @@ ml_tree_forest_prepare(MlEnv *env, MlTreeForest *forest, const MlSchema *schema)
 bool
 ml_tree_set_left(const MlTree *tree, const MlTreeSet *set, uint32_t code)
 {
-	const uint16_t *codes = tree->code + set->first;
+	const uint16_t *codes = set->count > 0 ? tree->code + set->first : NULL;	/* without any set there is no array to point into */
 	uint32_t	low = 0;
 	uint32_t	high = set->count;
 
