@@ -3,9 +3,9 @@
  *	  Rows through all trees.
  *
  * First the ranks of a row: two for each feature, which differ in the side that
- * a missing value takes.  Then eight walks at once, through eight trees for one
- * row and for eight rows through one tree, so that eight chains of loads are
- * under way instead of one.  No branch depends on the row: a split adds the outcome
+ * a missing value takes.  Then sixteen walks at once, through sixteen trees for one
+ * row and for sixteen rows through one tree, so that as many chains of loads are
+ * under way instead of one: trees of many leaves do not stay in the caches.  No branch depends on the row: a split adds the outcome
  * of its comparison to the number of its left child, and a leaf stays where it is.
  * Values are added in the order of the trees: the same bits both ways.
  *-------------------------------------------------------------------------
@@ -17,7 +17,7 @@
 #include "ml/algo/gbdt/engine.h"
 #include "ml/base/elementary.h"
 
-#define WALKS 8
+#define WALKS 16
 #define LN2 0.69314718055994530942
 
 /* Slots of one row. */
@@ -97,6 +97,30 @@ add_value(const MlTreeForest *forest, const MlTree *tree, uint32_t leaf, double 
 		sum[k] += value[k];
 }
 
+/* The trees from number t on, fewer than WALKS, at once as well. */
+static void
+add_last_trees(const MlTreeForest *forest, const uint16_t *rank, uint32_t t, double *sum)
+{
+	const MlTree *tree = forest->tree + t;
+	uint32_t	n = forest->n_trees - t;
+	uint32_t	at[WALKS] = {0};
+	uint32_t	moved = n;
+
+	while (moved != 0)
+	{
+		moved = 0;
+		for (uint32_t j = 0; j < n; j++)
+		{
+			uint32_t	next = next_any(tree + j, rank, at[j]);
+
+			moved |= next ^ at[j];
+			at[j] = next;
+		}
+	}
+	for (uint32_t j = 0; j < n; j++)
+		add_value(forest, tree + j, at[j], sum);
+}
+
 /* From sums over the trees to what the model answers; for two classes the sum is in out[0]. */
 static inline void
 finish(const MlTreeForest *forest, double *out)
@@ -149,8 +173,7 @@ ml_tree_predict(const void *model, const double *x, double *out, void *scratch)
 		for (int j = 0; j < WALKS; j++)
 			add_value(forest, &forest->tree[t + (uint32_t) j], at[j], out);
 	}
-	for (; t < forest->n_trees; t++)
-		add_value(forest, &forest->tree[t], ml_tree_walk(&forest->tree[t], rank), out);
+	add_last_trees(forest, rank, t, out);
 	finish(forest, out);
 }
 
