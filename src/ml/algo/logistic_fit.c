@@ -31,8 +31,12 @@
 #define MAX_WARM_STEPS 12
 #define WARM_TOL 1e-4
 
-/* A last step, relative to the coefficients, that needs no look at the rows after it. */
+/*
+ * A last step, relative to the coefficients, that needs no look at the rows after it: what it leaves is its
+ * square in the coefficients, and as much as itself in their errors.  With many rows a look is dear.
+ */
 #define LAST_CHANGE 1e-10
+#define LAST_CHANGE_OF_MANY 1e-7
 
 /* A triangle this far from singular on a part of the rows is regular on all of them. */
 #define SAFE_MARGIN 1e6
@@ -377,10 +381,12 @@ ml_logistic_fit(MlEnv *env, MlSoftmaxLoss *loss, bool penalized, double tol, int
 {
 	Newton		nt = {.loss = loss, .dense = env->dense, .size = loss->size};
 	double		last_change = INFINITY;
+	double		enough;
 
 	memset(fit, 0, sizeof(*fit));
 	ML_TRY(allocate(env, &nt, fit));
 	loss->thin = thin_of(loss);
+	enough = loss->thin > 1 ? fmax(LAST_CHANGE, fmin(LAST_CHANGE_OF_MANY, tol * 10)) : LAST_CHANGE;
 	ML_TRY(find_null(env, &nt, fit->u));
 	if (loss->thin > 1)
 		ML_TRY(warm_start(env, &nt, fit));
@@ -399,7 +405,7 @@ ml_logistic_fit(MlEnv *env, MlSoftmaxLoss *loss, bool penalized, double tol, int
 		change = largest(nt.step, nt.size) / fmax(1, largest(fit->u, nt.size));
 		/* The last step was small, or what a step could still gain is rounding. */
 		fit->converged = change <= tol || -slope <= DBL_EPSILON * fabs(nt.value);
-		if (change <= LAST_CHANGE)
+		if (change <= enough)
 		{
 			/* The Hessian changes by as little: no need to look at the rows again. */
 			fit->converged = true;

@@ -343,6 +343,89 @@ pair_weights(const MlSoftmaxLoss *loss, MlSoftmaxSlot *slot, size_t c, size_t d,
 	}
 }
 
+/* out = root * in */
+__attribute__((always_inline))
+static inline void
+scale_body(size_t n, const double *root, const double *in, double *out)
+{
+	for (size_t i = 0; i < n; i++)
+		out[i] = root[i] * in[i];
+}
+
+ML_SIMD_TIERS(scale, (size_t n, const double *root, const double *in, double *out), (n, root, in, out))
+
+/* score (n) = Z u for q columns of leading dimension ld, four at a time: one score needs no general product, which would copy Z. */
+__attribute__((always_inline))
+static inline void
+one_score_body(size_t n, size_t q, const double *z, size_t ld, const double *u, double *score)
+{
+	size_t		j = 0;
+
+	for (size_t i = 0; i < n; i++)
+		score[i] = 0;
+	for (; j + 4 <= q; j += 4, z += 4 * ld)
+		for (size_t i = 0; i < n; i++)
+			score[i] += (u[j] * z[i] + u[j + 1] * z[ld + i]) + (u[j + 2] * z[2 * ld + i] + u[j + 3] * z[3 * ld + i]);
+	for (; j < q; j++, z += ld)
+		for (size_t i = 0; i < n; i++)
+			score[i] += u[j] * z[i];
+}
+
+ML_SIMD_TIERS(one_score, (size_t n, size_t q, const double *z, size_t ld, const double *u, double *score), (n, q, z, ld, u, score))
+
+/* gradient (q) += Z' r */
+__attribute__((always_inline))
+static inline void
+one_gradient_body(size_t n, size_t q, const double *z, size_t ld, const double *r, double *gradient)
+{
+	size_t		whole = n - n % ML_LANES;
+
+	for (size_t j = 0; j < q; j++, z += ld)
+	{
+		MlLanes		a = {0};
+		double		rest = 0;
+
+		for (size_t i = 0; i < whole; i += ML_LANES)
+		{
+			MlLanes		x,
+						y;
+
+			ml_lanes_load(&x, z + i);
+			ml_lanes_load(&y, r + i);
+			a += x * y;
+		}
+		for (size_t i = whole; i < n; i++)
+			rest += z[i] * r[i];
+		gradient[j] += (((a[0] + a[1]) + (a[2] + a[3])) + ((a[4] + a[5]) + (a[6] + a[7]))) + rest;
+	}
+}
+
+ML_SIMD_TIERS(one_gradient, (size_t n, size_t q, const double *z, size_t ld, const double *r, double *gradient), (n, q, z, ld, r, gradient))
+
+/* slot->score (rows x m) = Z u */
+static void
+scores_of(const Visit *visit, const double *u, size_t rows, const MlSoftmaxSlot *slot, double *score)
+{
+	const MlSoftmaxLoss *loss = visit->loss;
+
+	if (loss->m == 1)
+		ML_SIMD_CALL(one_score, (rows, loss->q, slot->z, loss->block, u, score));
+	else
+		visit->dense->gemm(false, false, rows, loss->m, loss->q, 1, slot->z, loss->block, u, loss->q, 0, score, loss->block);
+}
+
+/* slot->gradient += Z' residual */
+static void
+add_gradient(const Visit *visit, MlSoftmaxSlot *slot, size_t rows, const double *residual)
+{
+	const MlSoftmaxLoss *loss = visit->loss;
+
+	if (loss->m == 1)
+		ML_SIMD_CALL(one_gradient, (rows, loss->q, slot->z, loss->block, residual, slot->gradient));
+	else
+		visit->dense->gemm(true, false, loss->q, loss->m, rows, 1, slot->z, loss->block, residual, loss->block, 1, slot->gradient, loss->q);
+}
+
 /* slot->hessian (q x q) += Z' diag(pair) Z, the upper triangle: by roots, for half the work */
 static void
 add_products(const Visit *visit, MlSoftmaxSlot *slot, size_t rows)
@@ -352,8 +435,7 @@ add_products(const Visit *visit, MlSoftmaxSlot *slot, size_t rows)
 	for (size_t i = 0; i < rows; i++)
 		slot->pair[i] = sqrt(slot->pair[i]);
 	for (size_t j = 0; j < loss->q; j++)
-		for (size_t i = 0; i < rows; i++)
-			slot->scaled[j * rows + i] = slot->pair[i] * slot->z[j * loss->block + i];
+		ML_SIMD_CALL(scale, (rows, slot->pair, slot->z + j * loss->block, slot->scaled + j * rows));
 	visit->dense->syrk(rows, loss->q, slot->scaled, slot->hessian);
 }
 
@@ -458,19 +540,19 @@ visit_task(void *arg, size_t task, int thread)
 	rows = fill_block(loss, slot, block);
 	for (size_t i = 0; loss->thin > 1 && i < rows; i++)
 		slot->total += slot->weight[i];
-	visit->dense->gemm(false, false, rows, loss->m, loss->q, 1, slot->z, loss->block, visit->u, loss->q, 0, slot->score, loss->block);
+	scores_of(visit, visit->u, rows, slot, slot->score);
 	slot->value += block_loss(loss, slot, block, rows);
 	if (visit->want == WANT_GRADIENT || visit->want == WANT_HESSIAN)
-		visit->dense->gemm(true, false, loss->q, loss->m, rows, 1, slot->z, loss->block, slot->score, loss->block, 1, slot->gradient, loss->q);
+		add_gradient(visit, slot, rows, slot->score);
 	if (visit->want == WANT_HESSIAN)
 		add_hessian(visit, slot, rows);
 	else if (visit->want == WANT_GRAM)
 		add_gram(visit, slot, rows);
 	else if (visit->want == WANT_PRODUCT)
 	{
-		visit->dense->gemm(false, false, rows, loss->m, loss->q, 1, slot->z, loss->block, visit->v, loss->q, 0, slot->tangent, loss->block);
+		scores_of(visit, visit->v, rows, slot, slot->tangent);
 		curve(loss, slot, rows);
-		visit->dense->gemm(true, false, loss->q, loss->m, rows, 1, slot->z, loss->block, slot->tangent, loss->block, 1, slot->gradient, loss->q);
+		add_gradient(visit, slot, rows, slot->tangent);
 	}
 }
 
