@@ -34,6 +34,7 @@ RESET mlplat.simd;
 SELECT count(DISTINCT checksum) AS different FROM ml_versions WHERE model = 'n';
 
 SELECT feature, importance > 0 AS enters FROM ml_importance('n', 'weight') ORDER BY feature;
+SELECT count(*) AS rows, max(abs(ml_predict('n', n) - e.total)) < 1e-9 AS explained FROM net n, LATERAL (SELECT sum(contribution) AS total FROM ml_explain('n', n)) e WHERE n.id <= 20;
 SELECT count(*) AS metrics FROM ml_evaluate('n', 'net');
 SELECT name, type, default_value, minimum, maximum FROM ml_params('mlp') WHERE name IN ('hidden_layer_sizes', 'activation', 'learning_rate') ORDER BY name;
 

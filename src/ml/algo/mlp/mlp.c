@@ -8,6 +8,7 @@
  * forward.c   ... there                          serve.c      a row through the network
  * backward.c  ... and back                       image.c      to bytes and back
  * multiply.c  products of matrices               kernels.c    activations, steps
+ * warm.c      from an earlier network            explain.c    what features add to a score
  *-------------------------------------------------------------------------
  */
 #include <math.h>
@@ -140,7 +141,7 @@ const MlMethod ml_method_mlp = {
 	"Time per epoch is rows x weights x 6; memory 4 bytes for each row and feature, and some copies of the weights. "
 	"Missing numbers count as the training mean. Categories enter as 0/1 inputs or as learnt embeddings; missing and rare ones have an input of their own if training had them. "
 	"Early stopping judges by the loss of the validation part (ml_train's \"validation\"), or of rows set apart, and keeps the best epoch. "
-	"The model is the same to the bit for any number of threads and on every processor. Importance of a feature: the length of the weights with which it enters the first layer.",
+	"The model is the same to the bit for any number of threads and on every processor. Importance of a feature: the length of the weights with which it enters the first layer. Contribution of a feature to a score: integrated gradients (Sundararajan, Taly & Yan 2017) from the average training row.",
 	.tasks = ML_TASK_REGRESSION | ML_TASK_CLASSIFICATION,
 	.format = 1,
 	.params = mlp_params,
@@ -153,4 +154,6 @@ const MlMethod ml_method_mlp = {
 	.predict_batch = ml_mlp_predict_batch,
 	.predict_cost = ml_mlp_predict_cost,
 	.importance = mlp_importance,
+	.explainer = ml_mlp_explainer,
+	.explain = ml_mlp_explain,
 };

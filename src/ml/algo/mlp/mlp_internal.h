@@ -287,8 +287,14 @@ extern size_t ml_mlp_memory(const MlSchema *schema, const MlParams *params, size
 /* serve.c */
 extern void ml_mlp_predict(const void *model, const double *x, double *out, void *scratch);
 extern bool ml_mlp_predict_batch(const void *model, const double *x, size_t n, double *out, void *scratch);
+extern void ml_mlp_serve_sums(const MlMlpNet *net, const double *x, float *input, float *sums);
+extern const float *ml_mlp_serve_forward(const MlMlpNet *net, const double *x, size_t step, size_t n, float *scratch);
 extern size_t ml_mlp_scratch_size(const void *model);
 extern double ml_mlp_predict_cost(const void *model);
+
+/* explain.c */
+extern MlStatus ml_mlp_explainer(MlEnv *env, const void *model, const MlSchema *schema, void **explainer);
+extern void ml_mlp_explain(void *explainer, const double *x, int class_number, double *contribution, double *baseline);
 
 /* image.c */
 extern void ml_mlp_save(const void *model, MlWriter *w);

@@ -59,9 +59,21 @@ add_categories(const MlMlpNet *net, const double *x, size_t step, float *z)
 	}
 }
 
+/* The dense input of a row (input_width) and its sums in the first layer. */
+void
+ml_mlp_serve_sums(const MlMlpNet *net, const double *x, float *input, float *sums)
+{
+	const MlMlpLayer *layer = &net->layers[0];
+
+	enter(net, x, 1, input);
+	memcpy(sums, net->serving + layer->shift, layer->width * sizeof(float));
+	add_categories(net, x, 1, sums);
+	ml_mlp_multiply(1, layer->width, (size_t) layer->in, input, net->input_width, 1, net->serving + layer->weight, layer->width, sums, layer->width, false);
+}
+
 /* n rows; feature f of row i is x[f * step + i].  The outputs, as wide as the last layer. */
-static const float *
-forward(const MlMlpNet *net, const double *x, size_t step, size_t n, float *scratch)
+const float *
+ml_mlp_serve_forward(const MlMlpNet *net, const double *x, size_t step, size_t n, float *scratch)
 {
 	float	   *from = scratch;
 	float	   *to = scratch + ML_BATCH_ROWS * net->widest;
@@ -127,7 +139,7 @@ answer(const MlMlpNet *net, const float *z, double *out)
 void
 ml_mlp_predict(const void *model, const double *x, double *out, void *scratch)
 {
-	answer(model, forward(model, x, 1, 1, scratch), out);
+	answer(model, ml_mlp_serve_forward(model, x, 1, 1, scratch), out);
 }
 
 bool
@@ -136,7 +148,7 @@ ml_mlp_predict_batch(const void *model, const double *x, size_t n, double *out, 
 	const MlMlpNet *net = model;
 	const MlMlpLayer *last = &net->layers[net->n_layers - 1];
 	size_t		n_out = net->link == ML_MLP_LINK_LOGISTIC ? 2 : (size_t) last->out;
-	const float *z = forward(net, x, ML_BATCH_ROWS, n, scratch);
+	const float *z = ml_mlp_serve_forward(net, x, ML_BATCH_ROWS, n, scratch);
 
 	for (size_t i = 0; i < n; i++)
 		answer(net, z + i * last->width, out + i * n_out);
