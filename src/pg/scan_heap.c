@@ -122,11 +122,14 @@ prepare_feeds(MlHeapReader *h)
 	MlPrivatePlan *plan = h->r->private_plan;
 
 	h->in_slices = true;
+	h->truth_code = palloc(Max(plan->n_feeds, 1) * 2 * sizeof(int32));
+	memset(h->truth_code, 0xFF, Max(plan->n_feeds, 1) * 2 * sizeof(int32));
 	h->lenient = palloc(Max(plan->n_feeds, 1) * sizeof(MlFeed));
 	for (int i = 0; i < plan->n_feeds; i++)
 	{
 		h->in_slices &= plan->feeds[i].kind != ML_FEED_ARRAY;
-		h->main_feeds |= !ml_feed_is_plain(&plan->feeds[i]);
+		h->truth_feeds |= ml_feed_is_truth(&plan->feeds[i]);
+		h->main_feeds |= !ml_feed_is_plain(&plan->feeds[i]) && !ml_feed_is_truth(&plan->feeds[i]);
 		h->lenient[i] = plan->feeds[i];
 		h->lenient[i].converter.lenient = true;
 	}
@@ -138,7 +141,8 @@ static void
 begin_slices(MlHeapReader *h, MlRowBatch *batch)
 {
 	ml_check(h->r->env, ml_frame_chunk_begin(batch->chunk, batch->n_rows));
-	if (h->main_feeds)
+	batch->truths = h->truth_feeds && ml_truths_known(h);
+	if (h->main_feeds || (h->truth_feeds && !batch->truths))
 		ml_batch_feed_main(h, batch);
 	ml_bin_draw_rows(h, batch);
 }

@@ -49,6 +49,7 @@ typedef struct MlRowBatch
 	int			n_rows;
 	OffsetNumber offset[ML_FRAME_TOGETHER];
 	MlFrameChunk *chunk;
+	bool		truths;			/* threads read booleans that are categories, too */
 	uint32		first_pick;		/* rows of the batch in MlBinDraw */
 	uint32		n_picks;
 	bool		bad;			/* a value is an error */
@@ -94,6 +95,8 @@ struct MlHeapReader
 	bool		in_slices;		/* no feed needs whole rows */
 	bool		deferred;		/* some columns will be read again */
 	bool		main_feeds;		/* some feeds may be read by the main thread only */
+	bool		truth_feeds;	/* some are booleans as categories: by the main thread until it has seen both */
+	int32	   *truth_code;		/* by feed, 2 each: codes of false and true; -1: not seen yet */
 	MlFeed	   *lenient;		/* the feeds, but infinity passes: it is looked for afterwards */
 	TupleTableSlot *slot;		/* for rows one by one */
 	int			most_rows;		/* of a batch */
@@ -117,8 +120,10 @@ extern void ml_batch_make(const MlHeapReader *h, MlRowBatch *batch);
 extern void ml_batch_locate(const MlHeapReader *h, MlRowBatch *batch);
 extern void ml_batch_walk(const MlHeapReader *h, MlRowBatch *batch, bool all);
 
-/* May threads read this feed? */
+/* May threads read this feed?  The same of booleans as categories, once their codes are known. */
 extern bool ml_feed_is_plain(const MlFeed *feed);
+extern bool ml_feed_is_truth(const MlFeed *feed);
+extern bool ml_truths_known(const MlHeapReader *h);
 
 /* The values of a plain number feed, infinities too; returns how many are NULL. */
 extern size_t ml_batch_numbers(const MlHeapReader *h, const MlRowBatch *batch, int feed, double *number);

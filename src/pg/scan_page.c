@@ -192,6 +192,27 @@ ml_feed_is_plain(const MlFeed *feed)
 	return feed->kind == ML_FEED_NUMBER && feed->converter.type != NUMERICOID;
 }
 
+/* A target, mostly: a value of its own beside the number that is hashed. */
+bool
+ml_feed_is_truth(const MlFeed *feed)
+{
+	return feed->kind == ML_FEED_TEXT && feed->converter.type == BOOLOID && feed->spec.unhashed && (feed->spec.roles & ML_ROLE_ID) == 0 &&
+		(feed->spec.roles & ~ML_ROLE_HASH) != 0;
+}
+
+bool
+ml_truths_known(const MlHeapReader *h)
+{
+	const MlPrivatePlan *plan = h->r->private_plan;
+
+	for (int i = 0; i < plan->n_feeds; i++)
+	{
+		if (ml_feed_is_truth(&plan->feeds[i]) && (h->truth_code[2 * i] < 0 || h->truth_code[2 * i + 1] < 0))
+			return false;
+	}
+	return true;
+}
+
 /* In threads: the feed is plain. */
 static void
 convert_numbers(const MlConverter *converter, const MlSlice *slice, double *number)
@@ -311,6 +332,36 @@ feed_integers(const MlHeapReader *h, MlRowBatch *batch, const MlFeed *feed)
 }
 
 /* In threads. */
+static void
+feed_truths(const MlHeapReader *h, MlRowBatch *batch, int feed_number)
+{
+	const MlFeed *feed = &h->r->private_plan->feeds[feed_number];
+	const int32 *code_of = h->truth_code + 2 * feed_number;
+	int32_t		code[ML_FRAME_TOGETHER];
+	MlSlice		slice;
+
+	gather(h, batch, feed->place, &slice);
+	for (int i = 0; i < slice.count; i++)
+		code[i] = slice.null[i] ? -1 : code_of[DatumGetBool(slice.value[i])];
+	ml_frame_codes(batch->chunk, feed->first_spec, code);
+}
+
+/* Remembers the codes that the texts of a batch have got.  By the main thread, while no thread reads them. */
+static void
+learn_truths(MlHeapReader *h, const MlRowBatch *batch, int feed_number)
+{
+	const MlFeed *feed = &h->r->private_plan->feeds[feed_number];
+	MlSlice		slice;
+
+	gather(h, batch, feed->place, &slice);
+	for (int i = 0; i < slice.count; i++)
+	{
+		if (!slice.null[i])
+			h->truth_code[2 * feed_number + DatumGetBool(slice.value[i])] = ml_frame_code(batch->chunk, feed->first_spec, i);
+	}
+}
+
+/* In threads. */
 void
 ml_batch_feed_plain(const MlHeapReader *h, MlRowBatch *batch)
 {
@@ -325,6 +376,8 @@ ml_batch_feed_plain(const MlHeapReader *h, MlRowBatch *batch)
 
 		if (ml_feed_is_plain(feed))
 			good = feed->kind == ML_FEED_NUMBER ? feed_numbers(h, batch, i) : feed_integers(h, batch, feed);
+		else if (batch->truths && ml_feed_is_truth(feed))
+			feed_truths(h, batch, i);
 	}
 	if (good)
 		ml_frame_chunk_hash(batch->chunk);
@@ -396,8 +449,11 @@ ml_batch_feed_main(MlHeapReader *h, MlRowBatch *batch)
 	{
 		const MlFeed *feed = &plan->feeds[i];
 
-		if (!ml_feed_is_plain(feed))
-			good = feed->kind == ML_FEED_NUMBER ? feed_numerics(h, batch, i) : feed_texts(h, batch, feed);
+		if (ml_feed_is_plain(feed) || (batch->truths && ml_feed_is_truth(feed)))
+			continue;
+		good = feed->kind == ML_FEED_NUMBER ? feed_numerics(h, batch, i) : feed_texts(h, batch, feed);
+		if (good && ml_feed_is_truth(feed))
+			learn_truths(h, batch, i);
 	}
 	h->r->in_row = false;
 	h->r->ahead = 0;

@@ -70,6 +70,12 @@ SELECT compare('gbdt', 'mixed'), compare('linear_regression', 'mixed'), compare(
 ANALYZE mixed;
 SELECT compare('gbdt', 'mixed'), compare('linear_regression', 'mixed', $$, id => 'k', split => 'time', split_by => 'c'$$);
 
+-- A boolean target: what threads make of it, from the row on where both have been seen, is what the main thread makes of it.
+CREATE TABLE truths AS SELECT sin(i) AS a, i % 9 = 0 AS flag, CASE WHEN i % 31 = 0 THEN NULL WHEN i > 20000 THEN i % 3 = 0 ELSE true END AS y FROM generate_series(1, 50000) i;
+SELECT compare('gbdt', 'truths'), compare('gbdt', 'truths', $$, features => '{a}'$$), compare('logistic_regression', 'truths');
+CREATE TABLE truth AS SELECT * FROM truths WHERE y;
+SELECT compare('gbdt', 'truth');
+
 -- Limits of bins on a sample: taken in the first pass, or picked again where more rows came than were expected, or few of them train, or there is an id.
 CREATE TABLE grown (LIKE numbers) WITH (autovacuum_enabled = off);
 ALTER TABLE grown ADD part text DEFAULT 'train', ADD constant float8 DEFAULT 3;

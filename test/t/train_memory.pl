@@ -36,7 +36,7 @@ for my $mode ('worker', 'foreground')
 
 my %session = (out => '', err => '');
 $session{handle} = IPC::Run::start([ 'psql', '-X', '-q', '-A', '-t', '-d', $node->connstr('postgres') . ' application_name=resident', map { ('-c', $_) }
-	  ('SET mlplat.execution = foreground', "SET statement_timeout = '3s'", q{SELECT ml_train('gbdt', 'wide', 'y', model => 'm', params => '{"num_iterations": 20000}')},
+	  ('SET mlplat.execution = foreground', "SET statement_timeout = '3s'", q{SELECT ml_train('gbdt', 'wide', 'y', model => 'm', params => '{"num_iterations": 20000, "max_bin": 300}')},
 		'SET statement_timeout = 0', 'SELECT pg_sleep(60)') ], '<', \undef, '>', \$session{out}, '2>', \$session{err});
 $node->poll_query_until('postgres', "SELECT EXISTS (SELECT FROM ml_jobs WHERE model = 'm' AND state = 'running' AND phase = 'fit')") or die 'never computing';
 my $pid = $node->safe_psql('postgres', "SELECT pid FROM pg_stat_activity WHERE application_name = 'resident'");

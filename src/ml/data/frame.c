@@ -562,6 +562,20 @@ ml_frame_text_of(MlFrameChunk *chunk, int column, size_t row, const char *text, 
 	return cell == NULL ? ML_OK : ml_dictionary_code(b->env, &c->dictionary, hash, text, length, cell);
 }
 
+int32_t
+ml_frame_code(const MlFrameChunk *chunk, int column, size_t row)
+{
+	return ((const int32_t *) chunk->builder->columns[column].cells.newest)[chunk->at + row];
+}
+
+void
+ml_frame_codes(MlFrameChunk *chunk, int column, const int32_t *codes)
+{
+	memcpy((int32_t *) chunk->builder->columns[column].cells.newest + chunk->at, codes, chunk->n * sizeof(int32_t));
+	for (size_t i = 0; i < chunk->n; i++)
+		chunk->missing[column] += codes[i] < 0;
+}
+
 void
 ml_frame_chunk_hash(MlFrameChunk *chunk)
 {

@@ -185,6 +185,10 @@ extern MlStatus ml_frame_chunk_begin(MlFrameChunk *chunk, size_t rows);
 extern void ml_frame_numbers(MlFrameChunk *chunk, int column, const double *values, size_t nulls);
 extern void ml_frame_integers(MlFrameChunk *chunk, int column, const int64_t *values, const bool *null);
 extern MlStatus ml_frame_text_of(MlFrameChunk *chunk, int column, size_t row, const char *text, size_t length);
+
+/* Of a category that is not hashed (MlColumnSpec.unhashed): codes that texts have got before, -1 for missing; by any thread. */
+extern int32_t ml_frame_code(const MlFrameChunk *chunk, int column, size_t row);
+extern void ml_frame_codes(MlFrameChunk *chunk, int column, const int32_t *codes);
 extern void ml_frame_chunk_hash(MlFrameChunk *chunk);
 extern void ml_frame_chunk_end(MlFrameChunk *chunk);
 
