@@ -26,7 +26,7 @@
 
 #define MAX_HALVINGS 40
 
-/* A tenth to a thirtieth of the rows gives the start, where there are so many blocks of them; in at most so many steps. */
+/* About so many blocks of rows give the start, at most a quarter of all; in at most so many steps. */
 #define THIN_BLOCKS 16
 #define MAX_WARM_STEPS 12
 #define WARM_TOL 1e-4
@@ -367,7 +367,7 @@ warm_start(MlEnv *env, Newton *nt, MlLogisticFit *fit)
 	return ml_softmax_loss_eval(env, nt->loss, fit->u, &nt->value, &fit->data_loss, nt->gradient, nt->hessian);
 }
 
-/* Every so many blocks; 1 where rows are few, or may be separable (without a penalty the part can lead astray). */
+/* Every so many blocks give the start; 1 where rows are few. */
 static size_t
 thin_of(const MlSoftmaxLoss *loss)
 {
