@@ -433,7 +433,7 @@ load_segment(const MlServed *served, const MlSegmentEntry *entry)
 	{
 		cached->model = ml_decode_image(env, entry->image, entry->image_length, name);
 		ml_check_model_texts(cached->model, name, served->routing->encoding);
-		ml_cache_share(cached, &env, entry->checksum, entry->image, entry->image_length);
+		ml_cache_share(cached, env, entry->checksum, entry->image, entry->image_length);
 	}
 	old = MemoryContextSwitchTo(cached->context);
 	cached->translation = make_translation(cached->model->schema, served->model->schema, served->name);

@@ -515,7 +515,7 @@ load_cached(const MlResolved *resolved)
 	if (!ml_cache_find_shared(cached, env, resolved->checksum))
 	{
 		cached->model = load_image(env, resolved, &image, &length);
-		ml_cache_share(cached, &env, resolved->checksum, image, length);
+		ml_cache_share(cached, env, resolved->checksum, image, length);
 		pfree(image);
 	}
 	cached->routing = ml_routing_load(resolved->version_id, cached->context);

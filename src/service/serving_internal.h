@@ -48,10 +48,10 @@ struct MlCachedModel
 
 /*
  * In shared_handle.c.  The model of this checksum out of shared memory, its handle in env's arena; false when it is not there.  And a model that
- * has been decoded from an image into *env: into shared memory, if that has room for it, and *env a new one with the handle.
+ * has been decoded from an image into env's arena: into shared memory, if that has room for it, and in the arena nothing is left but the handle.
  */
 extern bool ml_cache_find_shared(MlCachedModel *cached, MlEnv *env, const char *checksum);
-extern void ml_cache_share(MlCachedModel *cached, MlEnv **env, const char *checksum, const uint8 *image, size_t length);
+extern void ml_cache_share(MlCachedModel *cached, MlEnv *env, const char *checksum, const uint8 *image, size_t length);
 
 /* Holds a shared model where it is as long as the handle is pinned; false when it has been taken out.  Nothing to do for others. */
 extern bool ml_cache_hold(MlCachedModel *cached);

@@ -90,16 +90,15 @@ ml_cache_find_shared(MlCachedModel *cached, MlEnv *env, const char *checksum)
 }
 
 void
-ml_cache_share(MlCachedModel *cached, MlEnv **env, const char *checksum, const uint8 *image, size_t length)
+ml_cache_share(MlCachedModel *cached, MlEnv *env, const char *checksum, const uint8 *image, size_t length)
 {
 	const MlModel *model;
 
 	if (!ml_shared_models_exist())
 		return;
-	model = ml_shared_store(checksum, image, length, ml_arena_demand((*env)->arena), &cached->place);
+	model = ml_shared_store(checksum, image, length, ml_arena_demand(env->arena), &cached->place);
 	if (model == NULL)
 		return;
-	ml_env_free(*env);
-	*env = ml_env_create(cached->context, 0, 1);
-	make_handle(cached, *env, model);
+	ml_arena_clear(env->arena);
+	make_handle(cached, env, model);
 }

@@ -144,11 +144,9 @@ drop_spare(MlArena *arena)
 	piece_free(piece);
 }
 
-void
-ml_arena_free(MlArena *arena)
+static void
+free_all(MlArena *arena)
 {
-	if (arena == NULL)
-		return;
 	for (Block *block = arena->blocks, *next; block != NULL; block = next)
 	{
 		next = block->next;
@@ -162,7 +160,24 @@ ml_arena_free(MlArena *arena)
 	while (arena->n_spare > 0)
 		drop_spare(arena);
 	free(arena->pieces);
+}
+
+void
+ml_arena_free(MlArena *arena)
+{
+	if (arena == NULL)
+		return;
+	free_all(arena);
 	free(arena);
+}
+
+void
+ml_arena_clear(MlArena *arena)
+{
+	size_t		limit = arena->limit;
+
+	free_all(arena);
+	*arena = (MlArena) {.limit = limit, .next_block = SMALL_BLOCK};
 }
 
 size_t

@@ -19,6 +19,9 @@ extern MlArena *ml_arena_create(size_t limit);
 extern MlArena *ml_arena_create_small(size_t limit);
 extern void ml_arena_free(MlArena *arena);	/* NULL is fine */
 
+/* Gives all of its memory back; the arena itself can be used again. */
+extern void ml_arena_clear(MlArena *arena);
+
 /*
  * An arena within memory that the caller has: it never takes more, gives nothing back before its end, and its end leaves the memory as it
  * is.  What another arena was asked for (ml_arena_demand) is enough to be asked for the same again.
