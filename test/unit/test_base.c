@@ -90,6 +90,13 @@ test_arena(void)
 	CHECK_TEXT(ml_printf(env, "%s-%d", "a", 5), "a-5");
 	CHECK_TEXT(ml_strndup(env, "abcdef", 3), "abc");
 
+	/* Emptied, it can be used again. */
+	ml_arena_clear(env->arena);
+	CHECK(ml_arena_used(env->arena) == 0 && ml_arena_demand(env->arena) == 0);
+	memset(ml_alloc(env, 3, 1 << 20), 1, 3 << 20);
+	CHECK_TEXT(ml_strdup(env, "again"), "again");
+	ml_arena_clear(env->arena);
+
 	CHECK(ml_alloc(env, SIZE_MAX / 4, 8) == NULL && env->error.status == ML_TOO_LARGE);
 	env->error.status = ML_OK;
 	CHECK(ml_alloc(env, SIZE_MAX / 32, 8) == NULL && env->error.status == ML_NO_MEMORY);
