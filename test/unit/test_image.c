@@ -148,6 +148,15 @@ test_within_too_little(const MlMethod *method, TinyTarget target)
 	unit_env_free(env);
 }
 
+/* Of a long image the beginning is damaged in each place, the rest in one of so many: about this many in all. */
+#define WHOLE 1024
+
+static size_t
+next_place(size_t at, size_t length, size_t most)
+{
+	return at < WHOLE || length <= most ? at + 1 : at + length / most + 1;
+}
+
 static void
 test_truncated(const TestImage *image)
 {
@@ -155,7 +164,7 @@ test_truncated(const TestImage *image)
 	size_t		accepted = 0;
 	size_t		wrong = 0;
 
-	for (size_t n = 0; n < image->length; n++)
+	for (size_t n = 0; n < image->length; n = next_place(n, image->length, 3000))
 	{
 		MlStatus	status = image_try(image->bytes, n, NULL);
 
@@ -164,7 +173,7 @@ test_truncated(const TestImage *image)
 		image_patch(copy, n);
 		accepted += image_try(copy, n, NULL) == ML_OK;
 	}
-	unit_check(accepted == 0 && wrong == 0, __FILE__, __LINE__, "%s cut at each of %zu bytes", image->method, image->length);
+	unit_check(accepted == 0 && wrong == 0, __FILE__, __LINE__, "%s cut at each of %zu bytes (of many: at some)", image->method, image->length);
 	free(copy);
 }
 
@@ -176,7 +185,7 @@ test_bits(const TestImage *image)
 	size_t		other = 0;
 	size_t		loaded = 0;
 
-	for (size_t bit = 0; bit < 8 * image->length; bit++)
+	for (size_t bit = 0; bit < 8 * image->length; bit = next_place(bit, 8 * image->length, 12000))
 	{
 		MlStatus	status;
 
@@ -203,7 +212,7 @@ test_words(const TestImage *image)
 	uint8_t    *copy = malloc(image->length);
 	size_t		other = 0;
 
-	for (size_t at = ML_IMAGE_HEADER; at + 4 <= image->length; at++)
+	for (size_t at = ML_IMAGE_HEADER; at + 4 <= image->length; at = next_place(at, image->length, 2000))
 	{
 		for (size_t w = 0; w < sizeof(words) / sizeof(words[0]); w++)
 		{

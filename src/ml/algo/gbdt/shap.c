@@ -158,7 +158,7 @@ walk_paths(const MlGbdtNode *tree, MlGbdtShapSplit *split, double *path, const W
 static uint32_t
 add_set(Shap *shap, const MlGbdtNode *node)
 {
-	const uint16_t *code = shap->forest->set + node->set_first;
+	const uint16_t *code = node->set_count > 0 ? shap->forest->set + node->set_first : NULL;	/* a forest may have no sets at all */
 	Set		   *set = &shap->set[shap->n_sets++];
 
 	*set = (Set) {.first = node->set_first, .count = node->set_count, .missing_left = node->missing_left};
