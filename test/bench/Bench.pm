@@ -12,7 +12,7 @@ use Time::HiRes qw(sleep time);
 
 our @EXPORT = qw($rows $repeats $threads $scratch $peers
   out sql seconds times_of median group verdict bar load_kind write_float32 make_table peer ask_peer build_program
-  busy_processes with_peak_memory wait_for_idle);
+  busy_processes with_peak_memory wait_for_idle restart_with);
 
 our $rows = $ENV{BENCH_ROWS} // 1_000_000;
 our $repeats = $ENV{BENCH_REPEATS} // 3;
@@ -49,6 +49,20 @@ sub begin
 
 END { if (defined $started && $started == $$) { my $status = $?; system('test/server', 'stop'); $? = $status; } }
 $SIG{INT} = $SIG{TERM} = sub { exit 130 };
+
+# Begins again with other settings, name=value.
+sub restart_with
+{
+	my (@settings) = @_;
+	my $bindir = `$ENV{PG_CONFIG} --bindir`;
+	my $owner = getpwuid((stat $ENV{MLPLAT_DATA})[4]);
+
+	chomp $bindir;
+	sql("ALTER SYSTEM SET $_") for @settings;
+	system(($> == 0 ? ('runuser', '-u', $owner, '--') : ()), "$bindir/pg_ctl", '-D', $ENV{MLPLAT_DATA}, '-s', '-w', '-l', "$ENV{MLPLAT_DATA}/../log", 'restart') == 0
+	  or die "the private server did not restart\n";
+	return;
+}
 
 # The page ------------------------------------------------------------------------------------
 
