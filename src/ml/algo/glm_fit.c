@@ -185,7 +185,7 @@ solve(MlEnv *env, Scoring *s, double *decrement)
 		s->step[j] = s->sums.gradient[j] * s->scale[j];
 	ml_logistic_project(&s->null, 1, s->step);
 	if (q > 0 && s->dense->cholesky_solve(q, 1, s->factor, s->step) != 0)
-		return ml_fail(env, ML_NO_MEMORY, "out of memory in LAPACK");
+		return ml_fail(env, ML_OUT_OF_RANGE, "a step of the fit has led to numbers that cannot be represented");	/* it needs no memory */
 	ml_logistic_project(&s->null, 1, s->step);
 	for (size_t j = 0; j < q; j++)
 	{

@@ -110,7 +110,7 @@ apply(MlEnv *env, const Cg *cg)
 		cg->z[i] = cg->r[i] * cg->scale[i % loss->q];
 	ml_logistic_project(cg->null, loss->m, cg->z);
 	if (cg->dense->cholesky_solve(loss->q, loss->m, cg->factor, cg->z) != 0)
-		return ml_fail(env, ML_NO_MEMORY, "out of memory in LAPACK");
+		return ml_fail(env, ML_OUT_OF_RANGE, "a step of the fit has led to numbers that cannot be represented");	/* it needs no memory */
 	ml_logistic_project(cg->null, loss->m, cg->z);
 	for (size_t i = 0; i < loss->size; i++)
 		cg->z[i] *= cg->scale[i % loss->q];

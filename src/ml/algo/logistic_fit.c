@@ -213,7 +213,7 @@ direct_step(MlEnv *env, Newton *nt)
 		nt->step[i] = -nt->gradient[i] * nt->scale[i % q];
 	ml_logistic_project(&nt->null, nt->loss->m, nt->step);
 	if (nt->dense->cholesky_solve(nt->size, 1, nt->factor, nt->step) != 0)
-		return ml_fail(env, ML_NO_MEMORY, "out of memory in LAPACK");
+		return ml_fail(env, ML_OUT_OF_RANGE, "a step of the fit has led to numbers that cannot be represented");	/* it needs no memory */
 	ml_logistic_project(&nt->null, nt->loss->m, nt->step);
 	for (size_t i = 0; i < nt->size; i++)
 		nt->step[i] *= nt->scale[i % q];

@@ -387,7 +387,7 @@ solve(MlEnv *env, MlSvm *svm)
 	for (size_t j = 0; j < svm->q; j++)
 		svm->step[j] *= svm->trial[j];
 	if (svm->q > 0 && env->dense->cholesky_solve(svm->q, 1, svm->factor, svm->step) != 0)
-		return ml_fail(env, ML_NO_MEMORY, "out of memory in LAPACK");
+		return ml_fail(env, ML_OUT_OF_RANGE, "a step of the fit has led to numbers that cannot be represented");	/* it needs no memory */
 	for (size_t j = 0; j < svm->q; j++)
 	{
 		svm->step[j] *= svm->trial[j];
