@@ -115,7 +115,7 @@ quantise_block(void *arg, size_t task, int thread)
 		grower->gradient[r] = ml_gbdt_pack_row(&grower->scale, lrint(g * grower->scale.to_g), lrint(h * grower->scale.to_h));
 		sum += ml_gbdt_expand_row(&grower->scale, grower->gradient[r]);
 	}
-	/* The block sums of leaves.c are not needed yet: they carry these for now. */
+	/* The block sums of leaves.c are free until the tree is grown: they carry these meanwhile. */
 	memcpy(&grower->block_sum[2 * task], &sum, sizeof(sum));
 }
 
