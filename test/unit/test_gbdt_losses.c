@@ -104,45 +104,6 @@ peer_figure(const char *set, const char *loss)
 	return result;
 }
 
-typedef struct Table
-{
-	size_t		n;
-	int			p;
-	double	   *x;
-	double	   *y;
-} Table;
-
-static Table
-read_table(const char *name)
-{
-	char		path[200];
-	char		line[4096];
-	FILE	   *file;
-	Table		t = {0};
-
-	snprintf(path, sizeof(path), "test/data/%s.csv", name);
-	file = fopen(path, "r");
-	if (file == NULL || fgets(line, sizeof(line), file) == NULL)
-	{
-		printf("Bail out! cannot read %s\n", path);
-		exit(2);
-	}
-	for (const char *s = line; *s; s++)
-		t.p += *s == ',';
-	t.x = malloc(sizeof(double) * 2000 * (size_t) t.p);
-	t.y = malloc(sizeof(double) * 2000);
-	for (; t.n < 2000 && fgets(line, sizeof(line), file) != NULL; t.n++)
-	{
-		char	   *s = line;
-
-		for (int f = 0; f < t.p; f++, s++)
-			t.x[t.n * (size_t) t.p + (size_t) f] = strtod(s, &s);
-		t.y[t.n] = strtod(s, NULL);
-	}
-	fclose(file);
-	return t;
-}
-
 static double
 unit_loss(const char *loss, double y, double p)
 {

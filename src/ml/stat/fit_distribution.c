@@ -265,6 +265,8 @@ mle_weibull(Fit *f)
 	{
 		double		ratio;
 
+		if (ml_canceled(f->env))
+			return ml_fail(f->env, ML_CANCELED, "canceled");
 		weibull_sums(f, k, &sum, &with_log, &with_square);
 		ratio = with_log / sum;
 		step = (ratio - 1 / k - (f->log_mean - top)) / (with_square / sum - ratio * ratio + 1 / (k * k));
