@@ -6,6 +6,7 @@
 #ifndef GBDT_DATA_H
 #define GBDT_DATA_H
 
+#include "tables.h"
 #include "unit.h"
 
 #include "ml/base/rng.h"
@@ -173,47 +174,6 @@ gbdt_normal(uint64_t stream, uint64_t i)
 	for (uint64_t j = 0; j < 12; j++)
 		sum += ml_rng_uniform(8, stream, 12 * i + j);
 	return sum;
-}
-
-typedef struct Table
-{
-	size_t		n;
-	int			p;
-	double	   *x;				/* n x p */
-	double	   *y;
-} Table;
-
-/* test/data/name.csv: all columns but the last, and the last. */
-__attribute__((unused))
-static Table
-read_table(const char *name)
-{
-	char		path[200];
-	char		line[4096];
-	FILE	   *file;
-	Table		t = {0};
-
-	snprintf(path, sizeof(path), "test/data/%s.csv", name);
-	file = fopen(path, "r");
-	if (file == NULL || fgets(line, sizeof(line), file) == NULL)
-	{
-		printf("Bail out! cannot read %s\n", path);
-		exit(2);
-	}
-	for (const char *s = line; *s; s++)
-		t.p += *s == ',';
-	t.x = malloc(sizeof(double) * 4000 * (size_t) t.p);
-	t.y = malloc(sizeof(double) * 4000);
-	for (; t.n < 4000 && fgets(line, sizeof(line), file) != NULL; t.n++)
-	{
-		char	   *s = line;
-
-		for (int f = 0; f < t.p; f++, s++)
-			t.x[t.n * (size_t) t.p + (size_t) f] = strtod(s, &s);
-		t.y[t.n] = strtod(s, NULL);
-	}
-	fclose(file);
-	return t;
 }
 
 #endif							/* GBDT_DATA_H */
