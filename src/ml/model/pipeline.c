@@ -1,6 +1,7 @@
 /*-------------------------------------------------------------------------
  * pipeline.c
- *	  From rows to a judged model, without a server.
+ *	  From rows to a judged model, without a server.  (pipeline_evaluate.c: judging
+ *	  a model that exists; pipeline_memory.c: what a run will need.)
  *
  * The model that is judged and handed over is the one read back from its own
  * image: what was measured is what will serve, and an image that cannot be
@@ -17,8 +18,8 @@
 #include "ml/base/sort.h"
 #include "ml/data/encode.h"
 #include "ml/data/target.h"
-#include "ml/eval/silhouette.h"
 #include "ml/model/judge.h"
+#include "ml/model/pipeline_internal.h"
 #include "ml/model/segments.h"
 
 struct MlPipeline
@@ -219,33 +220,6 @@ gather_target(Run *run)
 	return ML_OK;
 }
 
-/* weight (n, out; NULL without such a column) of the rows "order". */
-static MlStatus
-gather_weights(MlEnv *env, const MlFrame *frame, const size_t *order, size_t n, double **weight)
-{
-	const MlColumn *column = ml_frame_column(frame, ML_ROLE_WEIGHT);
-
-	*weight = NULL;
-	if (column == NULL)
-		return ML_OK;
-	if (column->number == NULL)
-		return ml_fail(env, ML_BAD_TYPE, "weight column \"%s\" of type %s is not a number", column->spec.name, column->spec.type_name);
-	*weight = ml_alloc(env, n, sizeof(double));
-	if (*weight == NULL)
-		return env->error.status;
-	for (size_t i = 0; i < n; i++)
-	{
-		double		w = column->number[order[i]];
-
-		if (isnan(w))
-			return ml_fail(env, ML_BAD_PARAM, "weight column \"%s\" contains NULL or NaN", column->spec.name);
-		if (w < 0 || isinf(w))
-			return ml_fail(env, ML_BAD_PARAM, "weight column \"%s\" contains %g; weights must be finite and not negative", column->spec.name, w);
-		(*weight)[i] = w;
-	}
-	return ML_OK;
-}
-
 static double
 sum_of(const double *v, size_t n)
 {
@@ -284,7 +258,7 @@ weigh(Run *run)
 	MlEnv	   *env = run->env;
 	const MlColumn *column = ml_frame_column(run->frame, ML_ROLE_WEIGHT);
 
-	ML_TRY(gather_weights(env, run->frame, run->order, run->n, &run->weight));
+	ML_TRY(ml_pipeline_weights(env, run->frame, run->order, run->n, &run->weight));
 	run->fit_weight = run->weight;
 	if (run->weight != NULL)
 	{
@@ -698,212 +672,4 @@ ml_pipeline_run(MlEnv *env, const MlTrainSpec *spec, MlFrame *frame, MlTrainResu
 
 	ML_TRY(ml_pipeline_begin(env, spec, frame, &pipeline));
 	return ml_pipeline_finish(pipeline, result);
-}
-
-/* ------------------------------------------------------------------------
- * Judging an existing model
- * ------------------------------------------------------------------------
- */
-
-/* Rows with a target, and what it says. */
-static MlStatus
-rows_with_target(MlEnv *env, const MlModel *model, const MlFrame *frame, const MlColumn *target, MlJudgeRows *rows)
-{
-	bool		classes = model->schema->task == ML_TASK_CLASSIFICATION;
-	int32_t    *class_of = NULL;
-	size_t	   *row = ml_alloc(env, frame->rows, sizeof(size_t));
-	double	   *y = ml_alloc(env, frame->rows, sizeof(double));
-
-	if (row == NULL || y == NULL)
-		return env->error.status;
-	ML_TRY(ml_target_check(env, target));
-	if (classes)
-		ML_TRY(ml_target_classes(env, target, frame->rows, model->schema, &class_of));
-	else if (target->number == NULL)
-		return ml_fail(env, ML_BAD_TYPE, "target column \"%s\" of type %s is not a number", target->spec.name, target->spec.type_name);
-	for (size_t i = 0; i < frame->rows; i++)
-	{
-		double		v = classes ? class_of[i] : target->number[i];
-
-		if (isnan(v) || (classes && v < 0))
-			continue;
-		row[rows->n] = i;
-		y[rows->n++] = v;
-	}
-	rows->row = row;
-	rows->y = y;
-	ml_release(env, class_of);
-	if (rows->n == 0)
-	{
-		ml_fail(env, ML_BAD_DATA, "no usable rows");
-		return ml_detail(env, "The source has %zu rows, none with a value of \"%s\".", frame->rows, target->spec.name);
-	}
-	return ML_OK;
-}
-
-/* All of them, for a model without target. */
-static MlStatus
-all_rows(MlEnv *env, const MlFrame *frame, MlJudgeRows *rows)
-{
-	size_t	   *row = ml_alloc(env, frame->rows, sizeof(size_t));
-
-	if (row == NULL)
-		return env->error.status;
-	for (size_t i = 0; i < frame->rows; i++)
-		row[i] = i;
-	rows->row = row;
-	rows->n = frame->rows;
-	if (rows->n > 0)
-		return ML_OK;
-	ml_fail(env, ML_BAD_DATA, "no usable rows");
-	return ml_detail(env, "The source has no rows.");
-}
-
-MlStatus
-ml_pipeline_evaluate(MlEnv *env, const MlModel *model, MlFrame *frame, MlPartMetrics *metrics, MlRocPoint **roc, size_t *n_roc)
-{
-	return ml_pipeline_evaluate_segments(env, model, NULL, frame, metrics, roc, n_roc);
-}
-
-MlStatus
-ml_pipeline_evaluate_segments(MlEnv *env, const MlModel *model, const MlSegmentModels *segments, MlFrame *frame,
-							  MlPartMetrics *metrics, MlRocPoint **roc, size_t *n_roc)
-{
-	const MlColumn *target = ml_frame_column(frame, ML_ROLE_TARGET);
-	MlJudgeRows rows = {0};
-	MlJudgeColumn *columns;
-	double	   *weight;
-	bool		has_target = ml_task_has_target(model->schema->task);
-
-	if (target == NULL && has_target)
-		return ml_fail(env, ML_NO_COLUMN, "the target column \"%s\" of the model does not exist", model->schema->target);
-	ML_TRY(ml_judge_match(env, model, frame, &columns, NULL));
-	if (has_target)
-		ML_TRY(rows_with_target(env, model, frame, target, &rows));
-	else
-		ML_TRY(all_rows(env, frame, &rows));
-	ML_TRY(gather_weights(env, frame, rows.row, rows.n, &weight));
-	if (segments != NULL)
-		ML_TRY(ml_segments_answer(env, model, segments, frame, rows.row, rows.n, &rows.routed, NULL));
-	rows.columns = columns;
-	rows.weight = weight;
-	return ml_judge(env, model, &rows, metrics, roc, n_roc);
-}
-
-/* ------------------------------------------------------------------------
- * Memory, before anything is read
- * ------------------------------------------------------------------------
- */
-
-/* Categories and classes are not known yet; what they turn out to be is checked before the fit. */
-#define GUESSED_LEVELS 16
-#define GUESSED_CLASSES 3
-
-static MlTask
-guess_task(const MlTrainSpec *spec, const MlColumnSpec *target)
-{
-	bool		number = target == NULL || (target->kind == ML_NUMBER && target->logical != ML_LOGICAL_BOOLEAN);
-	MlTask		task = number ? ML_TASK_REGRESSION : ML_TASK_CLASSIFICATION;
-
-	if (spec->task != 0)
-		return spec->task;
-	if (!ml_task_has_target(spec->method->tasks))
-		return (MlTask) (spec->method->tasks & -spec->method->tasks);
-	if ((spec->method->tasks & (uint32_t) task) != 0)
-		return task;
-	return task == ML_TASK_REGRESSION ? ML_TASK_CLASSIFICATION : ML_TASK_REGRESSION;
-}
-
-/* The steps for a column that is a feature, NULL for none. */
-static const MlPrepColumn *
-transformed(const MlTrainSpec *spec, const MlColumnSpec *column)
-{
-	return (column->roles & ML_ROLE_FEATURE) != 0 ? ml_prep_of(spec->prep, column->source_column) : NULL;
-}
-
-/* Columns that the method will see, and bytes of a row that they take beside the frame. */
-static size_t
-guess_columns(const MlTrainSpec *spec, const MlColumnSpec *columns, int n_columns, size_t *bytes)
-{
-	size_t		total = 1;
-
-	*bytes = 0;
-	for (int c = 0; c < n_columns; c++)
-	{
-		size_t		made = 1;
-		size_t		taken = 0;
-
-		if (transformed(spec, &columns[c]) != NULL)
-			ml_prep_guess(transformed(spec, &columns[c]), &columns[c], !spec->method->reads_sparse, &made, &taken);
-		total += made;
-		*bytes += taken;
-	}
-	return total;
-}
-
-static size_t
-guess_fit_memory(const MlTrainSpec *spec, const MlColumnSpec *columns, int n_columns, size_t rows, int threads, MlFeature *features, int *n_classes)
-{
-	MlSchema	schema = {.features = features};
-	const MlColumnSpec *target = NULL;
-
-	for (int c = 0; c < n_columns; c++)
-	{
-		if ((columns[c].roles & ML_ROLE_TARGET) != 0)
-			target = &columns[c];
-		if ((columns[c].roles & ML_ROLE_FEATURE) == 0)
-			continue;
-		if (transformed(spec, &columns[c]) != NULL)
-		{
-			size_t		made;
-			size_t		bytes;
-
-			ml_prep_guess(transformed(spec, &columns[c]), &columns[c], !spec->method->reads_sparse, &made, &bytes);
-			for (size_t i = 0; i < made; i++)
-				features[schema.n_features++] = (MlFeature) {.name = columns[c].name, .logical = ML_LOGICAL_FLOAT, .kind = ML_FEATURE_NUMBER};
-			continue;
-		}
-		features[schema.n_features].name = columns[c].name;
-		features[schema.n_features].logical = columns[c].logical;
-		features[schema.n_features].kind = columns[c].kind == ML_CATEGORY ? ML_FEATURE_CATEGORY : ML_FEATURE_NUMBER;
-		features[schema.n_features++].levels = columns[c].kind == ML_CATEGORY ? GUESSED_LEVELS : 0;
-	}
-	schema.task = guess_task(spec, target);
-	schema.n_classes = schema.task != ML_TASK_CLASSIFICATION ? 0 :
-		target != NULL && target->logical == ML_LOGICAL_BOOLEAN ? 2 : GUESSED_CLASSES;
-	*n_classes = schema.n_classes;
-	return spec->method->memory == NULL ? 0 : spec->method->memory(&schema, spec->params, rows, threads);
-}
-
-size_t
-ml_pipeline_memory(const MlTrainSpec *spec, const MlColumnSpec *columns, int n_columns, size_t rows, int threads)
-{
-	size_t		encoded;
-	MlFeature  *features = calloc(guess_columns(spec, columns, n_columns, &encoded), sizeof(MlFeature));
-	size_t		per_row = 0;
-	size_t		data;
-	size_t		total;
-	size_t		fit;
-	int			n_classes;
-
-	if (features == NULL)
-		return SIZE_MAX;
-	fit = guess_fit_memory(spec, columns, n_columns, rows, threads, features, &n_classes);
-	free(features);
-
-	/*
-	 * Beside the frame: a column that exists twice, part and class, row order,
-	 * target and two weights, and either the sort of the rows or the predictions with
-	 * what metrics need.
-	 */
-	per_row = encoded + 8 + 1 + 4 + 8 + 8 + 16;
-	per_row += (size_t) (32 > 8 * n_classes + 41 ? 32 : 8 * n_classes + 41);
-	if (spec->segment_min_rows > 0)
-		per_row += ML_SEGMENT_ROW_BYTES(n_classes);
-	if (!ml_mul_size(rows, per_row, &data) || !ml_add_size(data, fit, &total))
-		return SIZE_MAX;
-	/* Of the silhouette: coordinates of a sample twice, as rows and packed. */
-	if ((spec->method->tasks & ML_TASK_CLUSTERING) != 0 && !ml_add_size(total, 3 * ML_SILHOUETTE_VALUES * sizeof(double), &total))
-		return SIZE_MAX;
-	return total;
 }
