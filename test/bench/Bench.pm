@@ -294,14 +294,14 @@ sub load_kind
 	return;
 }
 
-# The same rows, and so many more for the test, as float32 in a file.
+# The same rows, from the first on, and so many more for the test, as float32 in a file.
 sub write_float32
 {
-	my ($kind, $count, $test) = @_;
+	my ($kind, $count, $test, $first) = @_;
 	my $program = build_program('make_data');
-	my $file = "$scratch/$kind-$count.f32";
+	my $file = "$scratch/$kind-" . ($first //= 0) . "-$count-$test.f32";
 
-	-e $file or system("$program $kind 0 " . ($count + $test) . " float32 > $file") == 0 or die "writing $file failed\n";
+	-e $file or system("$program $kind $first " . ($count + $test) . " float32 > $file") == 0 or die "writing $file failed\n";
 	return $file;
 }
 
