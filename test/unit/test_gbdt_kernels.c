@@ -184,8 +184,8 @@ test_packed_histogram(void)
 	static int64_t packed[ENTRIES];
 	static MlGbdtSum want[ENTRIES];
 	static MlGbdtSum got[ENTRIES];
-	MlGbdtBins	bins = {.n = N, .n_narrow = COLUMNS, .stride = 16, .row_major = row_major, .offset = offset};
-	MlGbdtGrower grower = {.bins = &bins, .n_narrow = COLUMNS, .gradient = gradient, .scale = {.packed = true, .count_bits = 14}};
+	MlGbdtBins	bins = {.n = N, .n_stored = COLUMNS, .stride = 16, .row_major = row_major, .offset = offset};
+	MlGbdtGrower grower = {.bins = &bins, .n_stored = COLUMNS, .gradient = gradient, .scale = {.packed = true, .count_bits = 14}};
 
 	for (int j = 0; j <= COLUMNS; j++)
 		offset[j] = (uint32_t) j * 260;

@@ -284,7 +284,8 @@ make_row_major(MlEnv *env, BinJob *job)
 	MlGbdtBins *bins = job->bins;
 	uint32_t	entries = 0;
 
-	bins->offset = ml_alloc(env, (size_t) bins->n_narrow + 1, sizeof(uint32_t));
+	bins->n_stored = bins->n_narrow;
+	bins->offset = ml_alloc(env, (size_t) bins->n_stored + 1, sizeof(uint32_t));
 	if (bins->offset == NULL)
 		return env->error.status;
 	for (int j = 0; j < bins->n_narrow; j++)
@@ -299,11 +300,11 @@ make_row_major(MlEnv *env, BinJob *job)
 		 */
 		entries += total + (total >= 64 ? 4 : 0);
 	}
-	bins->offset[bins->n_narrow] = entries;
-	bins->stride = ((size_t) bins->n_narrow + 7) / 8 * 8;
+	bins->offset[bins->n_stored] = entries;
+	bins->stride = ((size_t) bins->n_stored + 7) / 8 * 8;
 	if (bins->stride >= 48)
 		bins->stride = (bins->stride + 63) / 64 * 64;
-	if (bins->n_narrow == 0)
+	if (bins->n_stored == 0)
 		return ML_OK;
 	bins->row_major = ml_alloc(env, bins->n, bins->stride);
 	if (bins->row_major == NULL)

@@ -104,9 +104,8 @@ static void
 search_narrow(const SearchJob *job, int column, MlGbdtRoom *room, MlGbdtSplit *found)
 {
 	MlGbdtGrower *grower = job->grower;
-	int			j = grower->narrow[column];
-	uint32_t	begin = grower->bins->offset[j];
-	int32_t		feature = grower->bins->narrow[j];
+	int32_t		feature = grower->bins->narrow[grower->narrow[column]];
+	uint32_t	begin = grower->bins->offset[grower->bins->column[feature].position];
 	uint32_t	entries = grower->bins->column[feature].missing + 1;
 	MlGbdtSum  *own = grower->slot[job->leaf[0]->slot] + begin;
 
@@ -219,7 +218,7 @@ search(MlEnv *env, SearchJob *job, MlGbdtRoom *room)
 
 	job->found = room->found;
 	job->barred = bar_columns(env, grower, job, room);
-	if (!job->shared || (grower->n_wide == 0 && grower->bins->offset[grower->bins->n_narrow] <= SERIAL_ENTRIES))
+	if (!job->shared || (grower->n_wide == 0 && grower->bins->offset[grower->bins->n_stored] <= SERIAL_ENTRIES))
 		search_columns(job, 0, columns, room);
 	else
 		ML_TRY(ml_pool_run(env, (size_t) (grower->n_wide + (grower->n_narrow + SEARCH_COLUMNS - 1) / SEARCH_COLUMNS), search_task, job));
@@ -251,10 +250,10 @@ build(MlEnv *env, MlGbdtGrower *grower, const MlGbdtLeaf *leaf, MlGbdtRoom *room
 
 	if (shared)
 		return ml_gbdt_hist_leaf(env, grower, leaf, hist);
-	memset(hist, 0, grower->bins->offset[grower->bins->n_narrow] * sizeof(MlGbdtSum));
-	for (int first = 0; first < grower->n_narrow; first += ML_GBDT_TILE)
+	memset(hist, 0, grower->bins->offset[grower->bins->n_stored] * sizeof(MlGbdtSum));
+	for (int first = 0; first < grower->n_stored; first += ML_GBDT_TILE)
 		ml_gbdt_hist_rows(grower, grower->rows + leaf->begin, leaf->count, first,
-						  first + ML_GBDT_TILE < grower->n_narrow ? first + ML_GBDT_TILE : grower->n_narrow, room->packed, hist);
+						  first + ML_GBDT_TILE < grower->n_stored ? first + ML_GBDT_TILE : grower->n_stored, room->packed, hist);
 	return ML_OK;
 }
 
@@ -263,7 +262,7 @@ static bool
 pays_to_keep(const MlGbdtGrower *grower, const MlGbdtLeaf *leaf)
 {
 	return grower->wide_offset != NULL &&
-		leaf->count * (size_t) grower->n_wide > grower->slot_entries - grower->bins->offset[grower->bins->n_narrow];
+		leaf->count * (size_t) grower->n_wide > grower->slot_entries - grower->bins->offset[grower->bins->n_stored];
 }
 
 MlStatus

@@ -67,7 +67,7 @@ typedef struct MlGbdtColumn
 	bool		given;			/* narrow belongs to the data set */
 	uint8_t    *narrow;			/* bins by row, one of the two is NULL */
 	uint16_t   *wide;
-	int32_t		position;		/* among the row-major columns, -1 for none */
+	int32_t		position;		/* of its stored column, -1 for none */
 } MlGbdtColumn;
 
 typedef struct MlGbdtBins
@@ -77,12 +77,13 @@ typedef struct MlGbdtBins
 	MlGbdtColumn *column;
 	int			n_narrow;		/* usable narrow columns */
 	int		   *narrow;			/* their features */
+	int			n_stored;		/* columns of row_major */
 	int			n_wide;
 	int		   *wide;
 	uint32_t	widest;			/* bins of the widest wide column */
 	size_t		stride;			/* bytes from row to row */
 	uint8_t    *row_major;		/* n x stride */
-	uint32_t   *offset;			/* n_narrow + 1: first histogram entry of each narrow column; last: entries in all */
+	uint32_t   *offset;			/* n_stored + 1: first histogram entry of each stored column; last: entries in all */
 } MlGbdtBins;
 
 extern MlStatus ml_gbdt_bins_make(MlEnv *env, const MlDataset *data, const MlBinRules *rules, MlGbdtBins *bins);

@@ -101,7 +101,7 @@ lay_out_slots(MlEnv *env, MlGbdtGrower *grower)
 	const MlGbdtBins *bins = grower->bins;
 	size_t		wide = 0;
 
-	grower->slot_entries = bins->offset[bins->n_narrow];
+	grower->slot_entries = bins->offset[bins->n_stored];
 	for (int j = 0; j < bins->n_wide; j++)
 		wide += bins->column[bins->wide[j]].missing + 1;
 	if (wide == 0 || wide > ML_GBDT_KEPT_ENTRIES)
@@ -124,7 +124,7 @@ ml_gbdt_grower_create(MlEnv *env, const MlGbdtBins *bins, const MlGbdtRules *rul
 	size_t		n = bins->n;
 	size_t		leaves = n < (size_t) rules->num_leaves ? n : (size_t) rules->num_leaves;
 	size_t		columns = (size_t) (bins->n_narrow + bins->n_wide);
-	size_t		entries = bins->offset[bins->n_narrow] + 1;
+	size_t		entries = bins->offset[bins->n_stored] + 1;
 	size_t		blocks = n / ML_GBDT_BLOCK + leaves + 1;
 
 	if (grower == NULL)
@@ -141,6 +141,7 @@ ml_gbdt_grower_create(MlEnv *env, const MlGbdtBins *bins, const MlGbdtRules *rul
 	grower->block_left = ml_alloc(env, n / ML_GBDT_BLOCK + 2, sizeof(size_t));
 	grower->gradient = ml_alloc(env, n, sizeof(MlGbdtGradient));
 	grower->narrow = ml_alloc(env, columns + 1, sizeof(int));
+	grower->stored = ml_alloc(env, columns + 1, sizeof(int));
 	grower->wide = ml_alloc(env, columns + 1, sizeof(int));
 	grower->leaf = ml_alloc0(env, leaves, sizeof(MlGbdtLeaf));
 	grower->node = ml_alloc(env, 2 * leaves, sizeof(MlGbdtNode));
@@ -154,7 +155,7 @@ ml_gbdt_grower_create(MlEnv *env, const MlGbdtBins *bins, const MlGbdtRules *rul
 	grower->block_sum = ml_alloc(env, 2 * blocks, sizeof(double));
 	grower->first_block = ml_alloc(env, leaves + 1, sizeof(size_t));
 	if (!grower->rows || !grower->to_left || !grower->to_right || !grower->block_left || !grower->gradient ||
-		!grower->narrow || !grower->wide || !grower->leaf || !grower->node || !grower->slot || !grower->slot_owner || !grower->free_slot || !grower->heap ||
+		!grower->narrow || !grower->stored || !grower->wide || !grower->leaf || !grower->node || !grower->slot || !grower->slot_owner || !grower->free_slot || !grower->heap ||
 		!grower->room || !grower->ahead || !grower->block_sum || !grower->first_block)
 		return env->error.status;
 	*result = grower;
@@ -530,7 +531,7 @@ best_leaf(const MlGbdtGrower *grower)
 static int32_t
 best_large_leaf(const MlGbdtGrower *grower)
 {
-	size_t		cells = (size_t) (grower->n_narrow + 4 * grower->n_wide + 4);
+	size_t		cells = (size_t) (grower->n_stored + 4 * grower->n_wide + 4);
 	int32_t		best = -1;
 	int32_t		before = 0;
 
@@ -649,10 +650,15 @@ start_tree(MlGbdtGrower *grower, const uint32_t *rows, size_t n_rows, const bool
 	memcpy(grower->rows, rows, n_rows * sizeof(uint32_t));
 	grower->n_rows = n_rows;
 	grower->n_narrow = 0;
+	grower->n_stored = 0;
 	grower->n_wide = 0;
 	for (int j = 0; j < bins->n_narrow; j++)
-		if (use[bins->narrow[j]])
-			grower->narrow[grower->n_narrow++] = j;
+	{
+		if (!use[bins->narrow[j]])
+			continue;
+		grower->narrow[grower->n_narrow++] = j;
+		grower->stored[grower->n_stored++] = bins->column[bins->narrow[j]].position;
+	}
 	for (int j = 0; j < bins->n_wide; j++)
 		if (use[bins->wide[j]])
 			grower->wide[grower->n_wide++] = bins->wide[j];

@@ -78,8 +78,10 @@ struct MlGbdtGrower
 	uint32_t   *to_right;
 	size_t	   *block_left;		/* rows that each block sent left */
 	MlGbdtGradient *gradient;	/* bins->n, by row */
-	int		   *narrow;			/* positions of the narrow columns in use, ascending */
+	int		   *narrow;			/* the narrow columns in use: numbers in bins->narrow, ascending */
 	int			n_narrow;
+	int		   *stored;			/* the stored columns that hold them, ascending */
+	int			n_stored;
 	int		   *wide;			/* features of the wide columns in use */
 	int			n_wide;
 
@@ -115,7 +117,7 @@ struct MlGbdtGrower
 
 /* hist.c */
 
-/* Adds the rows of a leaf to the histograms of narrow columns in use number first .. last-1; packed is of the thread's room. */
+/* Adds the rows of a leaf to the histograms of stored columns in use number first .. last-1; packed is of the thread's room. */
 extern void ml_gbdt_hist_rows(const MlGbdtGrower *grower, const uint32_t *rows, size_t n, int first, int last,
 							  int64_t *packed, MlGbdtSum *hist);
 

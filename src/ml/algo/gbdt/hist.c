@@ -91,7 +91,7 @@ add_listed(const MlGbdtGrower *grower, const uint32_t *rows, size_t n, int first
 		}
 		for (int u = first; u < last; u++)
 		{
-			int			j = grower->narrow[u];
+			int			j = grower->stored[u];
 
 			hist[bins->offset[j] + bin[j]] += v;
 		}
@@ -173,7 +173,7 @@ hist_packed(const MlGbdtGrower *grower, const uint32_t *rows, size_t n, int firs
 void
 ml_gbdt_hist_rows(const MlGbdtGrower *grower, const uint32_t *rows, size_t n, int first, int last, int64_t *packed, MlGbdtSum *hist)
 {
-	if (grower->n_narrow != grower->bins->n_narrow)
+	if (grower->n_stored != grower->bins->n_stored)
 		add_listed(grower, rows, n, first, last, hist);
 	else if (grower->scale.packed && n * (size_t) (last - first) > UNPACK_CELLS * (grower->bins->offset[last] - grower->bins->offset[first]))
 		hist_packed(grower, rows, n, first, last, packed, hist);
@@ -208,14 +208,14 @@ hist_task(void *arg, size_t task, int thread)
 	size_t		begin = task % job->row_tasks * job->rows_per_task;
 	size_t		count = begin + job->rows_per_task < job->n ? job->rows_per_task : job->n - begin;
 	int			first = (int) (task / job->row_tasks) * ML_GBDT_TILE;
-	int			last = first + ML_GBDT_TILE < grower->n_narrow ? first + ML_GBDT_TILE : grower->n_narrow;
+	int			last = first + ML_GBDT_TILE < grower->n_stored ? first + ML_GBDT_TILE : grower->n_stored;
 	MlGbdtSum  *hist = job->hist;
 
 	if (thread > 0)
 	{
 		hist = room->partial;
 		if (!room->used)
-			memset(hist, 0, grower->bins->offset[grower->bins->n_narrow] * sizeof(MlGbdtSum));
+			memset(hist, 0, grower->bins->offset[grower->bins->n_stored] * sizeof(MlGbdtSum));
 		room->used = true;
 	}
 	ml_gbdt_hist_rows(grower, job->rows + begin, count, first, last, room->packed, hist);
@@ -225,17 +225,17 @@ MlStatus
 ml_gbdt_hist_leaf(MlEnv *env, MlGbdtGrower *grower, const MlGbdtLeaf *leaf, MlGbdtSum *hist)
 {
 	HistJob		job = {.grower = grower, .rows = grower->rows + leaf->begin, .n = leaf->count, .hist = hist};
-	size_t		width = (size_t) (grower->n_narrow < ML_GBDT_TILE ? grower->n_narrow : ML_GBDT_TILE);
-	size_t		tiles = ((size_t) grower->n_narrow + ML_GBDT_TILE - 1) / ML_GBDT_TILE;
+	size_t		width = (size_t) (grower->n_stored < ML_GBDT_TILE ? grower->n_stored : ML_GBDT_TILE);
+	size_t		tiles = ((size_t) grower->n_stored + ML_GBDT_TILE - 1) / ML_GBDT_TILE;
 
 	for (int t = 0; t < grower->threads; t++)
 		grower->room[t].used = false;
-	if (grower->n_narrow == 0)
+	if (grower->n_stored == 0)
 		return ML_OK;
-	memset(hist, 0, grower->bins->offset[grower->bins->n_narrow] * sizeof(MlGbdtSum));
-	if (leaf->count * (size_t) grower->n_narrow <= SERIAL_CELLS)
+	memset(hist, 0, grower->bins->offset[grower->bins->n_stored] * sizeof(MlGbdtSum));
+	if (leaf->count * (size_t) grower->n_stored <= SERIAL_CELLS)
 	{
-		ml_gbdt_hist_rows(grower, job.rows, job.n, 0, grower->n_narrow, grower->room[0].packed, hist);
+		ml_gbdt_hist_rows(grower, job.rows, job.n, 0, grower->n_stored, grower->room[0].packed, hist);
 		return ML_OK;
 	}
 	/* At least two tasks a thread, so that a slow one does not keep the others waiting. */
