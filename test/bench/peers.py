@@ -108,23 +108,41 @@ def boosting(task, leaves, threads):
             "nthread": threads, "verbosity": 0}
 
 
-def gbdt(path, columns, rows, task, leaves, categories, repeats, threads):
-    """XGBoost: binning, and 100 trees."""
+def xgboost_steps(task, leaves, categories, columns, threads):
+    """How XGBoost bins rows, boosts, and predicts."""
     import xgboost
-    columns, rows, leaves, categories, threads = int(columns), int(rows), int(leaves), int(categories), int(threads)
-    x, y = load_float32(path, columns)
     kinds = ["q"] * (columns - categories) + ["c"] * categories
     categorical = {"feature_types": kinds, "enable_categorical": True} if categories else {}
+    return (lambda x, y: xgboost.QuantileDMatrix(x, y, max_bin=255, nthread=threads, **categorical),
+            lambda bins: xgboost.train(boosting(task, leaves, threads), bins, 100),
+            lambda fitted, x: fitted.predict(xgboost.DMatrix(x, nthread=threads, **categorical)))
+
+
+def lightgbm_steps(task, leaves, categories, columns, threads):
+    """How LightGBM bins rows, boosts, and predicts."""
+    import lightgbm
+    settings = {"objective": "regression" if task == "regression" else "binary", "num_leaves": leaves, "learning_rate": 0.1, "max_bin": 255,
+                "num_threads": threads, "verbosity": -1}
+    return (lambda x, y: lightgbm.Dataset(x, y, params=settings, categorical_feature=list(range(columns - categories, columns))).construct(),
+            lambda bins: lightgbm.train(settings, bins, 100),
+            lambda fitted, x: fitted.predict(x, num_threads=threads))
+
+
+def gbdt(library, path, columns, rows, task, leaves, categories, repeats, threads):
+    """Binning, and 100 trees."""
+    columns, rows, leaves, categories, threads = int(columns), int(rows), int(leaves), int(categories), int(threads)
+    x, y = load_float32(path, columns)
+    bin_rows, boost, predict_rows = {"xgboost": xgboost_steps, "lightgbm": lightgbm_steps}[library](task, leaves, categories, columns, threads)
     bin_seconds, boost_seconds = [], []
     for _ in range(int(repeats)):
         began = time.perf_counter()
-        bins = xgboost.QuantileDMatrix(x[:rows], y[:rows], max_bin=255, nthread=threads, **categorical)
+        bins = bin_rows(x[:rows], y[:rows])
         between = time.perf_counter()
-        fitted = xgboost.train(boosting(task, leaves, threads), bins, 100)
+        fitted = boost(bins)
         boost_seconds.append(time.perf_counter() - between)
         bin_seconds.append(between - began)
     memory = peak_memory()
-    score = fitted.predict(xgboost.DMatrix(x[rows:], nthread=threads, **categorical))
+    score = predict_rows(fitted, x[rows:])
     score = rmse(y[rows:], score) if task == "regression" else auc(y[rows:], score)
     return {"seconds": statistics.median(map(sum, zip(bin_seconds, boost_seconds))), "bin": statistics.median(bin_seconds),
             "boost": statistics.median(boost_seconds), "score": float(score), "memory": memory}

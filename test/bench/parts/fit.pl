@@ -24,7 +24,7 @@ for my $case ([ 'higgs', 28, 'classification' ], [ 'reg', 20, 'regression' ])
 		$time{$count} = $time;
 		if ($peers->{xgboost})
 		{
-			my $answer = peer('gbdt', write_float32($kind, $rows, 200_000), $columns, $rows, $task, 31, 0, $repeats, $count);
+			my $answer = peer('gbdt', 'xgboost', write_float32($kind, $rows, 200_000), $columns, $rows, $task, 31, 0, $repeats, $count);
 			push @columns, sprintf('%.2f', $answer->{seconds}), sprintf('%.5f', $answer->{score}), sprintf('%.2f', $time / $answer->{seconds});
 		}
 		else
