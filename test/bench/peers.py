@@ -3,8 +3,8 @@
   peers.py names
   peers.py csv FILE.csv TASK MODEL REPEATS THREADS       last two columns: the target and the part ("train" or "test")
   peers.py explain FILE.csv LEAVES ROWS REPEATS
-  peers.py gbdt FILE.f32 COLUMNS ROWS TASK LEAVES CATEGORIES REPEATS THREADS
-  peers.py predict FILE.f32 COLUMNS ROWS REPEATS
+  peers.py gbdt LIBRARY FILE.f32 COLUMNS ROWS TASK LEAVES CATEGORIES REPEATS THREADS
+  peers.py predict LIBRARY FILE.f32 COLUMNS ROWS REPEATS
   peers.py export TABLE DIRECTORY THREADS                through psql, which finds the server by its environment
   peers.py algorithm NAME FILE.f32 COLUMNS ROWS REPEATS THREADS
 
@@ -128,11 +128,14 @@ def lightgbm_steps(task, leaves, categories, columns, threads):
             lambda fitted, x: fitted.predict(x, num_threads=threads))
 
 
+STEPS = {"xgboost": xgboost_steps, "lightgbm": lightgbm_steps}
+
+
 def gbdt(library, path, columns, rows, task, leaves, categories, repeats, threads):
     """Binning, and 100 trees."""
     columns, rows, leaves, categories, threads = int(columns), int(rows), int(leaves), int(categories), int(threads)
     x, y = load_float32(path, columns)
-    bin_rows, boost, predict_rows = {"xgboost": xgboost_steps, "lightgbm": lightgbm_steps}[library](task, leaves, categories, columns, threads)
+    bin_rows, boost, predict_rows = STEPS[library](task, leaves, categories, columns, threads)
     bin_seconds, boost_seconds = [], []
     for _ in range(int(repeats)):
         began = time.perf_counter()
@@ -148,16 +151,19 @@ def gbdt(library, path, columns, rows, task, leaves, categories, repeats, thread
             "boost": statistics.median(boost_seconds), "score": float(score), "memory": memory}
 
 
-def predict(path, columns, rows, repeats):
-    """XGBoost predicting in one batch on one thread: the faster of its two ways."""
-    import xgboost
+def predict(library, path, columns, rows, repeats):
+    """Predicting in one batch on one thread; of XGBoost the faster of its two ways."""
     columns, rows = int(columns), int(rows)
     x, y = load_float32(path, columns)
-    fitted = xgboost.train(boosting("classification", 31, 2), xgboost.QuantileDMatrix(x[:100000], y[:100000], max_bin=255), 100)
-    fitted.set_param({"nthread": 1})
-    matrix, _ = timed(int(repeats), lambda: fitted.predict(xgboost.DMatrix(x[:rows], nthread=1)))
-    inplace, _ = timed(int(repeats), lambda: fitted.inplace_predict(x[:rows]))
-    return {"rows_per_s": rows / min(matrix, inplace)}
+    bin_rows, boost, predict_rows = STEPS[library]("classification", 31, 0, columns, 2)
+    fitted = boost(bin_rows(x[:100000], y[:100000]))
+    _, _, predict_rows = STEPS[library]("classification", 31, 0, columns, 1)
+    if library == "xgboost":
+        fitted.set_param({"nthread": 1})
+    seconds, _ = timed(int(repeats), lambda: predict_rows(fitted, x[:rows]))
+    if library == "xgboost":
+        seconds = min(seconds, timed(int(repeats), lambda: fitted.inplace_predict(x[:rows]))[0])
+    return {"rows_per_s": rows / seconds}
 
 
 def export(table, directory, threads):
