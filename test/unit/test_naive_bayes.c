@@ -6,6 +6,7 @@
  *-------------------------------------------------------------------------
  */
 #include "linear_data.h"
+#include "ml/algo/bayes/naive_bayes.h"
 #include "ml/base/simd.h"
 #include "../reference/naive_bayes_figures.h"
 
@@ -277,6 +278,16 @@ test_bits(void)
 			fail("%s", env[t].error.message);
 		image[t] = save_model(&env[t], bayes, model);
 	}
+	for (int tier = ML_TIER_BASELINE; tier < ML_TIER_AVX512; tier++)
+	{
+		MlWriter	other;
+
+		ml_simd_limit((MlSimdTier) tier);
+		CHECK(fit_with(&env[1], bayes, data, "", &model) == ML_OK);
+		other = save_model(&env[1], bayes, model);
+		CHECK(other.length == image[0].length && memcmp(other.bytes, image[0].bytes, other.length) == 0);
+	}
+	ml_simd_limit(ML_TIER_AVX512);
 	check(image[0].length == image[1].length && memcmp(image[0].bytes, image[1].bytes, image[0].length) == 0 &&
 		  memcmp(image[0].bytes, image[2].bytes, image[0].length) == 0, "1, 2 and 4 threads give the same bits");
 
@@ -311,6 +322,61 @@ test_bits(void)
 		free_env(&env[t]);
 }
 
+/* Far from 0 and over many blocks: mean and variance by class as two passes in long doubles find them. */
+static void
+test_moments(bool weighted)
+{
+	MlEnv		env = new_env(2);
+	size_t		n = 200000;
+	MlDataset  *data = new_dataset(&env, n, 2, 3);
+	double	   *w = ml_alloc0(&env, n, sizeof(double));
+	const MlBayesModel *fitted;
+	void	   *model;
+	double		worst = 0;
+	double		worst_mean = 0;
+
+	for (size_t i = 0; i < n; i++)
+	{
+		target_of_data(data)[i] = i % 7 == 0 ? 2 : (double) (i % 2);
+		column_of_data(data, 0)[i] = i % 5 == 2 ? NAN : 1e12 + sin(1.7 * (double) i) * (target_of_data(data)[i] + 1);
+		column_of_data(data, 1)[i] = (double) i * 1e-3;
+		w[i] = (double) (i % 4) / 3;
+	}
+	if (weighted)
+		data->weight = w;
+	if (fit_with(&env, bayes, data, "var_smoothing=0", &model) != ML_OK)
+		fail("%s", env.error.message);
+	fitted = model;
+	for (int f = 0; f < 2; f++)
+		for (int k = 0; k < 3; k++)
+		{
+			const double *x = column_of_data(data, f);
+			long double total = 0,
+						mean = 0,
+						squares = 0;
+
+			for (size_t i = 0; i < n; i++)
+			{
+				long double wi = isnan(x[i]) || (int) data->y[i] != k ? 0 : weighted ? w[i] : 1;
+
+				total += wi;
+				mean += wi > 0 ? wi * x[i] : 0;
+			}
+			mean /= total;
+			for (size_t i = 0; i < n; i++)
+			{
+				long double wi = isnan(x[i]) || (int) data->y[i] != k ? 0 : weighted ? w[i] : 1;
+
+				squares += wi > 0 ? wi * (x[i] - mean) * (x[i] - mean) : 0;
+			}
+			worst_mean = fmax(worst_mean, (double) fabsl(fitted->features[f].mean[k] / mean - 1));
+			worst = fmax(worst, relative_error(fitted->features[f].variance[k], (double) (squares / total)));
+		}
+	/* A mean near 1e12 is rounded to 1.2e-4, which enters the variance (about 1) squared. */
+	check(worst_mean < 2e-15 && worst < 1e-7, "far from 0%s: means %.1e, variances %.1e", weighted ? ", weighted" : "", worst_mean, worst);
+	free_env(&env);
+}
+
 int
 main(void)
 {
@@ -320,6 +386,8 @@ main(void)
 	test_figures("digits", digit, 10, "distribution=multinomial alpha=0.5", false, digits_multinomial_figures);
 	test_figures("digits", digit, 10, "distribution=bernoulli binarize=7", false, digits_bernoulli_figures);
 	test_figures("digits", digit, 10, "distribution=categorical fit_prior=false", false, digits_categorical_figures);
+	test_moments(false);
+	test_moments(true);
 	test_mixed();
 	test_degenerate();
 	test_refused();

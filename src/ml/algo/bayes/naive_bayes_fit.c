@@ -3,30 +3,26 @@
  *	  Sums by class, feature by feature, and what follows from them.
  *
  * A task is one feature in one stretch of rows; stretches come one after another and each adds to
- * the sums of its feature, so no sum depends on the number of threads.  Variances take a
- * second pass around the means: the difference of two sums would lose all digits of a column like a time.
+ * the sums of its feature, so no sum depends on the number of threads.
  *-------------------------------------------------------------------------
  */
 #include <float.h>
 #include <math.h>
 #include <string.h>
 
+#include "ml/algo/bayes/class_sums.h"
 #include "ml/algo/bayes/naive_bayes.h"
 #include "ml/base/arena.h"
 #include "ml/base/elementary.h"
 #include "ml/base/pool.h"
 
-#define STRETCH_ROWS ((size_t) 65536)
 /* A constant without smoothing: its density stays a number. */
 #define LEAST_VARIANCE 1e-290
 
 typedef struct Sums
 {
-	double	   *weight;			/* by class: of rows where the feature is there */
-	double	   *sum;			/* of values; of squared deviations in the second pass; of greater values for Bernoulli */
+	MlClassSums numbers;
 	double	   *count;			/* of codes x classes */
-	double	   *part;			/* 2 x classes, of the stretch at hand */
-	bool		negative;		/* a count below 0 was met */
 } Sums;
 
 typedef struct BayesFit
@@ -34,10 +30,8 @@ typedef struct BayesFit
 	MlEnv	   *env;
 	const MlDataset *data;
 	MlBayesModel *model;
-	Sums	   *sums;
-	size_t		first;			/* row of the stretch */
-	size_t		end;
-	bool		second;			/* pass */
+	Sums	   *sums;			/* by feature */
+	MlClassOrder order;			/* of the stretch at hand */
 	double		alpha;
 } BayesFit;
 
@@ -64,7 +58,7 @@ count_codes(MlEnv *env, const MlDataset *data, int f, MlBayesFeature *feature)
 	{
 		double		v = x[i];
 
-		if (i % STRETCH_ROWS == 0 && ml_canceled(env))
+		if (i % ML_CLASS_STRETCH == 0 && ml_canceled(env))
 			return ml_fail(env, ML_CANCELED, "canceled");
 		if (isnan(v))
 			continue;
@@ -88,46 +82,12 @@ weight_of(const MlDataset *data, size_t i)
 }
 
 static void
-add_numbers(const BayesFit *fit, const double *x, MlBayesKind kind, const MlBayesFeature *feature, Sums *s)
-{
-	const MlDataset *data = fit->data;
-	int32_t		classes = fit->model->n_classes;
-	double	   *sum = s->part;
-	double	   *weight = s->part + classes;
-
-	memset(s->part, 0, 2 * (size_t) classes * sizeof(double));
-	for (size_t i = fit->first; i < fit->end; i++)
-	{
-		double		v = x[i];
-		double		w = weight_of(data, i);
-		int32_t		k = (int32_t) data->y[i];
-
-		if (isnan(v))
-			continue;
-		if (kind == ML_BAYES_BERNOULLI)
-			v = v > fit->model->binarize;
-		else if (kind == ML_BAYES_MULTINOMIAL)
-			s->negative |= v < 0;
-		else if (fit->second)
-			v = (v - feature->mean[k]) * (v - feature->mean[k]);
-		sum[k] += w * v;
-		weight[k] += w;
-	}
-	for (int32_t k = 0; k < classes; k++)
-	{
-		s->sum[k] += sum[k];
-		if (!fit->second)
-			s->weight[k] += weight[k];
-	}
-}
-
-static void
 add_codes(const BayesFit *fit, const MlDataColumn *column, const MlBayesFeature *feature, Sums *s)
 {
 	const MlDataset *data = fit->data;
 	size_t		classes = (size_t) fit->model->n_classes;
 
-	for (size_t i = fit->first; i < fit->end; i++)
+	for (size_t i = fit->order.first; i < fit->order.first + fit->order.rows; i++)
 	{
 		double		v = column->code != NULL ? column->code[i] : column->number[i];
 
@@ -143,27 +103,26 @@ sum_task(void *arg, size_t task, int thread)
 	const MlBayesFeature *feature = &fit->model->features[task];
 	const MlDataColumn *column = &fit->data->columns[task];
 
-	(void) thread;
-	if (fit->second && feature->kind != ML_BAYES_GAUSSIAN)
-		return;
 	if (feature->kind == ML_BAYES_CATEGORICAL)
 		add_codes(fit, column, feature, &fit->sums[task]);
 	else
-		add_numbers(fit, column->number, feature->kind, feature, &fit->sums[task]);
+		ml_class_sums_add(&fit->order, column->number, feature->kind == ML_BAYES_BERNOULLI ? &fit->model->binarize : NULL, thread, &fit->sums[task].numbers);
 }
 
+/* One pass over all rows.  Leaves the weight of each class in log_prior. */
 static MlStatus
-run_pass(BayesFit *fit, bool second)
+add_up(BayesFit *fit)
 {
 	size_t		n = fit->data->n_train;
 
-	fit->second = second;
-	for (fit->first = 0; fit->first < n; fit->first += STRETCH_ROWS)
+	ML_TRY(ml_class_order_make(fit->env, fit->data, (size_t) fit->model->n_classes, &fit->order));
+	for (size_t first = 0; first < n; first += fit->order.rows)
 	{
-		MlProgress	progress = {.phase = "fit", .share = ((double) second + (double) fit->first / (double) n) / 2, .train_loss = NAN, .validation_loss = NAN};
+		MlProgress	progress = {.phase = "fit", .share = (double) first / (double) n, .train_loss = NAN, .validation_loss = NAN};
 
 		ml_progress(fit->env, &progress);
-		fit->end = n - fit->first < STRETCH_ROWS ? n : fit->first + STRETCH_ROWS;
+		ML_TRY(ml_class_order_fill(fit->env, &fit->order, first));
+		ml_class_order_weigh(&fit->order, fit->model->log_prior);
 		ML_TRY(ml_pool_run(fit->env, (size_t) fit->model->n_features, sum_task, fit));
 	}
 	return ML_OK;
@@ -176,17 +135,15 @@ ml_bayes_memory(const MlSchema *schema, const MlParams *params, size_t n, int th
 {
 	bool		codes = ml_param_int(params, ML_BAYES_DISTRIBUTION) == ML_BAYES_CATEGORICAL;
 	size_t		classes = (size_t) (schema->n_classes < 2 ? 2 : schema->n_classes);
-	size_t		total = 0;
+	size_t		total = ml_class_order_memory(n, classes, threads);
 
-	(void) n;
-	(void) threads;
 	for (int f = 0; f < schema->n_features; f++)
 	{
 		const MlFeature *feature = &schema->features[f];
 		size_t		levels = feature->kind == ML_FEATURE_CATEGORY ? (size_t) feature->levels + 1 : codes ? ML_MAX_LEVELS : 0;
 		size_t		bytes;
 
-		/* Tables of sums and of logarithms, four figures by class, room for a stretch. */
+		/* Tables of sums and of logarithms, three sums and four figures by class. */
 		if (!ml_mul_size(classes, (2 * levels + 10) * sizeof(double), &bytes) ||
 			!ml_add_size(total, bytes + sizeof(MlBayesFeature) + sizeof(Sums) + 64 * 8, &total))
 			return SIZE_MAX;
@@ -201,13 +158,16 @@ make_room(BayesFit *fit, int f, MlBayesFeature *feature)
 	size_t		classes = (size_t) fit->model->n_classes;
 	Sums	   *s = &fit->sums[f];
 
-	s->weight = ml_alloc0(env, classes, sizeof(double));
-	s->sum = ml_alloc0(env, classes, sizeof(double));
-	s->part = ml_alloc0(env, 2 * classes, sizeof(double));
 	if (feature->kind == ML_BAYES_CATEGORICAL)
 		s->count = ml_alloc0(env, ml_bayes_table_size(feature, fit->model->n_classes), sizeof(double));
+	else
+	{
+		s->numbers.weight = ml_alloc0(env, classes, sizeof(double));
+		s->numbers.mean = ml_alloc0(env, classes, sizeof(double));
+	}
 	if (feature->kind == ML_BAYES_GAUSSIAN)
 	{
+		s->numbers.squares = ml_alloc0(env, classes, sizeof(double));
 		feature->mean = ml_alloc0(env, classes, sizeof(double));
 		feature->variance = ml_alloc0(env, classes, sizeof(double));
 	}
@@ -240,20 +200,16 @@ static void
 set_means(BayesFit *fit, int f)
 {
 	MlBayesFeature *feature = &fit->model->features[f];
-	Sums	   *s = &fit->sums[f];
-	double		all = 0;
+	const MlClassSums *s = &fit->sums[f].numbers;
+	double		mean = 0;
 	double		total = 0;
 
 	for (int32_t k = 0; k < fit->model->n_classes; k++)
-	{
-		all += s->sum[k];
 		total += s->weight[k];
-	}
+	for (int32_t k = 0; k < fit->model->n_classes && total > 0; k++)
+		mean += s->weight[k] / total * s->mean[k];
 	for (int32_t k = 0; k < fit->model->n_classes; k++)
-	{
-		feature->mean[k] = s->weight[k] > 0 ? s->sum[k] / s->weight[k] : total > 0 ? all / total : 0;
-		s->sum[k] = 0;
-	}
+		feature->mean[k] = s->weight[k] > 0 ? s->mean[k] : mean;
 }
 
 /* The greatest variance of a whole column: var_smoothing is a share of it, as in scikit-learn. */
@@ -261,7 +217,7 @@ static double
 variance_of_column(const BayesFit *fit, int f)
 {
 	const MlBayesFeature *feature = &fit->model->features[f];
-	const Sums *s = &fit->sums[f];
+	const MlClassSums *s = &fit->sums[f].numbers;
 	double		total = 0;
 	double		mean = 0;
 	double		squares = 0;
@@ -273,7 +229,7 @@ variance_of_column(const BayesFit *fit, int f)
 	for (int32_t k = 0; k < fit->model->n_classes; k++)
 		mean += s->weight[k] / total * feature->mean[k];
 	for (int32_t k = 0; k < fit->model->n_classes; k++)
-		squares += s->sum[k] / total + s->weight[k] / total * (feature->mean[k] - mean) * (feature->mean[k] - mean);
+		squares += s->squares[k] / total + s->weight[k] / total * (feature->mean[k] - mean) * (feature->mean[k] - mean);
 	return squares;
 }
 
@@ -282,12 +238,12 @@ set_variances(BayesFit *fit, int f, double smoothing)
 {
 	MlEnv	   *env = fit->env;
 	MlBayesFeature *feature = &fit->model->features[f];
-	const Sums *s = &fit->sums[f];
+	const MlClassSums *s = &fit->sums[f].numbers;
 	double		whole = variance_of_column(fit, f);
 
 	for (int32_t k = 0; k < fit->model->n_classes; k++)
 	{
-		double		v = (s->weight[k] > 0 ? s->sum[k] / s->weight[k] : whole) + smoothing;
+		double		v = (s->weight[k] > 0 ? s->squares[k] / s->weight[k] : whole) + smoothing;
 
 		if (!isfinite(v) || !isfinite(feature->mean[k]))
 		{
@@ -306,8 +262,12 @@ set_gaussians(BayesFit *fit, double share)
 
 	for (int f = 0; f < fit->model->n_features; f++)
 	{
-		double		v = fit->model->features[f].kind == ML_BAYES_GAUSSIAN ? variance_of_column(fit, f) : 0;
+		double		v;
 
+		if (fit->model->features[f].kind != ML_BAYES_GAUSSIAN)
+			continue;
+		set_means(fit, f);
+		v = variance_of_column(fit, f);
 		greatest = v > greatest ? v : greatest;
 	}
 	for (int f = 0; f < fit->model->n_features; f++)
@@ -344,16 +304,23 @@ static void
 set_bernoulli(BayesFit *fit, int f)
 {
 	MlBayesFeature *feature = &fit->model->features[f];
-	const Sums *s = &fit->sums[f];
+	const MlClassSums *s = &fit->sums[f].numbers;
 	int32_t		classes = fit->model->n_classes;
 
 	for (int32_t k = 0; k < classes; k++)
 	{
 		double		total = s->weight[k] + 2 * fit->alpha;
+		double		greater = s->mean[k] * s->weight[k];	/* at most weight: a mean of zeros and ones is not above 1 */
 
-		feature->log_p[k] = ml_log((s->weight[k] - s->sum[k] + fit->alpha) / total);
-		feature->log_p[classes + k] = ml_log((s->sum[k] + fit->alpha) / total);
+		feature->log_p[k] = ml_log((s->weight[k] - greater + fit->alpha) / total);
+		feature->log_p[classes + k] = ml_log((greater + fit->alpha) / total);
 	}
+}
+
+static inline double
+sum_of(const BayesFit *fit, int f, int32_t k)
+{
+	return fit->sums[f].numbers.mean[k] * fit->sums[f].numbers.weight[k];
 }
 
 /* Counts of all features share one total. */
@@ -369,7 +336,7 @@ set_multinomial(BayesFit *fit)
 		if (model->features[f].kind != ML_BAYES_MULTINOMIAL)
 			continue;
 		n++;
-		if (fit->sums[f].negative)
+		if (fit->sums[f].numbers.negative)
 		{
 			ml_fail(env, ML_BAD_DATA, "column \"%s\" contains negative numbers, which cannot be counts", fit->data->schema->features[f].name);
 			return ml_hint(env, "Use distribution \"gaussian\", or leave the column out.");
@@ -380,33 +347,26 @@ set_multinomial(BayesFit *fit)
 		double		total = fit->alpha * n;
 
 		for (int f = 0; f < model->n_features; f++)
-			total += model->features[f].kind == ML_BAYES_MULTINOMIAL ? fit->sums[f].sum[k] : 0;
+			total += model->features[f].kind == ML_BAYES_MULTINOMIAL ? sum_of(fit, f, k) : 0;
 		for (int f = 0; f < model->n_features; f++)
 		{
 			if (model->features[f].kind != ML_BAYES_MULTINOMIAL)
 				continue;
 			if (!isfinite(total))
 				return ml_fail(env, ML_OUT_OF_RANGE, "the sum of the counts is out of range");
-			model->features[f].log_p[k] = ml_log((fit->sums[f].sum[k] + fit->alpha) / total);
+			model->features[f].log_p[k] = ml_log((sum_of(fit, f, k) + fit->alpha) / total);
 		}
 	}
 	return ML_OK;
 }
 
 /* Shares of the classes; one without weight gets the smallest that a logarithm can be taken of. */
-static MlStatus
-set_priors(BayesFit *fit, bool from_data)
+static void
+set_priors(MlBayesModel *model, bool from_data)
 {
-	MlBayesModel *model = fit->model;
 	double	   *weight = model->log_prior;
 	double		total = 0;
 
-	for (size_t i = 0; i < fit->data->n_train; i++)
-	{
-		if (i % STRETCH_ROWS == 0 && ml_canceled(fit->env))
-			return ml_fail(fit->env, ML_CANCELED, "canceled");
-		weight[(int32_t) fit->data->y[i]] += weight_of(fit->data, i);
-	}
 	for (int32_t k = 0; k < model->n_classes; k++)
 		total += weight[k];
 	for (int32_t k = 0; k < model->n_classes; k++)
@@ -415,7 +375,6 @@ set_priors(BayesFit *fit, bool from_data)
 
 		model->log_prior[k] = ml_log(share > DBL_MIN ? share : DBL_MIN);
 	}
-	return ML_OK;
 }
 
 MlStatus
@@ -436,14 +395,8 @@ ml_bayes_fit(MlEnv *env, const MlDataset *data, const MlParams *params, void **r
 	if (model->features == NULL || model->log_prior == NULL || fit.sums == NULL)
 		return env->error.status;
 	ML_TRY(prepare_features(&fit, (MlBayesKind) ml_param_int(params, ML_BAYES_DISTRIBUTION)));
-	ML_TRY(set_priors(&fit, ml_param_bool(params, ML_BAYES_FIT_PRIOR)));
-	ML_TRY(run_pass(&fit, false));
-	for (int f = 0; f < n; f++)
-	{
-		if (model->features[f].kind == ML_BAYES_GAUSSIAN)
-			set_means(&fit, f);
-	}
-	ML_TRY(run_pass(&fit, true));
+	ML_TRY(add_up(&fit));
+	set_priors(model, ml_param_bool(params, ML_BAYES_FIT_PRIOR));
 	ML_TRY(set_gaussians(&fit, ml_param_double(params, ML_BAYES_VAR_SMOOTHING)));
 	ML_TRY(set_multinomial(&fit));
 	for (int f = 0; f < n; f++)
