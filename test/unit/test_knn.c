@@ -286,6 +286,51 @@ test_degenerate(void)
 	free_env(&env);
 }
 
+/* Rows whose coordinates leave the range of a double still have neighbours: alone and together the same. */
+static void
+test_beyond_range(const char *settings)
+{
+	static const double odd[] = {1e308, -1e308, 1e-308, 0, NAN, 1};
+	MlEnv		env = new_env(1);
+	MlDataset  *data = new_dataset(&env, 300, 2, 3);
+	void	   *model;
+	void	   *scratch;
+	double	   *block = calloc(2 * ML_BATCH_ROWS, sizeof(double));
+	double		out[3 * ML_BATCH_ROWS];
+	double		one[3];
+	bool		shares = true;
+	bool		same = true;
+
+	for (size_t i = 0; i < 300; i++)
+	{
+		column_of_data(data, 0)[i] = 1e-3 * ml_rng_uniform(5, 0, i);
+		column_of_data(data, 1)[i] = 1e-3 * ml_rng_uniform(5, 1, i);
+		target_of_data(data)[i] = (double) (i % 3);
+	}
+	if (fit_with(&env, knn, data, settings, &model) != ML_OK)
+		fail("%s", env.error.message);
+	scratch = scratch_of(model);
+	memset(scratch, 0x7F, knn->scratch_size(model));
+	for (size_t i = 0; i < 36; i++)
+	{
+		block[i] = odd[i / 6];
+		block[ML_BATCH_ROWS + i] = odd[i % 6];
+	}
+	knn->predict_batch(model, block, 36, out, scratch);
+	for (size_t i = 0; i < 36; i++)
+	{
+		double		x[2] = {odd[i / 6], odd[i % 6]};
+
+		knn->predict(model, x, one, scratch);
+		same &= memcmp(one, out + 3 * i, sizeof(one)) == 0;
+		shares &= fabs(one[0] + one[1] + one[2] - 1) < 1e-9;
+	}
+	check(same && shares, "%s: numbers near the end of the range", settings);
+	free(block);
+	free(scratch);
+	free_env(&env);
+}
+
 static void
 test_load(void)
 {
@@ -322,6 +367,11 @@ main(void)
 	test_bits(12, 0, "weights=distance");
 	test_bits(5, 0, "metric=cosine");
 	test_degenerate();
+	test_beyond_range("");
+	test_beyond_range("metric=manhattan");
+	test_beyond_range("metric=chebyshev weights=distance");
+	test_beyond_range("metric=cosine");
+	test_beyond_range("metric=cosine weights=distance");
 	test_load();
 	return unit_done();
 }

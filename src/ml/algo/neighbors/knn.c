@@ -69,7 +69,7 @@ knn_memory(const MlSchema *schema, const MlParams *params, size_t n, int threads
 	return total;
 }
 
-/* To length 1; what has none stays at the origin.  No overflow on the way. */
+/* To length 1; what has none stays at the origin.  No overflow on the way; what is infinite already leaves nothing to the others. */
 static void
 normalize(double *z, size_t p)
 {
@@ -78,6 +78,9 @@ normalize(double *z, size_t p)
 
 	for (size_t j = 0; j < p; j++)
 		largest = fabs(z[j]) > largest ? fabs(z[j]) : largest;
+	for (size_t j = 0; j < p && isinf(largest); j++)
+		z[j] = isinf(z[j]) ? copysign(1, z[j]) : 0;
+	largest = isinf(largest) ? 1 : largest;
 	for (size_t j = 0; j < p && largest > 0; j++)
 	{
 		z[j] /= largest;
