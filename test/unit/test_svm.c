@@ -202,6 +202,30 @@ three(double score, size_t row)
 	return (score > 1 + 0.1 * (row % 5)) + (score > 1.5);
 }
 
+/* A target that is the same everywhere is what the model says, for any loss. */
+static void
+test_constant_target(const char *settings, double y)
+{
+	MlEnv		env = new_env(1);
+	MlDataset  *data = new_dataset(&env, 50, 1, 0);
+	const MlMethod *svm = &ml_method_linear_svm;
+	void	   *model;
+	double		x = 0.3;
+	double		out = NAN;
+	MlStatus	status;
+
+	for (size_t i = 0; i < 50; i++)
+	{
+		column_of_data(data, 0)[i] = (double) (i % 7);
+		target_of_data(data)[i] = y;
+	}
+	status = fit_with(&env, svm, data, settings, &model);
+	if (status == ML_OK)
+		svm->predict(model, &x, &out, NULL);
+	check(status == ML_OK && fabs(out - y) <= 1e-3 * (1 + fabs(y)), "%s, target always %g: %g %s", settings, y, out, env.error.message);
+	free_env(&env);
+}
+
 int
 main(void)
 {
@@ -216,6 +240,10 @@ main(void)
 	test_numbers("C=0.5 epsilon=10", svr_plain, svr_plain_objective, 1e-4);
 	test_numbers("", svr_zero, svr_zero_objective, 1e-4);
 	test_probabilities();
+	test_constant_target("", 0);
+	test_constant_target("epsilon=1", 0);
+	test_constant_target("loss=squared_epsilon_insensitive", 0);
+	test_constant_target("intercept_scaling=100", 5);
 	check(fit_with(&env, svm, two_species(&env), "loss=epsilon_insensitive", &model) == ML_BAD_PARAM, "%s", env.error.message);
 	free_env(&env);
 	check_threads(svm, "", 2, two);

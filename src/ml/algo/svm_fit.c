@@ -455,13 +455,21 @@ newton(MlEnv *env, MlSvm *svm)
 	return ML_OK;
 }
 
-static void
-start_inside(MlSvm *svm)
+static double
+largest_target(const MlSvm *svm)
 {
 	double		largest = 0;
 
 	for (size_t i = 0; svm->regression && i < svm->data->n_train; i++)
 		largest = fmax(largest, svm->c[i] > 0 ? fabs(svm->data->y[i]) : 0);
+	return largest;
+}
+
+static void
+start_inside(MlSvm *svm)
+{
+	double		largest = largest_target(svm);
+
 	for (size_t i = 0; i < svm->data->n_train; i++)
 		for (int k = 0; k < svm->n_terms && svm->c[i] > 0; k++)
 		{
@@ -502,6 +510,13 @@ interior_point(MlEnv *env, MlSvm *svm)
 {
 	double		infeasible = 1; /* what is left of P u - Z' s alpha */
 
+	if (svm->regression && largest_target(svm) <= svm->epsilon)
+	{
+		/* 0 costs nothing, and slacks would have no size to begin with. */
+		svm->objective = 0;
+		svm->converged = true;
+		return ML_OK;
+	}
 	start_inside(svm);
 	for (;;)
 	{
