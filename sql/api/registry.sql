@@ -141,7 +141,7 @@ COMMENT ON COLUMN ml_versions.aliases IS 'aliases that point to it, "production"
 COMMENT ON COLUMN ml_versions.target IS 'column that is predicted';
 COMMENT ON COLUMN ml_versions.target_type IS 'type of that column';
 COMMENT ON COLUMN ml_versions.classes IS 'labels of a classifier, in the order of the model';
-COMMENT ON COLUMN ml_versions.rows_without_target IS 'rows left out because their target was NULL';
+COMMENT ON COLUMN ml_versions.rows_without_target IS 'rows whose target was NULL: left out, or with the parameter semi_supervised used as unlabelled ones';
 COMMENT ON COLUMN ml_versions.rows_train IS 'rows it was fitted on';
 COMMENT ON COLUMN ml_versions.rows_validation IS 'rows for early stopping';
 COMMENT ON COLUMN ml_versions.rows_test IS 'rows it was judged on';

@@ -17,6 +17,7 @@
 #include "miscadmin.h"
 #include "ml/base/dense.h"
 #include "ml/model/model.h"
+#include "ml/model/semi.h"
 #include "pg/compat.h"
 #include "pg/env.h"
 #include "pg/error.h"
@@ -128,6 +129,14 @@ other_names(const MlParam *param)
 	return names.data;
 }
 
+static void
+put_params(FunctionCallInfo fcinfo, MlEnv *env, const MlParam *params)
+{
+	for (const MlParam *param = params; param->name != NULL; param++)
+		put_texts(fcinfo, 7, (const char *const[]) {param->name, ml_param_type_name(param), ml_param_default(env, param),
+				ml_param_minimum(env, param), ml_param_maximum(env, param), param->description, other_names(param)});
+}
+
 Datum
 ml_params(PG_FUNCTION_ARGS)
 {
@@ -142,9 +151,9 @@ ml_params(PG_FUNCTION_ARGS)
 	env = ml_env_create(CurrentMemoryContext, DESCRIBE_MEMORY, 1);
 	ml_check(env, ml_method_get(env, text_to_cstring(PG_GETARG_TEXT_PP(0)), &method));
 	put_task(fcinfo, method);
-	for (const MlParam *param = method->params; param->name != NULL; param++)
-		put_texts(fcinfo, 7, (const char *const[]) {param->name, ml_param_type_name(param), ml_param_default(env, param),
-				ml_param_minimum(env, param), ml_param_maximum(env, param), param->description, other_names(param)});
+	put_params(fcinfo, env, method->params);
+	if (method->tasks & ML_TASK_CLASSIFICATION)
+		put_params(fcinfo, env, ml_semi_params);
 	ml_env_free(env);
 	return (Datum) 0;
 }

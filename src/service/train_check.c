@@ -192,6 +192,20 @@ set_param(MlEnv *env, MlParams *params, const char *name, const JsonbValue *valu
 	}
 }
 
+/* A parameter that methods of classification have in common. */
+static void
+set_semi_param(MlEnv *env, const MlMethod *method, MlParams *params, const char *name, const JsonbValue *value)
+{
+	if ((method->tasks & ML_TASK_CLASSIFICATION) == 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("parameter \"%s\" is for classification, which algorithm \"%s\" does not do", name, method->name),
+				 ml_task_has_target(method->tasks) ?
+				 errhint("Rows without a target are left out.") :
+				 errhint("Without a target all rows are used anyway.")));
+	set_param(env, params, name, value);
+}
+
 /* A method learns from a target, or from the features alone. */
 static void
 check_target(const MlTrainRequest *request, const MlMethod *method)
@@ -226,8 +240,9 @@ task_of(const MlMethod *method, const JsonbValue *value)
 }
 
 void
-ml_train_params(MlEnv *env, const MlTrainRequest *request, const MlMethod **method, MlParams **params, MlTask *task)
+ml_train_params(MlEnv *env, const MlTrainRequest *request, const MlMethod **method, MlParams **params, MlTask *task, MlSemi *semi)
 {
+	MlParams   *common;
 	Jsonb	   *object;
 	JsonbIterator *it;
 	JsonbIteratorToken token;
@@ -237,6 +252,10 @@ ml_train_params(MlEnv *env, const MlTrainRequest *request, const MlMethod **meth
 	ml_check(env, ml_method_get(env, request->algorithm, method));
 	ml_check(env, ml_params_init(env, (*method)->params, params));
 	(*params)->algorithm = (*method)->name;
+	if ((*method)->tasks & ML_TASK_CLASSIFICATION)
+		(*params)->common = ml_semi_params;
+	ml_check(env, ml_params_init(env, ml_semi_params, &common));
+	ml_check(env, ml_semi_read(env, common, semi));
 	if (request->params == NULL)
 		return;
 
@@ -257,9 +276,12 @@ ml_train_params(MlEnv *env, const MlTrainRequest *request, const MlMethod **meth
 		JsonbIteratorNext(&it, &value, true);	/* nested values come as one: no recursion */
 		if (strcmp(name, "task") == 0)
 			*task = task_of(*method, &value);
+		else if (ml_semi_is_param(name))
+			set_semi_param(env, *method, common, name, &value);
 		else
 			set_param(env, *params, name, &value);
 	}
+	ml_check(env, ml_semi_read(env, common, semi));
 }
 
 /*
@@ -360,10 +382,17 @@ MlTrainSpec *
 ml_train_spec(MlEnv *env, const MlTrainRequest *request)
 {
 	MlTrainSpec *spec = palloc0(sizeof(MlTrainSpec));
+	MlSemi	   *semi = palloc0(sizeof(MlSemi));
 	MlParams   *params;
 
-	ml_train_params(env, request, &spec->method, &params, &spec->task);
+	ml_train_params(env, request, &spec->method, &params, &spec->task, semi);
 	spec->params = params;
+	spec->semi = semi->kind != ML_SEMI_NONE ? semi : NULL;
+	if (spec->semi != NULL && spec->task == ML_TASK_REGRESSION)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("parameter \"semi_supervised\" is for classification, and \"task\" says regression"),
+				 errhint("Leave one of them out.")));
 	ml_check(env, ml_split_parse(env, request->split, &spec->split.kind));
 	spec->split.holdout = request->holdout;
 	spec->split.validation = request->validation;

@@ -14,7 +14,8 @@
 #include "service/train.h"
 
 /* Algorithm and hyper-parameters of a request, in env's arena; raises 22023 naming the parameter. */
-extern void ml_train_params(MlEnv *env, const MlTrainRequest *request, const MlMethod **method, MlParams **params, MlTask *task);
+extern void ml_train_params(MlEnv *env, const MlTrainRequest *request, const MlMethod **method, MlParams **params, MlTask *task,
+							MlSemi *semi);
 
 /* All that ml_pipeline_run() wants to know but the rival. */
 extern MlTrainSpec *ml_train_spec(MlEnv *env, const MlTrainRequest *request);

@@ -49,6 +49,7 @@ typedef struct MlDataset
 	size_t		n_train;
 	size_t		n_valid;
 	size_t		n_test;
+	size_t		n_unlabelled;	/* of those that train the last, whose class is not known: y is -1.  For encodings; a fit gets none */
 	const MlDataColumn *columns;	/* schema->n_features */
 	const double *y;			/* value, or class index 0 .. n_classes-1 */
 	const double *weight;		/* NULL: all 1.  Class weights are already multiplied in; finite, >= 0, sum of the train part > 0 */

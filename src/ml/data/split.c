@@ -213,9 +213,9 @@ split_sorted(MlEnv *env, const MlSplitSpec *spec, size_t rows, const uint64_t *r
 	return ML_OK;
 }
 
-/* The words of the split column, by their codes. */
+/* The words of the split column, by their codes: for the rows in use, or for those left out so far, which may train or stay so. */
 static MlStatus
-split_by_column(MlEnv *env, size_t rows, const MlColumn *column, uint8_t *part)
+split_by_column(MlEnv *env, size_t rows, const MlColumn *column, bool unlabelled, uint8_t *part)
 {
 	static const char *const words[] = {"train", "validation", "test"};	/* by MlPart */
 	uint8_t    *part_of;
@@ -241,7 +241,7 @@ split_by_column(MlEnv *env, size_t rows, const MlColumn *column, uint8_t *part)
 	{
 		int32_t		code = column->code[i];
 
-		if (part[i] == ML_PART_UNUSED)
+		if ((part[i] == ML_PART_UNUSED) != unlabelled)
 			continue;
 		if (code < 0)
 			return ml_fail(env, ML_NULL_VALUE, "split column \"%s\" contains NULL", column->spec.name);
@@ -250,7 +250,10 @@ split_by_column(MlEnv *env, size_t rows, const MlColumn *column, uint8_t *part)
 			ml_fail(env, ML_BAD_PARAM, "split column \"%s\" contains \"%.60s\"", column->spec.name, column->dictionary.text[code]);
 			return ml_hint(env, "Its values must be train, validation or test.");
 		}
-		part[i] = part_of[code];
+		if (!unlabelled)
+			part[i] = part_of[code];
+		else if (part_of[code] == ML_PART_TRAIN)
+			part[i] = ML_PART_UNLABELLED;
 	}
 	return ML_OK;
 }
@@ -275,11 +278,113 @@ ml_split(MlEnv *env, const MlSplitSpec *given, size_t rows, const uint64_t *row_
 		return ml_hint(env, "Name it with split_by.");
 	}
 	if (spec.kind == ML_SPLIT_COLUMN)
-		return split_by_column(env, rows, split_column, part);
+		return split_by_column(env, rows, split_column, false, part);
 	/* As a part of no rows: all of them train already. */
 	if (spec.kind == ML_SPLIT_NONE)
 		return ML_OK;
 	if (spec.kind != ML_SPLIT_STRATIFIED)
 		class_of = NULL;
 	return split_sorted(env, &spec, rows, row_hash, class_of, n_classes, split_column, part);
+}
+
+/* ------------------------------------------------------------------------
+ * Rows without a target
+ * ------------------------------------------------------------------------
+ */
+
+/* What lies at or behind the first row held out is not known yet when the model is made. */
+static MlStatus
+earlier_rows(MlEnv *env, size_t rows, const MlColumn *column, uint8_t *part)
+{
+	uint64_t	first = UINT64_MAX;
+	bool		held_out = false;
+	uint64_t	key;
+
+	for (size_t i = 0; i < rows; i++)
+	{
+		if (part[i] != ML_PART_TEST && part[i] != ML_PART_VALIDATION)
+			continue;
+		ML_TRY(time_key(env, column, i, &key));
+		first = key < first ? key : first;
+		held_out = true;
+	}
+	for (size_t i = 0; i < rows; i++)
+	{
+		if (part[i] != ML_PART_UNUSED)
+			continue;
+		ML_TRY(time_key(env, column, i, &key));
+		if (!held_out || key < first)
+			part[i] = ML_PART_UNLABELLED;
+	}
+	return ML_OK;
+}
+
+static bool
+is_among(const MlKeyed *items, size_t n, uint64_t key)
+{
+	size_t		low = 0;
+	size_t		high = n;
+
+	while (low < high)
+	{
+		size_t		middle = low + (high - low) / 2;
+
+		if (items[middle].key < key)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low < n && items[low].key == key;
+}
+
+/* Another row of a group that judges would tell what it is like. */
+static MlStatus
+other_groups(MlEnv *env, const MlSplitSpec *spec, size_t rows, const MlColumn *column, uint8_t *part)
+{
+	MlKeyed    *held_out = ml_alloc(env, rows, sizeof(MlKeyed));
+	uint64_t   *code_hash = NULL;
+	uint64_t	key;
+	size_t		n = 0;
+
+	if (held_out == NULL)
+		return env->error.status;
+	ML_TRY(hash_texts(env, column, &code_hash));
+	for (size_t i = 0; i < rows; i++)
+	{
+		if (part[i] != ML_PART_TEST && part[i] != ML_PART_VALIDATION)
+			continue;
+		ML_TRY(group_key(env, column, code_hash, spec->seed, i, &held_out[n].key));
+		held_out[n++].row = i;
+	}
+	ML_TRY(ml_sort_keyed(env, held_out, n));
+	for (size_t i = 0; i < rows; i++)
+	{
+		if (part[i] != ML_PART_UNUSED)
+			continue;
+		ML_TRY(group_key(env, column, code_hash, spec->seed, i, &key));
+		if (!is_among(held_out, n, key))
+			part[i] = ML_PART_UNLABELLED;
+	}
+	ml_release(env, held_out);
+	ml_release(env, code_hash);
+	return ML_OK;
+}
+
+MlStatus
+ml_split_unlabelled(MlEnv *env, const MlSplitSpec *spec, size_t rows, const MlColumn *split_column, uint8_t *part, size_t *n)
+{
+	*n = 0;
+	if (spec->kind == ML_SPLIT_TIME)
+		ML_TRY(earlier_rows(env, rows, split_column, part));
+	else if (spec->kind == ML_SPLIT_GROUP)
+		ML_TRY(other_groups(env, spec, rows, split_column, part));
+	else if (spec->kind == ML_SPLIT_COLUMN)
+		ML_TRY(split_by_column(env, rows, split_column, true, part));
+	for (size_t i = 0; i < rows; i++)
+	{
+		if (part[i] == ML_PART_UNUSED && spec->kind != ML_SPLIT_TIME && spec->kind != ML_SPLIT_GROUP && spec->kind != ML_SPLIT_COLUMN)
+			part[i] = ML_PART_UNLABELLED;
+		*n += part[i] == ML_PART_UNLABELLED;
+	}
+	return ML_OK;
 }

@@ -30,7 +30,8 @@ typedef enum MlPart
 	ML_PART_TRAIN,
 	ML_PART_VALIDATION,
 	ML_PART_TEST,
-	ML_PART_UNUSED				/* the target is missing */
+	ML_PART_UNUSED,				/* the target is missing */
+	ML_PART_UNLABELLED			/* it is missing, and the row trains without */
 } MlPart;
 
 typedef struct MlSplitSpec
@@ -50,5 +51,11 @@ extern MlStatus ml_split_parse(MlEnv *env, const char *word, MlSplitKind *kind);
  */
 extern MlStatus ml_split(MlEnv *env, const MlSplitSpec *spec, size_t rows, const uint64_t *row_hash,
 						 const int32_t *class_of, int32_t n_classes, const MlColumn *split_column, uint8_t *part);
+
+/*
+ * Which of the rows that ml_split() left out (part, in and out) train without a target: all, but that a split by time takes none from the
+ * time of a row held out, one by groups none of a group held out, and a column none but those it calls "train".  n (out): how many.
+ */
+extern MlStatus ml_split_unlabelled(MlEnv *env, const MlSplitSpec *spec, size_t rows, const MlColumn *split_column, uint8_t *part, size_t *n);
 
 #endif							/* ML_DATA_SPLIT_H */

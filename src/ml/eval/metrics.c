@@ -36,6 +36,10 @@ const MlMetricInfo ml_metric_infos[] = {
 	[ML_METRIC_SCORE_P90] = {"score_p90", ML_TASK_ANOMALY, false, "score that a tenth of the rows exceed"},
 	[ML_METRIC_SCORE_P99] = {"score_p99", ML_TASK_ANOMALY, false, "score that a hundredth of the rows exceed"},
 	[ML_METRIC_SCORE_MAX] = {"score_max", ML_TASK_ANOMALY, false, "highest score"},
+	/* Of no task: the training part has them where rows without a class were used. */
+	[ML_METRIC_UNLABELLED_ROWS] = {"unlabelled_rows", 0, false, "rows without a target that were there to learn from"},
+	[ML_METRIC_PSEUDO_LABELLED_ROWS] = {"pseudo_labelled_rows", 0, true, "those of them that trained with a class that the machine gave them"},
+	[ML_METRIC_SEMI_ITERATIONS] = {"semi_supervised_iterations", 0, false, "rounds of self-training, or steps of label spreading"},
 	[ML_METRIC_COUNT] = {NULL}
 };
 

@@ -244,3 +244,18 @@ ml_model_load(MlEnv *env, const void *bytes, size_t length, MlModel **model)
 	ML_TRY(ml_reader_end(&r));
 	return ml_model_make_encoded(env, method, schema, prep, fitted, model);
 }
+
+MlStatus
+ml_model_read_back(MlEnv *env, const void *bytes, size_t length, MlModel **model)
+{
+	if (ml_model_load(env, bytes, length, model) == ML_CORRUPT)
+	{
+		MlError		damage = env->error;
+
+		env->error.status = ML_OK;
+		ml_fail(env, ML_OUT_OF_RANGE, "the fit has led to numbers that cannot be represented");
+		ml_detail(env, "%s.", damage.message);
+		ml_hint(env, "Scale columns with very large values, or use more regularization.");
+	}
+	return env->error.status;
+}

@@ -40,6 +40,9 @@ extern MlStatus ml_model_save(MlEnv *env, const MlModel *model, uint8_t **bytes,
 /* Checks magic, format, length, checksum and every structure inside.  The model lives in env->arena and keeps no pointer into bytes. */
 extern MlStatus ml_model_load(MlEnv *env, const void *bytes, size_t length, MlModel **model);
 
+/* The same of an image just written: what a sound program writes is sound but for numbers that have overflowed, which is ML_OUT_OF_RANGE. */
+extern MlStatus ml_model_read_back(MlEnv *env, const void *bytes, size_t length, MlModel **model);
+
 /* Makes a model of a fresh fit. */
 extern MlStatus ml_model_make(MlEnv *env, const MlMethod *method, const MlSchema *schema, const void *fitted, MlModel **model);
 

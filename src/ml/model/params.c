@@ -141,11 +141,17 @@ unknown_parameter(MlEnv *env, const MlParams *params, const char *name)
 	const char *nearest;
 	char		list[400];
 	int			n = 0;
+	int			own;
 
 	for (int i = 0; i < params->count && n < MAX_CANDIDATES - 1; i++)
 		candidates[n++] = params->table[i].name;
 	candidates[n++] = "task";	/* understood for every method, before its own */
+	own = n;
+	for (const MlParam *param = params->common; param != NULL && param->name != NULL && n < MAX_CANDIDATES; param++)
+		candidates[n++] = param->name;
 	nearest = ml_nearest(name, candidates, n);
+	/* Of those that many methods have the first stands for all. */
+	n = own + (n > own ? 1 : 0);
 	ml_fail(env, ML_BAD_PARAM, "unknown parameter \"%s\"", name);
 	if (n > MAX_LISTED && params->algorithm != NULL)
 		return ml_hint(env, "%s%s%sSELECT * FROM ml_params('%s') shows all parameters.", nearest != NULL ? "Did you mean \"" : "",

@@ -49,6 +49,7 @@ typedef struct MlParams
 	bool	   *given;			/* by the user */
 	const int64_t **list;		/* by position: of a list parameter its integers, as many as number says */
 	const char *algorithm;		/* whose they are, for hints; or NULL */
+	const MlParam *common;		/* parameters beside these, which somebody else sets; NULL: none.  For hints */
 } MlParams;
 
 /* All defaults. */

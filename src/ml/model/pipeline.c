@@ -17,10 +17,11 @@
 #include "ml/base/arena.h"
 #include "ml/base/sort.h"
 #include "ml/data/encode.h"
+#include "ml/data/subset.h"
 #include "ml/data/target.h"
 #include "ml/model/judge.h"
-#include "ml/model/pipeline_internal.h"
 #include "ml/model/segments.h"
+#include "ml/model/weights.h"
 
 struct MlPipeline
 {
@@ -34,7 +35,8 @@ struct MlPipeline
 	int32_t    *class_of;		/* frame->rows, NULL for regression */
 	size_t	   *order;			/* rows in use: train, validation, test */
 	size_t		n_part[3];
-	size_t		n;				/* their sum */
+	size_t		n_unlabelled;	/* rows that train without a target: in "order" behind those that train with one */
+	size_t		n;				/* the sum of all */
 	double	   *y;				/* n; NULL without target */
 	double	   *weight;			/* n, of the user; NULL: all 1 */
 	const double *fit_weight;	/* the same with class weights */
@@ -51,8 +53,10 @@ typedef struct MlPipeline Run;
 static size_t
 part_start(const Run *run, MlPart part)
 {
-	size_t		start = 0;
+	size_t		start = part == ML_PART_TRAIN ? 0 : run->n_unlabelled;
 
+	if (part == ML_PART_UNLABELLED)
+		return run->n_part[ML_PART_TRAIN];
 	for (int p = 0; p < (int) part; p++)
 		start += run->n_part[p];
 	return start;
@@ -139,21 +143,22 @@ arrange(Run *run)
 	MlEnv	   *env = run->env;
 	size_t		rows = run->frame->rows;
 	MlKeyed    *items = ml_alloc(env, rows, sizeof(MlKeyed));
-	size_t		next[3];
+	size_t		next[ML_PART_UNLABELLED + 1];
 
 	if (items == NULL)
 		return env->error.status;
 	ML_TRY(order_rows(run, items));
 	for (size_t i = 0; i < rows; i++)
 	{
-		if (run->part[i] != ML_PART_UNUSED)
+		if (run->part[i] < ML_PART_UNUSED)
 			run->n_part[run->part[i]]++;
+		run->n_unlabelled += run->part[i] == ML_PART_UNLABELLED;
 	}
-	run->n = run->n_part[0] + run->n_part[1] + run->n_part[2];
+	run->n = run->n_part[0] + run->n_part[1] + run->n_part[2] + run->n_unlabelled;
 	run->order = ml_alloc(env, run->n, sizeof(size_t));
 	if (run->order == NULL)
 		return env->error.status;
-	for (int p = 0; p < 3; p++)
+	for (int p = 0; p <= ML_PART_UNLABELLED; p++)
 		next[p] = part_start(run, (MlPart) p);
 	for (size_t i = 0; i < rows; i++)
 	{
@@ -176,7 +181,7 @@ check_parts(Run *run)
 	if (n_train < 2)
 	{
 		ml_fail(env, ML_BAD_DATA, "too few rows in the training part");
-		return ml_detail(env, "At least 2 are needed, there are %zu of %zu.", n_train, run->n);
+		return ml_detail(env, "At least 2 are needed, there are %zu of %zu.", n_train, run->n - run->n_unlabelled);
 	}
 	if (run->class_of == NULL)
 		return ML_OK;
@@ -215,6 +220,7 @@ gather_target(Run *run)
 	run->y = ml_alloc(run->env, run->n, sizeof(double));
 	if (run->y == NULL)
 		return run->env->error.status;
+	/* Of a row without a class it is -1. */
 	for (size_t i = 0; i < run->n; i++)
 		run->y[i] = run->class_of != NULL ? run->class_of[run->order[i]] : run->target->number[run->order[i]];
 	return ML_OK;
@@ -230,43 +236,20 @@ sum_of(const double *v, size_t n)
 	return sum;
 }
 
-/* Weights that give every class the same share of the training part: n / (classes * n_class). */
-static MlStatus
-balance(Run *run)
-{
-	MlEnv	   *env = run->env;
-	int32_t		classes = run->schema->n_classes;
-	size_t		n_train = run->n_part[ML_PART_TRAIN];
-	double	   *factor = ml_alloc0(env, (size_t) classes, sizeof(double));
-	double	   *weight = ml_alloc(env, run->n, sizeof(double));
-
-	if (factor == NULL || weight == NULL)
-		return env->error.status;
-	for (size_t i = 0; i < n_train; i++)
-		factor[(int32_t) run->y[i]] += 1;
-	for (int32_t k = 0; k < classes; k++)
-		factor[k] = (double) n_train / (classes * factor[k]);
-	for (size_t i = 0; i < run->n; i++)
-		weight[i] = factor[(int32_t) run->y[i]] * (run->weight != NULL ? run->weight[i] : 1);
-	run->fit_weight = weight;
-	return ML_OK;
-}
-
 static MlStatus
 weigh(Run *run)
 {
 	MlEnv	   *env = run->env;
 	const MlColumn *column = ml_frame_column(run->frame, ML_ROLE_WEIGHT);
+	double	   *balanced;
 
-	ML_TRY(ml_pipeline_weights(env, run->frame, run->order, run->n, &run->weight));
+	ML_TRY(ml_weights_gather(env, run->frame, run->order, run->n, &run->weight));
 	run->fit_weight = run->weight;
 	if (run->weight != NULL)
 	{
-		double		sum = sum_of(run->weight, run->n_part[ML_PART_TRAIN]);
-
-		if (!(sum > 0))
+		if (!(sum_of(run->weight, run->n_part[ML_PART_TRAIN]) > 0))
 			return ml_fail(env, ML_BAD_PARAM, "weight column \"%s\" is zero in all rows of the training part", column->spec.name);
-		if (isinf(sum))
+		if (isinf(sum_of(run->weight, run->n_part[ML_PART_TRAIN] + run->n_unlabelled)))
 			return ml_fail(env, ML_BAD_PARAM, "the sum of weight column \"%s\" is too large", column->spec.name);
 	}
 	if (!run->spec->balanced)
@@ -276,7 +259,9 @@ weigh(Run *run)
 		ml_fail(env, ML_BAD_PARAM, "class weights need classes, which this task does not have");
 		return ml_hint(env, "Leave class_weight out.");
 	}
-	return balance(run);
+	ML_TRY(ml_weights_balance(env, run->schema->n_classes, run->n_part[ML_PART_TRAIN], run->n, run->y, run->weight, &balanced));
+	run->fit_weight = balanced;
+	return ML_OK;
 }
 
 /* ------------------------------------------------------------------------
@@ -284,53 +269,98 @@ weigh(Run *run)
  * ------------------------------------------------------------------------
  */
 
+/* Is there anything to learn from without a class? */
+static bool
+is_semi(const Run *run)
+{
+	return run->n_unlabelled > 0;
+}
+
 /* Now that the columns are known: refuse rather than fail in the middle. */
 static MlStatus
-check_memory(Run *run)
+check_memory(Run *run, const MlDataset *data)
 {
 	MlEnv	   *env = run->env;
 	const MlMethod *method = run->spec->method;
 	size_t		limit = ml_arena_limit(env->arena);
 	size_t		used = ml_arena_used(env->arena);
 	size_t		needed;
+	size_t		semi = 0;
 	size_t		total;
 
 	if (method->memory == NULL || limit == 0)
 		return ML_OK;
-	needed = method->memory(run->encoded, run->spec->params, run->n_part[ML_PART_TRAIN] + run->n_part[ML_PART_VALIDATION], env->threads);
-	if (ml_add_size(used, needed, &total) && total <= limit)
+	needed = method->memory(run->encoded, run->spec->params, data->n_train + data->n_valid, env->threads);
+	if (is_semi(run))
+		semi = ml_semi_memory(run->spec->semi, run->encoded, data->n_train + data->n_valid, ml_dataset_bytes(data, data->n_train + data->n_valid), env->threads);
+	if (ml_add_size(needed, semi, &needed) && ml_add_size(used, needed, &total) && total <= limit)
 		return ML_OK;
 	ml_fail(env, ML_OVER_BUDGET, "the fit needs %.0f MB of memory and the limit is %.0f MB",
 			((double) used + (double) needed) / 1048576, (double) limit / 1048576);
 	return ml_hint(env, "Use fewer rows or columns, or raise mlplat.max_training_memory.");
 }
 
-/* The image, and the model read back from it. */
+static void
+tell_saving(MlEnv *env)
+{
+	MlProgress	progress = {.phase = "save", .train_loss = NAN, .validation_loss = NAN};
+
+	ml_progress(env, &progress);
+}
+
+/* The image of a model that is fitted to the data. */
 static MlStatus
-make_model(Run *run, const void *fitted)
+fit(Run *run, const MlDataset *data)
 {
 	MlEnv	   *env = run->env;
 	MlTrainResult *result = run->result;
-	MlProgress	progress = {.phase = "save", .train_loss = NAN, .validation_loss = NAN};
 	MlModel    *fresh;
-	size_t		before;
+	void	   *fitted = NULL;
 
-	ml_progress(env, &progress);
+	ML_TRY(run->spec->method->fit(env, data, run->spec->params, &fitted));
+	tell_saving(env);
 	ML_TRY(ml_model_make_encoded(env, run->spec->method, run->schema, run->prep, fitted, &fresh));
-	ML_TRY(ml_model_save(env, fresh, &result->image, &result->image_length));
-	before = ml_arena_demand(env->arena);
-	if (ml_model_load(env, result->image, result->image_length, &result->model) == ML_CORRUPT)
-	{
-		/* What a sound program writes is sound but for numbers that have overflowed. */
-		MlError		damage = env->error;
+	return ml_model_save(env, fresh, &result->image, &result->image_length);
+}
 
-		env->error.status = ML_OK;
-		ml_fail(env, ML_OUT_OF_RANGE, "the fit has led to numbers that cannot be represented");
-		ml_detail(env, "%s.", damage.message);
-		ml_hint(env, "Scale columns with very large values, or use more regularization.");
-	}
+/* The same with rows whose class is not known. */
+static MlStatus
+fit_semi(Run *run, const MlDataset *raw, const MlDataset *seen)
+{
+	const MlTrainSpec *spec = run->spec;
+	MlSemiRun	semi = {
+		.semi = spec->semi,
+		.method = spec->method,
+		.params = spec->params,
+		.schema = run->schema,
+		.prep = run->prep,
+		.raw = raw,
+		.seen = seen,
+		.weight = run->weight,
+		.balanced = spec->balanced
+	};
+	MlSemiResult fitted;
+
+	ML_TRY(ml_semi_fit(run->env, &semi, &fitted));
+	run->result->image = fitted.image;
+	run->result->image_length = fitted.image_length;
+	run->result->rows_pseudo_labelled = fitted.labelled;
+	run->result->semi_iterations = fitted.iterations;
+	tell_saving(run->env);
+	return ML_OK;
+}
+
+/* The model read back from the image. */
+static MlStatus
+read_model(Run *run)
+{
+	MlEnv	   *env = run->env;
+	MlTrainResult *result = run->result;
+	size_t		before = ml_arena_demand(env->arena);
+
+	ML_TRY(ml_model_read_back(env, result->image, result->image_length, &result->model));
 	result->model_memory = ml_arena_demand(env->arena) - before;
-	return env->error.status;
+	return ML_OK;
 }
 
 /* What judging the training part may cost, in seconds of one thread; and the least rows to judge. */
@@ -375,6 +405,23 @@ thin_train_rows(Run *run, MlJudgeRows *rows)
 	return ML_OK;
 }
 
+/* What became of rows without a class stands beside the metrics of the training part. */
+static void
+report_semi(Run *run)
+{
+	MlPartMetrics *train = &run->result->part[ML_PART_TRAIN];
+	MlReport	report = {.given = {false}};
+	MlMetric	metrics[ML_MAX_METRICS];
+	int			count;
+
+	ml_report_put(&report, ML_METRIC_UNLABELLED_ROWS, (double) run->n_unlabelled);
+	ml_report_put(&report, ML_METRIC_PSEUDO_LABELLED_ROWS, (double) run->result->rows_pseudo_labelled);
+	ml_report_put(&report, ML_METRIC_SEMI_ITERATIONS, (double) run->result->semi_iterations);
+	ml_report_metrics(&report, metrics, &count);
+	for (int i = 0; i < count && train->count < ML_MAX_METRICS; i++)
+		train->metrics[train->count++] = metrics[i];
+}
+
 static MlStatus
 judge_parts(Run *run, const MlDataset *data)
 {
@@ -400,12 +447,14 @@ judge_parts(Run *run, const MlDataset *data)
 						p == (int) scored ? &result->roc : NULL, p == (int) scored ? &result->n_roc : NULL));
 		result->part[p].rows = run->n_part[p];
 	}
+	if (run->spec->semi != NULL)
+		report_semi(run);
 	if (scored == ML_PART_TRAIN && run->spec->part == NULL && ml_task_has_target(run->schema->task))
 		ml_warn(env, "there is no test part: the score is that of the rows the model was trained on");
 	result->metric = ml_primary_metric(run->schema->task, run->schema->n_classes);
 	result->score = ml_judge_score(result->model, &result->part[scored]);
 	if (isnan(result->score))
-		ml_warn(env, "%s is undefined on the rows that were to judge the model (%zu of %zu)", result->metric, run->n_part[scored], run->n);
+		ml_warn(env, "%s is undefined on the rows that were to judge the model (%zu of %zu)", result->metric, run->n_part[scored], run->n - run->n_unlabelled);
 	return ML_OK;
 }
 
@@ -454,6 +503,29 @@ judge_rival(Run *run)
 }
 
 static MlStatus
+split_unlabelled(Run *run, const MlSplitSpec *how)
+{
+	MlEnv	   *env = run->env;
+	const MlFrame *frame = run->frame;
+	size_t		missing = 0;
+	size_t		n;
+
+	if (run->class_of == NULL)
+	{
+		ml_fail(env, ML_BAD_PARAM, "semi_supervised is for classification, and target column \"%s\" makes a regression", run->target->spec.name);
+		return ml_hint(env, "Leave it out, or say \"task\": \"classification\" if each number is a class.");
+	}
+	for (size_t i = 0; i < frame->rows; i++)
+		missing += run->part[i] == ML_PART_UNUSED;
+	ML_TRY(ml_split_unlabelled(env, how, frame->rows, ml_frame_column(frame, ML_ROLE_SPLIT), run->part, &n));
+	if (missing == 0)
+		ml_warn(env, "semi_supervised had nothing to do: the target is NULL in no row");
+	else if (n < missing)
+		ml_warn(env, "%zu of %zu rows without a target were left out, for they belong with the rows held out", missing - n, missing);
+	return ML_OK;
+}
+
+static MlStatus
 split(Run *run)
 {
 	const MlTrainSpec *spec = run->spec;
@@ -464,11 +536,14 @@ split(Run *run)
 	if (how.kind == ML_SPLIT_AUTO && run->target == NULL)
 		how.kind = ML_SPLIT_NONE;
 	if (spec->part == NULL)
-		return ml_split(run->env, &how, frame->rows, frame->row_hash, run->class_of, run->schema->n_classes,
-						ml_frame_column(frame, ML_ROLE_SPLIT), run->part);
+	{
+		ML_TRY(ml_split(run->env, &how, frame->rows, frame->row_hash, run->class_of, run->schema->n_classes,
+						ml_frame_column(frame, ML_ROLE_SPLIT), run->part));
+		return spec->semi != NULL && run->target != NULL ? split_unlabelled(run, &how) : ML_OK;
+	}
 	for (size_t i = 0; i < frame->rows; i++)
 	{
-		if (run->part[i] != ML_PART_UNUSED)
+		if (run->part[i] != ML_PART_UNUSED || spec->part[i] == ML_PART_UNLABELLED)
 			run->part[i] = spec->part[i];
 	}
 	return ML_OK;
@@ -548,8 +623,8 @@ prepare(Run *run)
 	ML_TRY(check_parts(run));
 	ML_TRY(gather_target(run));
 	ML_TRY(weigh(run));
-	run->result->rows = run->n;
-	run->result->rows_without_target = frame->rows - run->n;
+	run->result->rows = run->n - run->n_unlabelled;
+	run->result->rows_without_target = frame->rows - run->result->rows;
 	return ML_OK;
 }
 
@@ -579,6 +654,9 @@ transform(Run *run, const MlDataset *in, MlDataset *data)
 static bool
 bin_rules(const MlTrainSpec *spec, MlBinRules *rules)
 {
+	/* Distances of rows, too, want the numbers themselves. */
+	if (spec->semi != NULL && spec->semi->kind == ML_SEMI_LABEL_SPREADING)
+		return false;
 	if (spec->method->bin_rules == NULL || spec->initial != NULL || (spec->prep != NULL && spec->prep->n_columns > 0))
 		return false;
 	spec->method->bin_rules(spec->params, rules);
@@ -608,7 +686,7 @@ ml_pipeline_begin(MlEnv *env, const MlTrainSpec *spec, MlFrame *frame, MlPipelin
 	if (spec->method->needs_dense && env->dense == NULL)
 		return ml_fail(env, ML_UNSUPPORTED, "algorithm \"%s\" needs the dense algebra module, which is not loaded", spec->method->name);
 	ML_TRY(prepare(run));
-	run->rows = (MlEncodeRows) {.order = run->order, .n_train = run->n_part[ML_PART_TRAIN], .n = run->n};
+	run->rows = (MlEncodeRows) {.order = run->order, .n_train = run->n_part[ML_PART_TRAIN] + run->n_unlabelled, .n = run->n};
 	if (bin_rules(spec, &run->rules))
 	{
 		ML_TRY(ml_bin_choose(env, &run->rules, frame, run->order, run->rows.n_train, &run->choice));
@@ -632,11 +710,10 @@ ml_pipeline_finish(MlPipeline *run, MlTrainResult **result)
 	MlDataset	data = {0};
 	MlDataset	seen;
 	MlDataColumn *columns;
-	void	   *fitted = NULL;
 
 	ML_TRY(judge_rival(run));
 	if (run->spec->prep != NULL)
-		ML_TRY(ml_prep_choose_terms(env, run->spec->prep, run->frame, run->order, run->n_part[ML_PART_TRAIN]));
+		ML_TRY(ml_prep_choose_terms(env, run->spec->prep, run->frame, run->order, run->rows.n_train));
 	ML_TRY(train_segments(run));
 	ml_release(env, run->frame->row_hash);
 	run->frame->row_hash = NULL;
@@ -649,7 +726,8 @@ ml_pipeline_finish(MlPipeline *run, MlTrainResult **result)
 	ml_bin_choice_release(env, &run->choice);
 
 	data.schema = run->schema;
-	data.n_train = run->n_part[ML_PART_TRAIN];
+	data.n_train = run->rows.n_train;
+	data.n_unlabelled = run->n_unlabelled;
 	data.n_valid = run->n_part[ML_PART_VALIDATION];
 	data.n_test = run->n_part[ML_PART_TEST];
 	data.columns = columns;
@@ -657,9 +735,12 @@ ml_pipeline_finish(MlPipeline *run, MlTrainResult **result)
 	data.weight = run->fit_weight;
 	data.initial = run->spec->initial;
 	ML_TRY(transform(run, &data, &seen));
-	ML_TRY(check_memory(run));
-	ML_TRY(run->spec->method->fit(env, &seen, run->spec->params, &fitted));
-	ML_TRY(make_model(run, fitted));
+	ML_TRY(check_memory(run, &seen));
+	if (is_semi(run))
+		ML_TRY(fit_semi(run, &data, &seen));
+	else
+		ML_TRY(fit(run, &seen));
+	ML_TRY(read_model(run));
 	ML_TRY(judge_parts(run, &data));
 	*result = run->result;
 	return ML_OK;

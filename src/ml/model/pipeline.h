@@ -15,6 +15,7 @@
 #include "ml/data/split.h"
 #include "ml/eval/metrics.h"
 #include "ml/model/model.h"
+#include "ml/model/semi.h"
 
 typedef struct MlTrainSpec
 {
@@ -22,6 +23,7 @@ typedef struct MlTrainSpec
 	const MlParams *params;		/* of the method */
 	MlTask		task;			/* forced, or 0: follows from the target (DESIGN 2.2) and what the method can do */
 	MlSplitSpec split;
+	const MlSemi *semi;			/* what becomes of rows whose target is not known (semi.h); NULL: they are left out */
 	bool		balanced;		/* class_weight => 'balanced': n / (classes * n_class) */
 	size_t		segment_min_rows;	/* with ML_ROLE_SEGMENT columns: a model for each group of so many rows (segments.h); 0: none */
 	const uint8_t *part;		/* MlPart of each row, decided by the run that this one is a part of; NULL: by "split" */
@@ -49,6 +51,8 @@ typedef struct MlTrainResult
 	double		predict_microseconds;	/* for a row, by one thread; NaN: not known */
 	size_t		rows;			/* rows with a target */
 	size_t		rows_without_target;
+	size_t		rows_pseudo_labelled;	/* those among them that trained with a class of the machine's */
+	int			semi_iterations;	/* rounds of self-training, steps of label spreading */
 	MlPartMetrics part[3];		/* by MlPart */
 	const char *metric;			/* primary metric */
 	double		score;			/* on the test part; on train (with a warning) when there is no test part; higher is better (errors negated); NaN undefined */

@@ -10,34 +10,8 @@
 #include "ml/base/arena.h"
 #include "ml/data/target.h"
 #include "ml/model/judge.h"
-#include "ml/model/pipeline_internal.h"
 #include "ml/model/segments.h"
-
-MlStatus
-ml_pipeline_weights(MlEnv *env, const MlFrame *frame, const size_t *order, size_t n, double **weight)
-{
-	const MlColumn *column = ml_frame_column(frame, ML_ROLE_WEIGHT);
-
-	*weight = NULL;
-	if (column == NULL)
-		return ML_OK;
-	if (column->number == NULL)
-		return ml_fail(env, ML_BAD_TYPE, "weight column \"%s\" of type %s is not a number", column->spec.name, column->spec.type_name);
-	*weight = ml_alloc(env, n, sizeof(double));
-	if (*weight == NULL)
-		return env->error.status;
-	for (size_t i = 0; i < n; i++)
-	{
-		double		w = column->number[order[i]];
-
-		if (isnan(w))
-			return ml_fail(env, ML_BAD_PARAM, "weight column \"%s\" contains NULL or NaN", column->spec.name);
-		if (w < 0 || isinf(w))
-			return ml_fail(env, ML_BAD_PARAM, "weight column \"%s\" contains %g; weights must be finite and not negative", column->spec.name, w);
-		(*weight)[i] = w;
-	}
-	return ML_OK;
-}
+#include "ml/model/weights.h"
 
 /* Rows with a target, and what it says. */
 static MlStatus
@@ -116,7 +90,7 @@ ml_pipeline_evaluate_segments(MlEnv *env, const MlModel *model, const MlSegmentM
 		ML_TRY(rows_with_target(env, model, frame, target, &rows));
 	else
 		ML_TRY(all_rows(env, frame, &rows));
-	ML_TRY(ml_pipeline_weights(env, frame, rows.row, rows.n, &weight));
+	ML_TRY(ml_weights_gather(env, frame, rows.row, rows.n, &weight));
 	if (segments != NULL)
 		ML_TRY(ml_segments_answer(env, model, segments, frame, rows.row, rows.n, &rows.routed, NULL));
 	rows.columns = columns;

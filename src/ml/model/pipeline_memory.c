@@ -59,11 +59,14 @@ guess_columns(const MlTrainSpec *spec, const MlColumnSpec *columns, int n_column
 	return total;
 }
 
+/* Of the method; encoded: bytes of a row of columns that steps make. */
 static size_t
-guess_fit_memory(const MlTrainSpec *spec, const MlColumnSpec *columns, int n_columns, size_t rows, int threads, MlFeature *features, int *n_classes)
+guess_fit_memory(const MlTrainSpec *spec, const MlColumnSpec *columns, int n_columns, size_t rows, size_t encoded, int threads, MlFeature *features, int *n_classes)
 {
 	MlSchema	schema = {.features = features};
 	const MlColumnSpec *target = NULL;
+	size_t		fit;
+	size_t		copy;
 
 	for (int c = 0; c < n_columns; c++)
 	{
@@ -81,6 +84,7 @@ guess_fit_memory(const MlTrainSpec *spec, const MlColumnSpec *columns, int n_col
 				features[schema.n_features++] = (MlFeature) {.name = columns[c].name, .logical = ML_LOGICAL_FLOAT, .kind = ML_FEATURE_NUMBER};
 			continue;
 		}
+		encoded += sizeof(double);
 		features[schema.n_features].name = columns[c].name;
 		features[schema.n_features].logical = columns[c].logical;
 		features[schema.n_features].kind = columns[c].kind == ML_CATEGORY ? ML_FEATURE_CATEGORY : ML_FEATURE_NUMBER;
@@ -90,7 +94,12 @@ guess_fit_memory(const MlTrainSpec *spec, const MlColumnSpec *columns, int n_col
 	schema.n_classes = schema.task != ML_TASK_CLASSIFICATION ? 0 :
 		target != NULL && target->logical == ML_LOGICAL_BOOLEAN ? 2 : GUESSED_CLASSES;
 	*n_classes = schema.n_classes;
-	return spec->method->memory == NULL ? 0 : spec->method->memory(&schema, spec->params, rows, threads);
+	fit = spec->method->memory == NULL ? 0 : spec->method->memory(&schema, spec->params, rows, threads);
+	if (spec->semi == NULL)
+		return fit;
+	if (!ml_mul_size(rows, encoded, &copy) || !ml_add_size(fit, ml_semi_memory(spec->semi, &schema, rows, copy, threads), &fit))
+		return SIZE_MAX;
+	return fit;
 }
 
 size_t
@@ -106,7 +115,7 @@ ml_pipeline_memory(const MlTrainSpec *spec, const MlColumnSpec *columns, int n_c
 
 	if (features == NULL)
 		return SIZE_MAX;
-	fit = guess_fit_memory(spec, columns, n_columns, rows, threads, features, &n_classes);
+	fit = guess_fit_memory(spec, columns, n_columns, rows, encoded, threads, features, &n_classes);
 	free(features);
 
 	/*

@@ -146,6 +146,9 @@ keep_answers(Trainer *t, MlEnv *env, size_t group, const MlModel *model, const d
 	ML_TRY(ml_segment_classes(env, model->schema, t->run->schema, &class_of));
 	for (size_t i = 0; i < n; i++)
 	{
+		/* Nobody judges by a row whose class is not known. */
+		if (t->run->part[g->order[member[i]]] == ML_PART_UNLABELLED)
+			continue;
 		ml_segment_spread(model, class_of, predictions + i * (size_t) model->n_out, t->width, t->out + member[i] * t->width);
 		t->has[member[i]] = true;
 	}
@@ -314,6 +317,18 @@ work(void *arg, size_t task, int thread)
 		wait_for_others(t);
 }
 
+/* Rows of a group with a target, or all where there is none to have. */
+static size_t
+rows_of(const Trainer *t, size_t group)
+{
+	const MlGroups *g = t->groups;
+	size_t		rows = 0;
+
+	for (size_t i = g->start[group]; i < g->start[group + 1]; i++)
+		rows += t->run->part[g->order[g->member[i]]] != ML_PART_UNLABELLED;
+	return rows;
+}
+
 /* Those with rows enough, the largest first. */
 static MlStatus
 fill_queue(Trainer *t)
@@ -329,7 +344,7 @@ fill_queue(Trainer *t)
 	{
 		size_t		rows = g->start[k + 1] - g->start[k];
 
-		if (rows >= t->run->spec->segment_min_rows)
+		if (t->segments->segment[k].rows >= t->run->spec->segment_min_rows)
 			items[t->n_queue++] = (MlKeyed) {~(uint64_t) rows, k};
 	}
 	ML_TRY(ml_sort_keyed(env, items, t->n_queue));
@@ -358,7 +373,7 @@ describe_groups(Trainer *t)
 	{
 		MlSegment  *segment = &s->segment[k];
 
-		segment->rows = g->start[k + 1] - g->start[k];
+		segment->rows = rows_of(t, k);
 		segment->score = NAN;
 		segment->key = ml_alloc(env, (size_t) g->n_columns, sizeof(char *));
 		if (segment->key == NULL)

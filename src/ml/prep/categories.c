@@ -235,7 +235,7 @@ ml_prep_step_target(MlPrepFit *fit, const MlStep *step, const MlPrepPart *part, 
 
 	ML_TRY(ml_prep_target(fit, step, part, &op, &columns));
 	ML_TRY(ml_prep_add_op(fit, &op, &kept));
-	ML_TRY(ml_prep_run_op(fit, kept, &part->data, fit->in->n_train, columns, NULL));
+	ML_TRY(ml_prep_run_op(fit, kept, &part->data, fit->in->n_train - fit->in->n_unlabelled, columns, NULL));
 	for (int32_t c = 0; c < op.n_out; c++)
 	{
 		const char *name = op.n_out == 1 ? ml_printf(env, "target(%s)", part->feature.name) :

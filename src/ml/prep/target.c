@@ -9,7 +9,8 @@
  *
  * A row that helps to make its own mean tells the method its target.  So each training row
  * gets the encoding that is fitted without its fold; rows that were not trained on, and all that are
- * served, get the one fitted on the whole training part.
+ * served, get the one fitted on the whole training part.  So do rows that train without a target (MlDataset.n_unlabelled), which say
+ * nothing here.
  *-------------------------------------------------------------------------
  */
 #include <math.h>
@@ -58,6 +59,13 @@ weight_of(const Tally *t, size_t i)
 	return t->fit->in->weight != NULL ? t->fit->in->weight[i] : 1;
 }
 
+/* The rows whose target is known are the first ones that train. */
+static inline size_t
+labelled(const MlDataset *in)
+{
+	return in->n_train - in->n_unlabelled;
+}
+
 /* Rows of the training part that are not in this fold; -1: all. */
 static void
 tally(Tally *t, int without)
@@ -68,7 +76,7 @@ tally(Tally *t, int without)
 	memset(t->weight, 0, (size_t) t->places * sizeof(double));
 	memset(t->sum, 0, (size_t) t->places * (size_t) t->k * sizeof(double));
 	memset(t->square, 0, (size_t) t->places * sizeof(double));
-	for (size_t i = 0; i < in->n_train; i++)
+	for (size_t i = 0; i < labelled(in); i++)
 	{
 		int32_t		p = place_of(t, i);
 		double		w = weight_of(t, i);
@@ -169,9 +177,9 @@ begin(Tally *t)
 		double		total = 0;
 
 		/* Divided first: a sum of targets of 1e308 would overflow. */
-		for (size_t i = 0; i < in->n_train; i++)
+		for (size_t i = 0; i < labelled(in); i++)
 			total += weight_of(t, i);
-		for (size_t i = 0; i < in->n_train; i++)
+		for (size_t i = 0; i < labelled(in); i++)
 			t->center += in->y[i] * (weight_of(t, i) / total);
 	}
 	return ML_OK;
@@ -229,7 +237,7 @@ ml_prep_target(MlPrepFit *fit, const MlStep *step, const MlPrepPart *part, MlPre
 		tally(&t, fold);
 		encode(&t, fold_table);
 		ML_TRY(check_table(env, part, fold_table, cells));
-		for (size_t i = 0; i < in->n_train; i++)
+		for (size_t i = 0; i < labelled(in); i++)
 		{
 			if (fold_of(&t, i) != fold)
 				continue;
