@@ -58,3 +58,6 @@ show("normal_posterior", [mu, stats.t.ppf(0.975, 2 * a, mu, np.sqrt(b / (a * k))
 show("digammas", special.digamma([1e-3, 0.5, 1, 3.7, 12, 1e5]))
 show("trigammas", special.polygamma(1, [1e-3, 0.5, 1, 3.7, 12, 1e5]))
 show("quantiles", [stats.norm.ppf(0.975), stats.norm.ppf(1e-6), stats.t.ppf(0.9, 3), stats.gamma.ppf(0.01, 0.3, scale=2), stats.beta.ppf(0.999, 0.5, 7)])
+# Large shapes, at quarters of a deviation to seven of them, and quantiles.
+show("gamma_uppers", [special.gammaincc(a, a + z * np.sqrt(a)) for a in (1.1e5, 1e8, 1e12) for z in (-4, -1.5, -0.25, 0, 0.25, 2, 7)])
+show("large_quantiles", [stats.gamma.ppf(p, a) for a in (1e8, 1e12) for p in (0.025, 0.975)])

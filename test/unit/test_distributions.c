@@ -156,6 +156,42 @@ normal(uint64_t stream, uint64_t i)
 	return sqrt(-2 * log(1 - ml_rng_uniform(1, 2 * stream, i))) * cos(6.283185307179586 * ml_rng_uniform(1, 2 * stream + 1, i));
 }
 
+/* Sums of many large counts, and values that hardly vary, lead to shapes of 10^12. */
+static void
+test_large_shapes(void)
+{
+	static const double shapes[] = {1.1e5, 1e8, 1e12};
+	static const double deviations[] = {-4, -1.5, -0.25, 0, 0.25, 2, 7};
+	double		shift[2] = {1e154, -1e154};
+	double	   *x = malloc(40000 * sizeof(double));
+	Result		r;
+	Result		alike;
+
+	for (int s = 0; s < 3; s++)
+		for (int d = 0; d < 7; d++)
+			CHECK_CLOSE(ml_chi2_upper(2 * (shapes[s] + deviations[d] * sqrt(shapes[s])), 2 * shapes[s]), gamma_uppers[7 * s + d], 1e-9);
+	for (int s = 0; s < 2; s++)
+	{
+		CHECK_CLOSE(ml_gamma_quantile(0.025, shapes[s + 1], 1), large_quantiles[2 * s], 1e-14);
+		CHECK_CLOSE(ml_gamma_quantile(0.975, shapes[s + 1], 1), large_quantiles[2 * s + 1], 1e-14);
+	}
+
+	/* A gamma distribution as narrow as this is a normal one. */
+	for (uint64_t i = 0; i < 40000; i++)
+		x[i] = 1e6 + normal(5, i);
+	r = fit("gamma", ML_FIT_MLE, NULL, 0.95, x, 40000);
+	alike = fit("normal", ML_FIT_MLE, NULL, 0.95, x, 40000);
+	CHECK(r.status == ML_OK);
+	CHECK_NEAR(value_of(&r, "ks_distance"), value_of(&alike, "ks_distance"), 1e-5);
+
+	/* The sum of squares of these is out of range, their variance is not. */
+	for (int i = 0; i < 200; i++)
+		x[i] = shift[i % 2];
+	r = fit("normal", ML_FIT_BAYES, NULL, 0.95, x, 200);
+	CHECK(r.status == ML_OUT_OF_RANGE);
+	free(x);
+}
+
 /* A draw from a family with known parameters. */
 static double
 draw(const char *family, uint64_t stream, uint64_t i)
@@ -247,6 +283,7 @@ int
 main(void)
 {
 	test_functions();
+	test_large_shapes();
 	test_likelihood();
 	test_posteriors();
 	test_coverage();

@@ -203,6 +203,49 @@ ml_f_upper(double f, double a, double b)
 	return 1 - exp(log_factor) * beta_fraction(a, b, y) / a;
 }
 
+/* From here on the series and the fraction of the incomplete gamma function need thousands of terms, and their factor loses digits. */
+#define LARGE_SHAPE 1e5
+
+double
+ml_log_excess(double d)
+{
+	double		power = d;
+	double		sum = 0;
+
+	if (fabs(d) > 0.05)
+		return d - log1p(d);
+	for (int n = 2; n < 16; n++)
+	{
+		power *= -d;
+		sum -= power / n;
+	}
+	return sum;
+}
+
+/* The upper incomplete gamma function, regularised, for a large a: Temme's uniform expansion (1979; DLMF 8.12) with two terms. */
+static double
+gamma_upper_large(double a, double x)
+{
+	double		d = (x - a) / a;
+	double		half = ml_log_excess(d);
+	double		eta = copysign(sqrt(2 * half), d);
+	double		tails = ml_normal_two_sided(eta * sqrt(a)) / 2;
+	double		first;
+	double		second;
+
+	if (fabs(eta) < 0.1)
+	{
+		first = -1. / 3 + eta * (1. / 12 - eta * (2. / 135 - eta * (1. / 864 + eta * (1. / 2835 - eta * (139. / 777600 - eta / 25515)))));
+		second = -1. / 540 - eta * (1. / 288 - eta / 378);
+	}
+	else
+	{
+		first = 1 / d - 1 / eta;
+		second = 1 / (eta * eta * eta) - (1 / d + 1) / (d * d) - 1 / (12 * d);
+	}
+	return (d < 0 ? 1 - tails : tails) + exp(-a * half) / sqrt(2 * M_PI * a) * (first + second / a);
+}
+
 /* P(X > x) for chi-squared with k degrees of freedom: the incomplete gamma function by its series and continued fraction. */
 double
 ml_chi2_upper(double x, double k)
@@ -217,6 +260,8 @@ ml_chi2_upper(double x, double k)
 	if (isinf(x))
 		return 0;
 	x /= 2;
+	if (a > LARGE_SHAPE)
+		return gamma_upper_large(a, x);
 	log_factor = a * log(x) - x - lgamma(a);
 	if (x < a + 1)
 	{

@@ -28,5 +28,6 @@ extern double ml_t_two_sided(double t, double df);	/* P(|T_df| > |t|) */
 extern double ml_t_quantile(double p, double df);	/* t with P(|T_df| > t) = p; df 0: of the normal distribution */
 extern double ml_f_upper(double f, double a, double b); /* P(F_a,b > f) */
 extern double ml_chi2_upper(double x, double k);	/* P(chi-squared_k > x) */
+extern double ml_log_excess(double d);	/* d - log(1 + d), with all digits for a small d */
 
 #endif							/* ML_BASE_ELEMENTARY_H */

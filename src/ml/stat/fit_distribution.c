@@ -161,10 +161,30 @@ mle_normal(Fit *f, double mean, double square)
 	return sigma > 0 ? ML_OK : no_convergence(f);
 }
 
+/* x / mean - 1 - log(x / mean): what a gamma distribution weighs values by. */
+static double
+gamma_excess(double x, double mean)
+{
+	double		d = (x - mean) / mean;
+
+	return d < -0.5 ? d - log(x / mean) : ml_log_excess(d);
+}
+
+/* log(mean) - mean of the logarithms, by terms that are all positive: their difference would have no digits where values hardly differ. */
+static double
+log_spread(const Fit *f)
+{
+	double		sum = 0;
+
+	for (size_t i = 0; i < f->count; i++)
+		sum += gamma_excess(f->x[i], f->mean);
+	return sum / f->n;
+}
+
 static MlStatus
 mle_gamma(Fit *f)
 {
-	double		s = log(f->mean) - f->log_mean;
+	double		s = log_spread(f);
 	double		k = (3 - s + sqrt((s - 3) * (s - 3) + 24 * s)) / (12 * s);
 	double		step = 1;
 	double		rate;
@@ -174,11 +194,11 @@ mle_gamma(Fit *f)
 		return no_convergence(f);
 	for (int i = 0; i < MAX_STEPS && fabs(step) > CONVERGED * k; i++)
 	{
-		step = (log(k) - ml_digamma(k) - s) / (1 / k - ml_trigamma(k));
+		step = (s - ml_log_less_digamma(k)) / ml_trigamma_less_inverse(k);
 		k = k - step > 0 ? k - step : k / 2;
 	}
 	rate = k / f->mean;
-	determinant = f->n * (k * ml_trigamma(k) - 1) / (rate * rate);
+	determinant = f->n * k * ml_trigamma_less_inverse(k) / (rate * rate);
 	f->a = k;
 	f->b = rate;
 	f->parameters = 2;
@@ -431,8 +451,14 @@ posterior_gamma(Fit *f, const char *name, double shape, double rate)
 	put(f, name, f->a, sqrt(shape) / rate, ml_gamma_quantile(tail, shape, rate), ml_gamma_quantile(1 - tail, shape, rate));
 }
 
+static MlStatus
+no_range(Fit *f)
+{
+	return ml_fail(f->env, ML_OUT_OF_RANGE, "the variance of the values is out of range");
+}
+
 /* Of mean and variance: normal-inverse-gamma; what is shown of the latter is its root. */
-static void
+static MlStatus
 posterior_normal(Fit *f, double mean, double square)
 {
 	double		tail = (1 - f->level) / 2;
@@ -446,12 +472,15 @@ posterior_normal(Fit *f, double mean, double square)
 	double		variance = f->method == ML_FIT_MAP ? beta / (alpha + 1.5) : alpha > 1 ? beta / (alpha - 1) : NAN;
 	bool		logs = f->family == LOGNORMAL;
 
+	if (!isfinite(beta) || !isfinite(m))
+		return no_range(f);
 	f->a = m;
 	f->b = sqrt(variance);
 	f->parameters = 2;
 	put(f, logs ? "log_mean" : "mean", m, alpha > 1 ? sqrt(beta / ((alpha - 1) * kappa)) : NAN,
 		m - spread * ml_t_quantile(2 * tail, 2 * alpha), m + spread * ml_t_quantile(2 * tail, 2 * alpha));
 	put(f, logs ? "log_sd" : "sd", f->b, NAN, sqrt(1 / ml_gamma_quantile(1 - tail, alpha, beta)), sqrt(1 / ml_gamma_quantile(tail, alpha, beta)));
+	return ML_OK;
 }
 
 static MlStatus
@@ -460,11 +489,9 @@ update(Fit *f)
 	switch (f->family)
 	{
 		case NORMAL:
-			posterior_normal(f, f->mean, f->square);
-			break;
+			return posterior_normal(f, f->mean, f->square);
 		case LOGNORMAL:
-			posterior_normal(f, f->log_mean, f->log_square);
-			break;
+			return posterior_normal(f, f->log_mean, f->log_square);
 		case EXPONENTIAL:
 			posterior_gamma(f, "rate", f->prior[0] + f->n, f->prior[1] + f->n * f->mean);
 			break;
@@ -500,7 +527,8 @@ log_density(const Fit *f, double x)
 		case EXPONENTIAL:
 			return log(a) - a * x;
 		case GAMMA:
-			return a * log(b) - lgamma(a) + (a - 1) * log(x) - b * x;
+			/* The large terms of a log(b) - log of gamma(a) + (a - 1) log(x) - b x taken against each other. */
+			return 0.5 * log(a) - 0.91893853320467274178 - ml_stirling_rest(a) - a * gamma_excess(x, a / b) - log(x);
 		case BETA:
 			return lgamma(a + b) - lgamma(a) - lgamma(b) + (a - 1) * log(x) + (b - 1) * log1p(-x);
 		case WEIBULL:
@@ -557,6 +585,9 @@ share_below(const Fit *f, double x)
 /* Values beyond this many are looked at one in so many for the distance of the distribution functions. */
 #define DISTANCE_VALUES 20000
 
+/* Rows between two looks at whether the run is canceled; a distribution function may take thousands of terms. */
+#define JUDGED_ROWS 64
+
 static MlStatus
 judge(Fit *f)
 {
@@ -566,7 +597,7 @@ judge(Fit *f)
 
 	for (size_t i = 0; i < f->count; i++)
 	{
-		if (i % 65536 == 0 && ml_canceled(f->env))
+		if (i % (JUDGED_ROWS * stride) == 0 && ml_canceled(f->env))
 			return ml_fail(f->env, ML_CANCELED, "canceled");
 		likelihood += log_density(f, f->x[i]);
 		if (f->family < POISSON && i % stride == 0)
@@ -656,6 +687,7 @@ static void
 sum_up(Fit *f)
 {
 	bool		logs = f->x[0] > 0;
+	double		rest = 0;		/* what the first pass lost to rounding */
 
 	for (size_t i = 0; i < f->count; i++)
 	{
@@ -670,7 +702,10 @@ sum_up(Fit *f)
 
 		f->square += (f->x[i] - f->mean) * (f->x[i] - f->mean) / f->n;
 		f->log_square += l * l / f->n;
+		rest += (f->x[i] - f->mean) / f->n;
 	}
+	f->mean += rest;
+	f->square -= f->square > rest * rest ? rest * rest : f->square;
 }
 
 MlStatus
@@ -700,7 +735,7 @@ ml_distribution_fit(MlEnv *env, const MlFamily *family, MlFitMethod method, cons
 	ML_TRY(sort_values(env, x, n));
 	sum_up(&f);
 	if (!isfinite(f.square))
-		return ml_fail(env, ML_OUT_OF_RANGE, "the variance of the values is out of range");
+		return no_range(&f);
 	f.z = ml_normal_quantile((1 + level) / 2);
 	ML_TRY(method == ML_FIT_MLE ? maximize(&f) : update(&f));
 	ML_TRY(judge(&f));

@@ -5,6 +5,7 @@
  */
 #include "ml/stat/special.h"
 
+#include <float.h>
 #include <math.h>
 #include <stdbool.h>
 
@@ -15,28 +16,63 @@
 /* Halvings of an interval: more than a double has bits, with those that its exponent has. */
 #define HALVINGS 1200
 
+/* log(x) - digamma(x) and trigamma(x) - 1 / x for x >= ASYMPTOTIC. */
+static double
+digamma_tail(double x)
+{
+	double		s = 1 / (x * x);
+
+	return 0.5 / x + s * (1. / 12 - s * (1. / 120 - s * (1. / 252 - s * (1. / 240 - s * (1. / 132 - s * 691. / 32760)))));
+}
+
+static double
+trigamma_tail(double x)
+{
+	double		s = 1 / (x * x);
+
+	return s / 2 + s / x * (1. / 6 - s * (1. / 30 - s * (1. / 42 - s * (1. / 30 - s * (5. / 66 - s * 691. / 2730)))));
+}
+
 double
 ml_digamma(double x)
 {
 	double		sum = 0;
-	double		s;
 
 	for (; x < ASYMPTOTIC; x++)
 		sum -= 1 / x;
-	s = 1 / (x * x);
-	return sum + log(x) - 0.5 / x - s * (1. / 12 - s * (1. / 120 - s * (1. / 252 - s * (1. / 240 - s * (1. / 132 - s * 691. / 32760)))));
+	return sum + log(x) - digamma_tail(x);
 }
 
 double
 ml_trigamma(double x)
 {
 	double		sum = 0;
-	double		s;
 
 	for (; x < ASYMPTOTIC; x++)
 		sum += 1 / (x * x);
-	s = 1 / (x * x);
-	return sum + 1 / x + s / 2 + s / x * (1. / 6 - s * (1. / 30 - s * (1. / 42 - s * (1. / 30 - s * (5. / 66 - s * 691. / 2730)))));
+	return sum + 1 / x + trigamma_tail(x);
+}
+
+double
+ml_log_less_digamma(double x)
+{
+	return x < ASYMPTOTIC ? log(x) - ml_digamma(x) : digamma_tail(x);
+}
+
+double
+ml_trigamma_less_inverse(double x)
+{
+	return x < ASYMPTOTIC ? ml_trigamma(x) - 1 / x : trigamma_tail(x);
+}
+
+double
+ml_stirling_rest(double x)
+{
+	double		s = 1 / (x * x);
+
+	if (x < ASYMPTOTIC)
+		return lgamma(x) - (x - 0.5) * log(x) + x - 0.91893853320467274178;
+	return 1 / x * (1. / 12 - s * (1. / 360 - s * (1. / 1260 - s * (1. / 1680 - s * (1. / 1188 - s * (691. / 360360 - s / 156))))));
 }
 
 double
@@ -88,6 +124,7 @@ below(Which which, double x, double a, double b)
 static double
 quantile(Which which, double p, double a, double b, double low, double high)
 {
+	high = high > DBL_MIN || which == NORMAL ? high : DBL_MIN;	/* 0 cannot be doubled */
 	while (which != BETA && below(which, high, a, b) < p && high < 1e300)
 		high *= 2;
 	while (which == NORMAL && below(which, low, a, b) > p && low > -1e300)
