@@ -355,6 +355,56 @@ test_cancel(int threads)
 	unit_env_free(env);
 }
 
+/* Tasks of helpers that would take seconds, unless they are told to stop. */
+typedef struct Endless
+{
+	MlPool	   *pool;
+	int			at_work;		/* helpers, atomic */
+	int			told;
+} Endless;
+
+static void
+endless_task(void *arg, size_t task, int thread)
+{
+	Endless    *e = arg;
+
+	if (thread == 0)
+	{
+		/* Not before somebody else has something to do. */
+		for (int i = 0; i < 5000 && __atomic_load_n(&e->at_work, __ATOMIC_SEQ_CST) == 0; i++)
+			usleep(1000);
+		return;
+	}
+	__atomic_fetch_add(&e->at_work, 1, __ATOMIC_SEQ_CST);
+	for (int i = 0; i < 5000; i++)
+	{
+		if (ml_pool_stopping(e->pool))
+		{
+			__atomic_fetch_add(&e->told, 1, __ATOMIC_SEQ_CST);
+			return;
+		}
+		usleep(1000);
+	}
+}
+
+/* The caller has nothing left to do: it can be canceled while it waits. */
+static void
+test_cancel_waiting(void)
+{
+	MlEnv	   *env = unit_env(3);
+	Endless		endless = {.pool = env->pool};
+	int			asked = 0;
+
+	env->canceled = cancel_after_a_while;
+	env->state = &asked;
+	CHECK_STATUS(env, ml_pool_run(env, 3, endless_task, &endless), ML_CANCELED);
+	CHECK(endless.told > 0 && endless.told == endless.at_work);
+	env->canceled = NULL;
+	CHECK_STATUS(env, ml_pool_run(env, 2, tally_task, &(Tally) {.signals_blocked = true}), ML_OK);
+	CHECK(!ml_pool_stopping(env->pool) && !ml_pool_stopping(NULL));
+	unit_env_free(env);
+}
+
 static void
 test_text(void)
 {
@@ -390,6 +440,7 @@ main(void)
 		test_pool(threads);
 		test_cancel(threads);
 	}
+	test_cancel_waiting();
 	test_text();
 	return unit_done();
 }

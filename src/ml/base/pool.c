@@ -22,6 +22,9 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+/* While the caller waits for others it asks so often whether it is canceled. */
+#define ASK_NANOSECONDS 10000000
+
 /* About 20 microseconds; longer gaps between runs put the helpers to sleep. */
 #define SPINS 600
 #define STACK_BYTES ((size_t) 1024 * 1024)
@@ -51,6 +54,7 @@ struct MlPool
 	MlTask_fn	function;
 	void	   *arg;
 	size_t		tasks;
+	bool		stopping;		/* it was canceled */
 
 	/* Each on a cache line of its own. */
 	uint64_t	gate __attribute__((aligned(64)));
@@ -64,6 +68,14 @@ static void
 futex_wait(uint32_t *word, uint32_t seen)
 {
 	syscall(SYS_futex, word, FUTEX_WAIT_PRIVATE, seen, NULL, NULL, 0);
+}
+
+static void
+futex_wait_briefly(uint32_t *word, uint32_t seen)
+{
+	struct timespec limit = {0, ASK_NANOSECONDS};
+
+	syscall(SYS_futex, word, FUTEX_WAIT_PRIVATE, seen, &limit, NULL, 0);
 }
 
 static void
@@ -261,9 +273,21 @@ ml_pool_threads(const MlPool *pool)
 	return pool == NULL ? 1 : pool->n_helpers + 1;
 }
 
-/* Closes the gate and waits until the last helper is out. */
 static void
-wait_for_helpers(MlPool *pool)
+stop(MlPool *pool)
+{
+	__atomic_store_n(&pool->stopping, true, __ATOMIC_RELAXED);
+}
+
+bool
+ml_pool_stopping(const MlPool *pool)
+{
+	return pool != NULL && __atomic_load_n(&pool->stopping, __ATOMIC_RELAXED);
+}
+
+/* Closes the gate and waits until the last helper is out; one with a long task may have to be told to stop. */
+static void
+wait_for_helpers(MlEnv *env, MlPool *pool, bool *canceled)
 {
 	__atomic_fetch_and(&pool->gate, ~GATE_OPEN, __ATOMIC_SEQ_CST);
 	for (int i = 0;; i++)
@@ -275,7 +299,14 @@ wait_for_helpers(MlPool *pool)
 		if (i < SPINS)
 			pause_briefly();
 		else
-			futex_wait(&pool->left, left);
+		{
+			if (!*canceled && ml_canceled(env))
+			{
+				*canceled = true;
+				stop(pool);
+			}
+			futex_wait_briefly(&pool->left, left);
+		}
 	}
 }
 
@@ -304,6 +335,7 @@ ml_pool_run(MlEnv *env, size_t tasks, MlTask_fn function, void *arg)
 	pool->function = function;
 	pool->arg = arg;
 	pool->tasks = tasks;
+	pool->stopping = false;
 	__atomic_store_n(&pool->next, 0, __ATOMIC_RELAXED);
 	__atomic_store_n(&pool->gate, (uint64_t) (pool->bell + 1) << 32 | GATE_OPEN, __ATOMIC_RELEASE);
 	wanted = tasks - 1 < (size_t) pool->n_helpers ? (int) (tasks - 1) : pool->n_helpers;
@@ -318,6 +350,7 @@ ml_pool_run(MlEnv *env, size_t tasks, MlTask_fn function, void *arg)
 		{
 			/* Nothing more is handed out; half of the range leaves room for late increments. */
 			__atomic_store_n(&pool->next, SIZE_MAX / 2, __ATOMIC_RELAXED);
+			stop(pool);
 			break;
 		}
 		task = __atomic_fetch_add(&pool->next, 1, __ATOMIC_RELAXED);
@@ -325,6 +358,6 @@ ml_pool_run(MlEnv *env, size_t tasks, MlTask_fn function, void *arg)
 			break;
 		function(arg, task, 0);
 	}
-	wait_for_helpers(pool);
+	wait_for_helpers(env, pool, &canceled);
 	return canceled ? ml_fail(env, ML_CANCELED, "canceled") : ML_OK;
 }

@@ -33,6 +33,12 @@ typedef void (*MlTask_fn) (void *arg, size_t task, int thread);
 extern MlStatus ml_pool_run(MlEnv *env, size_t tasks, MlTask_fn function, void *arg);
 
 /*
+ * For tasks that do take longer: whether the run was canceled, so that what is under way may end early.  Known while the
+ * caller is between tasks of its own, or waits for the others; any thread may ask.  False for a NULL pool.
+ */
+extern bool ml_pool_stopping(const MlPool *pool);
+
+/*
  * For tasks that take their work from common ground: one lock per pool, and
  * sleeping until another task, which changed something, wakes all that wait.
  * Waiting gives the lock back meanwhile.  Nothing to do for a NULL pool.

@@ -8,12 +8,11 @@
  * arena of the run under the lock of the pool.
  *
  * The main thread alone may ask whether the run is canceled.  It does so in its own fits, and
- * when no group is left for it, while it waits for the others; they look at a flag.
+ * when no group is left for it, the pool does while it waits for the others; they look at flags.
  */
 #include "ml/model/segments.h"
 
 #include <string.h>
-#include <time.h>
 
 #include "ml/base/arena.h"
 #include "ml/base/dense.h"
@@ -24,9 +23,6 @@
 
 /* Different warnings of groups that are passed on; they differ in numbers, mostly. */
 #define MAX_NOTES 5
-
-/* While the main thread waits for the others it looks around so often. */
-#define WAIT_NANOSECONDS 1000000
 
 /* Of a group so many are kept. */
 #define MAX_SAID 3
@@ -53,7 +49,6 @@ typedef struct Trainer
 	size_t	   *queue;			/* groups, the largest first */
 	size_t		n_queue;
 	size_t		next;			/* atomic */
-	int			active;			/* threads at work, atomic */
 	bool		stop;			/* atomic */
 
 	/* Under the lock of the pool. */
@@ -79,7 +74,7 @@ stop_all(Trainer *t)
 static bool
 is_stopped(const Trainer *t)
 {
-	return __atomic_load_n(&t->stop, __ATOMIC_ACQUIRE);
+	return __atomic_load_n(&t->stop, __ATOMIC_ACQUIRE) || ml_pool_stopping(t->env->pool);
 }
 
 static bool
@@ -281,27 +276,12 @@ tell(const Trainer *t)
 	ml_progress(t->env, &progress);
 }
 
-/* The main thread waits where it can be canceled. */
-static void
-wait_for_others(Trainer *t)
-{
-	Asker		asker = {t, true};
-	struct timespec pause = {0, WAIT_NANOSECONDS};
-
-	while (__atomic_load_n(&t->active, __ATOMIC_ACQUIRE) > 0)
-	{
-		(void) segment_canceled(&asker);
-		nanosleep(&pause, NULL);
-	}
-}
-
 static void
 work(void *arg, size_t task, int thread)
 {
 	Trainer    *t = arg;
 	bool		main = thread == 0;
 
-	__atomic_fetch_add(&t->active, 1, __ATOMIC_ACQ_REL);
 	while (!is_stopped(t))
 	{
 		size_t		i = __atomic_fetch_add(&t->next, 1, __ATOMIC_RELAXED);
@@ -312,9 +292,6 @@ work(void *arg, size_t task, int thread)
 			tell(t);
 		run_group(t, t->queue[i], main);
 	}
-	__atomic_fetch_sub(&t->active, 1, __ATOMIC_ACQ_REL);
-	if (main)
-		wait_for_others(t);
 }
 
 /* Rows of a group with a target, or all where there is none to have. */

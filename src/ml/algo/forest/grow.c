@@ -440,7 +440,7 @@ should_stop(MlTreeGrower *g, int thread, const bool *stop)
 {
 	if (thread == 0 && ml_canceled(g->ground->env))
 		return true;
-	return __atomic_load_n(stop, __ATOMIC_RELAXED);
+	return __atomic_load_n(stop, __ATOMIC_RELAXED) || ml_pool_stopping(g->ground->env->pool);
 }
 
 static MlStatus
