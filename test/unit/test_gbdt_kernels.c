@@ -115,9 +115,10 @@ test_quantise(void)
 	static double weight[ROWS];
 	static MlGbdtGradient to[TIERS][ROWS + 1];
 	static const MlGbdtObjective objectives[] = {ML_GBDT_SQUARED, ML_GBDT_ABSOLUTE, ML_GBDT_LOGISTIC, ML_GBDT_SOFTMAX};
-	static const MlGbdtScale scales[2] = {
+	static const MlGbdtScale scales[3] = {
 		{.count_bits = 13, .to_g = 0x1p29, .to_h = 0x1p30},
-		{.packed = true, .count_bits = 13, .to_g = 0x1p14, .to_h = 0x1p13}
+		{.packed = true, .count_bits = 13, .to_g = 0x1p14, .to_h = 0x1p13},
+		{.packed = true, .unit_h = true, .count_bits = 13, .to_g = 0x1p30, .to_h = 1}
 	};
 
 	for (size_t i = 0; i < ROWS; i++)
@@ -127,7 +128,7 @@ test_quantise(void)
 	}
 	for (size_t l = 0; l < sizeof(lengths) / sizeof(lengths[0]); l++)
 	{
-		for (int c = 0; c < 16; c++)
+		for (int c = 0; c < 24; c++)
 		{
 			const MlGbdtScale scale = scales[c / 8];
 			MlGbdtLoss	loss = {.objective = objectives[c / 2 % 4], .weight = c % 2 ? weight : NULL, .hessian_factor = c / 2 % 4 == 3 ? 1.5 : 1};
@@ -137,6 +138,8 @@ test_quantise(void)
 			MlGbdtSum	want = {0, 0};
 			int			wrong = 0;
 
+			if (scale.unit_h && (loss.weight != NULL || !ml_gbdt_identity(loss.objective)))
+				continue;
 			for (int t = 0; t < TIERS; t++)
 			{
 				ml_simd_limit((MlSimdTier) t);
@@ -169,58 +172,110 @@ test_quantise(void)
 	ml_simd_limit(ML_TIER_AVX512);
 }
 
-/* Histograms of packed rows against sums row by row; all rows in one bin and all bits set is the worst case. */
-static void
-test_packed_histogram(void)
+/* A row's integers: random ones, or (extreme 1 and 2) the largest that its form can hold, of one sign. */
+static MlGbdtGradient
+histogram_row(const MlGbdtScale *scale, size_t i, int extreme)
 {
-	enum
+	int			bits = scale->unit_h || !scale->packed ? 30 : ML_GBDT_PACKED_G_BITS;
+	int64_t		g = INT64_C(1) << bits;
+	int64_t		h = scale->unit_h ? 1 : scale->packed ? 1 << ML_GBDT_PACKED_H_BITS : INT64_C(1) << 28;
+
+	if (extreme == 2)
+		g = -g;
+	else if (extreme == 0)
+		g = (int64_t) ((gbdt_random(30, i) * 2 - 1) * (double) g);
+	if (extreme == 0 && !scale->unit_h)
+		h = (int64_t) (gbdt_random(31, i) * ((double) h + 1));
+	return ml_gbdt_pack_row(scale, g, h);
+}
+
+/* Histograms of n rows of so many columns, some of them in use, against sums row by row. */
+static void
+check_histogram(size_t n, int columns, bool listed, const MlGbdtScale *scale, int extreme)
+{
+	size_t		stride = (size_t) (columns + 7) / 8 * 8;
+	size_t		all = 2 * n + 3;
+	int			room = columns < ML_GBDT_TILE ? columns : ML_GBDT_TILE;
+	uint8_t    *row_major = malloc(all * stride);
+	MlGbdtGradient *gradient = malloc(all * sizeof(MlGbdtGradient));
+	uint32_t   *rows = malloc(n * sizeof(uint32_t));
+	uint32_t   *offset = malloc(((size_t) columns + 1) * sizeof(uint32_t));
+	int		   *stored = malloc((size_t) columns * sizeof(int));
+	int64_t    *packed = calloc((size_t) room * ML_GBDT_PACKED_STRIDE, sizeof(int64_t));
+	MlGbdtBins	bins = {.n = all, .n_stored = columns, .stride = stride, .row_major = row_major, .offset = offset};
+	MlGbdtGrower grower = {.bins = &bins, .gradient = gradient, .scale = *scale, .stored = stored};
+	size_t		entries;
+	MlGbdtSum  *want;
+	MlGbdtSum  *got;
+	int			wrong = 0;
+
+	offset[0] = 0;
+	for (int j = 0; j < columns; j++)
 	{
-		COLUMNS = 11, N = 9000, ENTRIES = COLUMNS * 260
+		/* The widest column, and one of two bins. */
+		offset[j + 1] = offset[j] + (j % 3 == 1 ? 3 : 260);
+		if (!listed || j % 4 != 2)
+			stored[grower.n_stored++] = j;
+	}
+	entries = offset[columns];
+	want = calloc(entries, sizeof(MlGbdtSum));
+	got = calloc(entries, sizeof(MlGbdtSum));
+	for (size_t i = 0; i < all; i++)
+	{
+		gradient[i] = histogram_row(scale, i, extreme);
+		for (size_t j = 0; j < (size_t) columns; j++)
+			row_major[i * stride + j] = (uint8_t) (j % 3 == 1 ? i % 3 : extreme || j == 0 ? 255 : gbdt_random(32 + j, i) * 256);
+	}
+	for (size_t i = 0; i < n; i++)
+		rows[i] = (uint32_t) (2 * i + i % 2);
+	for (size_t i = 0; i < n; i++)
+		for (int u = 0; u < grower.n_stored; u++)
+			want[offset[stored[u]] + row_major[rows[i] * stride + (size_t) stored[u]]] += ml_gbdt_expand_row(scale, gradient[rows[i]]);
+	for (int t = 0; t < TIERS; t++)
+	{
+		memset(got, 0, entries * sizeof(MlGbdtSum));
+		ml_simd_limit((MlSimdTier) t);
+		ml_gbdt_hist_tiles(&grower, rows, n, packed, got);
+		wrong += memcmp(want, got, entries * sizeof(MlGbdtSum)) != 0;
+		for (size_t b = 0; b < (size_t) room * ML_GBDT_PACKED_STRIDE; b++)
+			wrong += packed[b] != 0;
+	}
+	CHECK(wrong == 0);
+	ml_simd_limit(ML_TIER_AVX512);
+	free(row_major);
+	free(gradient);
+	free(rows);
+	free(offset);
+	free(stored);
+	free(packed);
+	free(want);
+	free(got);
+}
+
+/* All forms of rows, around the numbers of rows at which sums are unpacked; all rows in one bin and all bits set is the worst case. */
+static void
+test_histogram(void)
+{
+	static const MlGbdtScale scales[] = {
+		{.count_bits = 17}, {.packed = true, .count_bits = 17}, {.packed = true, .unit_h = true, .count_bits = 17}
 	};
-	static uint8_t row_major[N * 16];
-	static MlGbdtGradient gradient[N];
-	static uint32_t rows[N];
-	static uint32_t offset[COLUMNS + 1];
-	static int64_t packed[ENTRIES];
-	static MlGbdtSum want[ENTRIES];
-	static MlGbdtSum got[ENTRIES];
-	MlGbdtBins	bins = {.n = N, .n_stored = COLUMNS, .stride = 16, .row_major = row_major, .offset = offset};
-	MlGbdtGrower grower = {.bins = &bins, .n_stored = COLUMNS, .gradient = gradient, .scale = {.packed = true, .count_bits = 14}};
+	static const size_t sizes[] = {1, 2, 3, 1535, 1536, 1537, 4094, 4095, 4096, 8190, 8191};
+	static const size_t large[] = {65534, 65535, 65536, 65537, 100000};
+	static const int widths[] = {1, 3, 4, 5, 8, 11, 28, 64, 65};
 
-	for (int j = 0; j <= COLUMNS; j++)
-		offset[j] = (uint32_t) j * 260;
-	for (int extreme = 0; extreme < 3; extreme++)
+	for (int s = 0; s < 3; s++)
 	{
-		for (size_t i = 0; i < N; i++)
+		for (size_t l = 0; l < sizeof(sizes) / sizeof(sizes[0]); l++)
+			check_histogram(sizes[l], widths[l % 9], l % 2 == 1, &scales[s], (int) l % 3);
+		for (size_t l = 0; l < sizeof(large) / sizeof(large[0]); l++)
+			for (int extreme = 0; extreme < 3; extreme++)
+				check_histogram(large[l], 5, extreme == 0, &scales[s], extreme);
+		for (int listed = 0; listed <= 1; listed++)
 		{
-			int64_t		g = extreme == 1 ? 1 << ML_GBDT_PACKED_G_BITS : extreme == 2 ? -(1 << ML_GBDT_PACKED_G_BITS) :
-				(int64_t) (gbdt_random(30, i) * 32768) - 16384;
-			int64_t		h = extreme ? 1 << ML_GBDT_PACKED_H_BITS : (int64_t) (gbdt_random(31, i) * 8193);
-
-			rows[i] = (uint32_t) (i * 7 % N);
-			gradient[i] = ml_gbdt_pack_row(&grower.scale, g, h);
-			for (int j = 0; j < COLUMNS; j++)
-				row_major[i * 16 + (size_t) j] = j == 0 || extreme == 1 ? 255 : (uint8_t) (gbdt_random(32 + (uint64_t) j, i) * (j == 1 ? 2 : 256));
-		}
-		for (int t = 0; t < TIERS; t++)
-		{
-			for (size_t n = 4094; n <= N; n += n < 4096 ? 1 : 2452)
-			{
-				memset(want, 0, sizeof(want));
-				memset(got, 0, sizeof(got));
-				for (size_t i = 0; i < n; i++)
-					for (int j = 2; j < COLUMNS; j++)
-						want[offset[j] + row_major[rows[i] * 16 + (size_t) j]] += ml_gbdt_expand_row(&grower.scale, gradient[rows[i]]);
-				ml_simd_limit((MlSimdTier) t);
-				ml_gbdt_hist_rows(&grower, rows, n, 2, COLUMNS, packed, got);
-				CHECK(memcmp(want, got, sizeof(want)) == 0);
-			}
+			check_histogram(2000, 300, listed, &scales[s], 0);
+			check_histogram(1600, 3000, listed, &scales[s], 1);
 		}
 	}
-	for (size_t b = 0; b < ENTRIES; b++)
-		if (packed[b] != 0)
-			CHECK(packed[b] == 0);
-	ml_simd_limit(ML_TIER_AVX512);
 }
 
 /* The search for the best limit, one limit after another as the definition says. */
@@ -322,7 +377,7 @@ main(void)
 	test_sigmoid();
 	test_logistic();
 	test_quantise();
-	test_packed_histogram();
+	test_histogram();
 	test_split_search();
 	return unit_done();
 }

@@ -278,6 +278,19 @@ choose_columns(MlEnv *env, const BinJob *job, int threads)
 	}
 }
 
+/* Bytes from row to row: a row that two cache lines share costs two misses where leaves are small. */
+static size_t
+row_stride(size_t columns)
+{
+	size_t		stride = 8;
+
+	if (columns > 32)
+		return (columns + 63) / 64 * 64;
+	while (stride < columns)
+		stride *= 2;
+	return stride;
+}
+
 static MlStatus
 make_row_major(MlEnv *env, BinJob *job)
 {
@@ -301,9 +314,7 @@ make_row_major(MlEnv *env, BinJob *job)
 		entries += total + (total >= 64 ? 4 : 0);
 	}
 	bins->offset[bins->n_stored] = entries;
-	bins->stride = ((size_t) bins->n_stored + 7) / 8 * 8;
-	if (bins->stride >= 48)
-		bins->stride = (bins->stride + 63) / 64 * 64;
+	bins->stride = row_stride((size_t) bins->n_stored);
 	if (bins->n_stored == 0)
 		return ML_OK;
 	bins->row_major = ml_alloc(env, bins->n, bins->stride);

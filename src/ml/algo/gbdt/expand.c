@@ -251,9 +251,7 @@ build(MlEnv *env, MlGbdtGrower *grower, const MlGbdtLeaf *leaf, MlGbdtRoom *room
 	if (shared)
 		return ml_gbdt_hist_leaf(env, grower, leaf, hist);
 	memset(hist, 0, grower->bins->offset[grower->bins->n_stored] * sizeof(MlGbdtSum));
-	for (int first = 0; first < grower->n_stored; first += ML_GBDT_TILE)
-		ml_gbdt_hist_rows(grower, grower->rows + leaf->begin, leaf->count, first,
-						  first + ML_GBDT_TILE < grower->n_stored ? first + ML_GBDT_TILE : grower->n_stored, room->packed, hist);
+	ml_gbdt_hist_tiles(grower, grower->rows + leaf->begin, leaf->count, room->packed, hist);
 	return ML_OK;
 }
 

@@ -48,6 +48,13 @@ typedef int64_t MlGbdtGradient;
 #define ML_GBDT_PACKED_G_SHIFT 37
 #define ML_GBDT_PACKED_H_SHIFT 12
 
+/*
+ * Where every hessian is 1, their sum is the number of rows: packed, 48 bits for g, then 16 for both.  A row keeps the 30
+ * bits of its g.
+ */
+#define ML_GBDT_UNIT_ROWS 65535
+#define ML_GBDT_UNIT_G_SHIFT 16
+
 /* ---- bins.c: the data, binned ---- */
 
 /*
@@ -220,6 +227,7 @@ typedef struct MlGbdtSplit
 typedef struct MlGbdtScale
 {
 	bool		packed;			/* rows are, sums are not */
+	bool		unit_h;			/* and every hessian is 1 */
 	int			count_bits;
 	double		g;				/* sum of g times this */
 	double		h;
@@ -234,7 +242,12 @@ ml_gbdt_expand_row(const MlGbdtScale *scale, MlGbdtGradient row)
 	int64_t		g = (int32_t) row;
 	int64_t		h = (int64_t) ((uint64_t) row >> 32);
 
-	if (scale->packed)
+	if (scale->unit_h)
+	{
+		g = row >> ML_GBDT_UNIT_G_SHIFT;
+		h = 1;
+	}
+	else if (scale->packed)
 	{
 		g = row >> ML_GBDT_PACKED_G_SHIFT;
 		h = row >> ML_GBDT_PACKED_H_SHIFT & ((INT64_C(1) << (ML_GBDT_PACKED_G_SHIFT - ML_GBDT_PACKED_H_SHIFT)) - 1);
@@ -245,6 +258,8 @@ ml_gbdt_expand_row(const MlGbdtScale *scale, MlGbdtGradient row)
 static inline MlGbdtGradient
 ml_gbdt_pack_row(const MlGbdtScale *scale, int64_t g, int64_t h)
 {
+	if (scale->unit_h)
+		return (int64_t) ((uint64_t) g << ML_GBDT_UNIT_G_SHIFT) + 1;
 	if (scale->packed)
 		return (int64_t) ((uint64_t) g << ML_GBDT_PACKED_G_SHIFT) + (h << ML_GBDT_PACKED_H_SHIFT) + 1;
 	return (int64_t) ((uint64_t) h << 32 | (uint32_t) g);

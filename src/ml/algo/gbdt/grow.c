@@ -58,7 +58,7 @@ ml_gbdt_grower_memory(size_t n, size_t entries, size_t widest, int columns, int3
 	return n * (3 * sizeof(uint32_t) + sizeof(MlGbdtGradient))
 		+ (slot_limit(entries, (int32_t) leaves, threads) + (size_t) threads) * (entries + 64) * sizeof(MlGbdtSum)
 		+ (size_t) threads * room * (sizeof(MlGbdtSum) + sizeof(uint32_t) + sizeof(MlGbdtRank))
-		+ (size_t) threads * (entries + 64) * sizeof(int64_t)
+		+ (size_t) threads * (size_t) (columns < ML_GBDT_TILE ? columns : ML_GBDT_TILE) * ML_GBDT_PACKED_STRIDE * sizeof(int64_t)
 		+ (size_t) threads * (size_t) columns * 2 * (sizeof(MlGbdtSplit) + sizeof(bool))
 		+ (size_t) ahead_limit(threads) * (sizeof(MlGbdtExpansion) + room * (sizeof(uint32_t) + sizeof(uint8_t)))
 		+ leaves * (sizeof(MlGbdtLeaf) + 2 * sizeof(MlGbdtNode) + 64) + n / 64;
@@ -69,6 +69,7 @@ create_rooms(MlEnv *env, MlGbdtGrower *grower, size_t entries)
 {
 	size_t		columns = (size_t) (grower->bins->n_narrow + grower->bins->n_wide);
 	size_t		room = grower->bins->widest < NARROW_BINS ? NARROW_BINS : grower->bins->widest;
+	size_t		packed = (size_t) (grower->bins->n_stored < ML_GBDT_TILE ? grower->bins->n_stored : ML_GBDT_TILE) * ML_GBDT_PACKED_STRIDE;
 
 	for (int t = 0; t < grower->threads; t++)
 	{
@@ -78,7 +79,7 @@ create_rooms(MlEnv *env, MlGbdtGrower *grower, size_t entries)
 		r->touched = ml_alloc(env, room + 1, sizeof(uint32_t));
 		r->rank = ml_alloc(env, room, sizeof(MlGbdtRank));
 		r->partial = t > 0 ? ml_alloc(env, entries, sizeof(MlGbdtSum)) : NULL;
-		r->packed = ml_alloc0(env, entries, sizeof(int64_t));
+		r->packed = ml_alloc0(env, packed, sizeof(int64_t));
 		r->found = ml_alloc(env, 2 * columns + 1, sizeof(MlGbdtSplit));
 		r->barred = ml_alloc0(env, 2 * columns + 1, sizeof(bool));
 		if (r->barred == NULL || r->wide == NULL || r->touched == NULL || r->rank == NULL || r->found == NULL || r->packed == NULL || (t > 0 && r->partial == NULL))

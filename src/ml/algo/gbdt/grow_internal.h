@@ -53,7 +53,7 @@ typedef struct MlGbdtRoom
 {
 	MlGbdtSum  *partial;		/* a whole histogram; thread 0 has none, it writes to the slot */
 	bool		used;
-	int64_t    *packed;			/* a histogram of packed sums, all zero between uses */
+	int64_t    *packed;			/* histograms of packed sums of a tile of columns, all zero between uses */
 	MlGbdtSum  *wide;			/* histogram of one wide column, all zero between uses */
 	uint32_t   *touched;
 	MlGbdtRank *rank;
@@ -117,9 +117,15 @@ struct MlGbdtGrower
 
 /* hist.c */
 
-/* Adds the rows of a leaf to the histograms of stored columns in use number first .. last-1; packed is of the thread's room. */
+/*
+ * Adds the rows of a leaf to the histograms of stored columns in use number first .. last-1, at most ML_GBDT_TILE; packed is
+ * of the thread's room.
+ */
 extern void ml_gbdt_hist_rows(const MlGbdtGrower *grower, const uint32_t *rows, size_t n, int first, int last,
 							  int64_t *packed, MlGbdtSum *hist);
+
+/* Those of all stored columns in use, ML_GBDT_TILE at a time. */
+extern void ml_gbdt_hist_tiles(const MlGbdtGrower *grower, const uint32_t *rows, size_t n, int64_t *packed, MlGbdtSum *hist);
 
 /* The histogram of one column of any width; hist must be zero.  Returns how many bins hold rows; they are in touched[]. */
 extern uint32_t ml_gbdt_hist_column(const MlGbdtGrower *grower, const MlGbdtColumn *column, const uint32_t *rows, size_t n,
@@ -130,6 +136,8 @@ extern MlStatus ml_gbdt_hist_leaf(MlEnv *env, MlGbdtGrower *grower, const MlGbdt
 
 /* Columns whose histograms stay in the second-level cache together. */
 #define ML_GBDT_TILE 128
+/* Packed histograms are so many entries apart, whatever their bins: no power of two, for their cache sets must differ. */
+#define ML_GBDT_PACKED_STRIDE 260
 
 /* partition.c */
 

@@ -15,11 +15,11 @@
 #include "ml/base/simd.h"
 
 /* Rows that are asked for ahead of use: their order in memory is not sequential. */
-#define AHEAD 16
+#define AHEAD 64
 /* Cells (row x column) that one task adds: about a millisecond. */
 #define TASK_CELLS ((size_t) 1 << 20)
-/* Cells per histogram entry from which on packing saves more than unpacking costs. */
-#define UNPACK_CELLS 6
+/* Rows from which on packing saves more than unpacking a histogram of 256 bins costs. */
+#define UNPACK_ROWS 1536
 /* Below this many cells waking threads costs more than it saves. */
 #define SERIAL_CELLS ((size_t) 1 << 17)
 
@@ -33,152 +33,213 @@ typedef struct HistJob
 	MlGbdtSum  *hist;			/* thread 0 */
 } HistJob;
 
-/* All columns from first to last are in use: no list to look at. */
-static void
-add_dense(const MlGbdtGrower *grower, const uint32_t *rows, size_t n, int first, int last, MlGbdtSum *restrict hist)
+/* Rows of a leaf, and where their bins and gradients are. */
+typedef struct RowList
 {
-	const MlGbdtBins *bins = grower->bins;
-	const uint32_t *offset = bins->offset;
+	const uint8_t *bin;			/* of row 0, in the first column that is looked at */
+	size_t		stride;
+	const MlGbdtGradient *gradient;
+	const MlGbdtScale *scale;
+	const uint32_t *rows;
+	size_t		n;
+	size_t		more;			/* numbers in rows[]: the list may go on behind this piece */
+	int			columns;
+	const int  *listed;			/* which columns; NULL: all */
+	const uint32_t *offset;		/* where their histograms begin: of sums of two.  Packed ones have one stride */
+} RowList;
 
-	for (size_t i = 0; i < n; i++)
-	{
-		size_t		r = rows[i];
-		const uint8_t *bin = bins->row_major + r * bins->stride;
-		MlGbdtSum	v = ml_gbdt_expand_row(&grower->scale, grower->gradient[r]);
-		int			j = first;
-
-		if (i + AHEAD < n)
-		{
-			size_t		ahead = rows[i + AHEAD];
-
-			__builtin_prefetch(bins->row_major + ahead * bins->stride + first);
-			__builtin_prefetch(&grower->gradient[ahead]);
-		}
-		for (; j + 8 <= last; j += 8)
-		{
-			uint64_t	eight;
-
-			memcpy(&eight, bin + j, sizeof(eight));
-			hist[offset[j] + (eight & 255)] += v;
-			hist[offset[j + 1] + (eight >> 8 & 255)] += v;
-			hist[offset[j + 2] + (eight >> 16 & 255)] += v;
-			hist[offset[j + 3] + (eight >> 24 & 255)] += v;
-			hist[offset[j + 4] + (eight >> 32 & 255)] += v;
-			hist[offset[j + 5] + (eight >> 40 & 255)] += v;
-			hist[offset[j + 6] + (eight >> 48 & 255)] += v;
-			hist[offset[j + 7] + (eight >> 56)] += v;
-		}
-		for (; j < last; j++)
-			hist[offset[j] + bin[j]] += v;
-	}
-}
-
-static void
-add_listed(const MlGbdtGrower *grower, const uint32_t *rows, size_t n, int first, int last, MlGbdtSum *restrict hist)
-{
-	const MlGbdtBins *bins = grower->bins;
-
-	for (size_t i = 0; i < n; i++)
-	{
-		size_t		r = rows[i];
-		const uint8_t *bin = bins->row_major + r * bins->stride;
-		MlGbdtSum	v = ml_gbdt_expand_row(&grower->scale, grower->gradient[r]);
-
-		if (i + AHEAD < n)
-		{
-			__builtin_prefetch(bins->row_major + (size_t) rows[i + AHEAD] * bins->stride);
-			__builtin_prefetch(&grower->gradient[rows[i + AHEAD]]);
-		}
-		for (int u = first; u < last; u++)
-		{
-			int			j = grower->stored[u];
-
-			hist[bins->offset[j] + bin[j]] += v;
-		}
-	}
-}
-
-/* At most ML_GBDT_PACKED_ROWS rows, packed: half the memory and half the work of a sum of two. */
-static void
-add_packed(const MlGbdtGrower *grower, const uint32_t *rows, size_t n, int first, int last, int64_t *restrict hist)
-{
-	const MlGbdtBins *bins = grower->bins;
-	const uint32_t *offset = bins->offset;
-
-	for (size_t i = 0; i < n; i++)
-	{
-		size_t		r = rows[i];
-		const uint8_t *bin = bins->row_major + r * bins->stride;
-		int64_t		v = grower->gradient[r];
-		int			j = first;
-
-		/* The list of rows goes on behind this piece, or ends: what is fetched in vain does no harm. */
-		if (i + AHEAD < n)
-		{
-			size_t		ahead = rows[i + AHEAD];
-
-			__builtin_prefetch(bins->row_major + ahead * bins->stride + first);
-			__builtin_prefetch(&grower->gradient[ahead]);
-		}
-		for (; j + 8 <= last; j += 8)
-		{
-			uint64_t	eight;
-
-			memcpy(&eight, bin + j, sizeof(eight));
-			hist[offset[j] + (eight & 255)] += v;
-			hist[offset[j + 1] + (eight >> 8 & 255)] += v;
-			hist[offset[j + 2] + (eight >> 16 & 255)] += v;
-			hist[offset[j + 3] + (eight >> 24 & 255)] += v;
-			hist[offset[j + 4] + (eight >> 32 & 255)] += v;
-			hist[offset[j + 5] + (eight >> 40 & 255)] += v;
-			hist[offset[j + 6] + (eight >> 48 & 255)] += v;
-			hist[offset[j + 7] + (eight >> 56)] += v;
-		}
-		for (; j < last; j++)
-			hist[offset[j] + bin[j]] += v;
-	}
-}
-
-/* Packed sums to sums of two; leaves zeros. */
+/* One row's share of one column's histogram. */
 ML_LANES_INLINE void
-unpack_body(int64_t *restrict packed, size_t n, int count_bits, int64_t *restrict hist)
+add_cell(void *hist, size_t at, bool packed, MlGbdtGradient row, const MlGbdtSum *sum)
 {
-	const int64_t rows = (INT64_C(1) << ML_GBDT_PACKED_H_SHIFT) - 1;
-	const int64_t h = (INT64_C(1) << (ML_GBDT_PACKED_G_SHIFT - ML_GBDT_PACKED_H_SHIFT)) - 1;
-
-	for (size_t b = 0; b < n; b++)
-	{
-		int64_t		v = packed[b];
-
-		hist[2 * b] += v >> ML_GBDT_PACKED_G_SHIFT;
-		hist[2 * b + 1] += ((v >> ML_GBDT_PACKED_H_SHIFT & h) << count_bits) + (v & rows);
-		packed[b] = 0;
-	}
+	if (packed)
+		((int64_t *) hist)[at] += row;
+	else
+		((MlGbdtSum *) hist)[at] += *sum;
 }
 
-ML_SIMD_TIERS(unpack, (int64_t *restrict packed, size_t n, int count_bits, int64_t *restrict hist), (packed, n, count_bits, hist))
+/* Where histogram u begins. */
+ML_LANES_INLINE size_t
+hist_begin(const RowList *in, int u, bool packed, bool listed)
+{
+	return packed ? (size_t) u * ML_GBDT_PACKED_STRIDE : in->offset[listed ? in->listed[u] : u];
+}
+
+ML_LANES_INLINE void
+add_row(const RowList *in, const uint8_t *bin, int u, bool packed, bool listed, MlGbdtGradient row, const MlGbdtSum *sum, void *hist)
+{
+	add_cell(hist, hist_begin(in, u, packed, listed) + bin[listed ? in->listed[u] : u], packed, row, sum);
+}
+
+ML_LANES_INLINE void
+fetch_ahead(const RowList *in, size_t i)
+{
+	size_t		ahead = in->rows[i + AHEAD < in->more ? i + AHEAD : i];
+
+	__builtin_prefetch(in->bin + ahead * in->stride);
+	if (in->columns > 64)
+		__builtin_prefetch(in->bin + ahead * in->stride + 64);
+	__builtin_prefetch(&in->gradient[ahead]);
+}
+
+/*
+ * Two rows by turns, four columns each: where both have the same bin, the second addition need not wait for the first
+ * one's store.  "packed" and "listed" are constants, so this becomes four loops.
+ */
+ML_LANES_INLINE void
+add_rows(const RowList *in, bool packed, bool listed, void *restrict hist)
+{
+	const size_t stride = in->stride;
+	const int	columns = in->columns;
+	size_t		i = 0;
+
+	for (; i + 2 <= in->n; i += 2)
+	{
+		const size_t r = in->rows[i];
+		const size_t s = in->rows[i + 1];
+		const uint8_t *bin_r = in->bin + r * stride;
+		const uint8_t *bin_s = in->bin + s * stride;
+		const MlGbdtGradient row_r = in->gradient[r];
+		const MlGbdtGradient row_s = in->gradient[s];
+		const MlGbdtSum sum_r = packed ? (MlGbdtSum) {0} : ml_gbdt_expand_row(in->scale, row_r);
+		const MlGbdtSum sum_s = packed ? (MlGbdtSum) {0} : ml_gbdt_expand_row(in->scale, row_s);
+		int			u = 0;
+
+		fetch_ahead(in, i);
+		fetch_ahead(in, i + 1);
+		for (; u + 4 <= columns; u += 4)
+		{
+			add_row(in, bin_r, u, packed, listed, row_r, &sum_r, hist);
+			add_row(in, bin_r, u + 1, packed, listed, row_r, &sum_r, hist);
+			add_row(in, bin_r, u + 2, packed, listed, row_r, &sum_r, hist);
+			add_row(in, bin_r, u + 3, packed, listed, row_r, &sum_r, hist);
+			add_row(in, bin_s, u, packed, listed, row_s, &sum_s, hist);
+			add_row(in, bin_s, u + 1, packed, listed, row_s, &sum_s, hist);
+			add_row(in, bin_s, u + 2, packed, listed, row_s, &sum_s, hist);
+			add_row(in, bin_s, u + 3, packed, listed, row_s, &sum_s, hist);
+		}
+		for (; u < columns; u++)
+		{
+			add_row(in, bin_r, u, packed, listed, row_r, &sum_r, hist);
+			add_row(in, bin_s, u, packed, listed, row_s, &sum_s, hist);
+		}
+	}
+	if (i < in->n)
+	{
+		const size_t r = in->rows[i];
+		const MlGbdtSum sum = packed ? (MlGbdtSum) {0} : ml_gbdt_expand_row(in->scale, in->gradient[r]);
+
+		for (int u = 0; u < columns; u++)
+			add_row(in, in->bin + r * stride, u, packed, listed, in->gradient[r], &sum, hist);
+	}
+}
 
 static void
-hist_packed(const MlGbdtGrower *grower, const uint32_t *rows, size_t n, int first, int last, int64_t *packed, MlGbdtSum *hist)
+add_dense(const RowList *in, MlGbdtSum *restrict hist)
 {
-	const uint32_t *offset = grower->bins->offset;
+	add_rows(in, false, false, hist);
+}
 
-	for (size_t i = 0; i < n; i += ML_GBDT_PACKED_ROWS)
+static void
+add_listed(const RowList *in, MlGbdtSum *restrict hist)
+{
+	add_rows(in, false, true, hist);
+}
+
+/* Packed: half the memory and half the work of a sum of two. */
+static void
+add_packed(const RowList *in, int64_t *restrict hist)
+{
+	if (in->listed != NULL)
+		add_rows(in, true, true, hist);
+	else
+		add_rows(in, true, false, hist);
+}
+
+/* Packed sums of one column to sums of two; leaves zeros. */
+ML_LANES_INLINE void
+unpack_column(int64_t *restrict packed, size_t n, const MlGbdtScale *scale, int64_t *restrict hist)
+{
+	const int	count_bits = scale->count_bits;
+
+	if (scale->unit_h)
 	{
-		add_packed(grower, rows + i, n - i < ML_GBDT_PACKED_ROWS ? n - i : ML_GBDT_PACKED_ROWS, first, last, packed);
-		ML_SIMD_CALL(unpack, (packed + offset[first], offset[last] - offset[first], grower->scale.count_bits, (int64_t *) (hist + offset[first])));
+		const int64_t rows = (INT64_C(1) << ML_GBDT_UNIT_G_SHIFT) - 1;
+
+		for (size_t b = 0; b < n; b++)
+		{
+			int64_t		v = packed[b];
+
+			hist[2 * b] += v >> ML_GBDT_UNIT_G_SHIFT;
+			hist[2 * b + 1] += ((v & rows) << count_bits) + (v & rows);
+			packed[b] = 0;
+		}
+	}
+	else
+	{
+		const int64_t rows = (INT64_C(1) << ML_GBDT_PACKED_H_SHIFT) - 1;
+		const int64_t h = (INT64_C(1) << (ML_GBDT_PACKED_G_SHIFT - ML_GBDT_PACKED_H_SHIFT)) - 1;
+
+		for (size_t b = 0; b < n; b++)
+		{
+			int64_t		v = packed[b];
+
+			hist[2 * b] += v >> ML_GBDT_PACKED_G_SHIFT;
+			hist[2 * b + 1] += ((v >> ML_GBDT_PACKED_H_SHIFT & h) << count_bits) + (v & rows);
+			packed[b] = 0;
+		}
 	}
 }
+
+ML_LANES_INLINE void
+unpack_body(const RowList *in, const uint32_t *offset, int64_t *packed, MlGbdtSum *hist)
+{
+	for (int u = 0; u < in->columns; u++)
+	{
+		int			j = in->listed != NULL ? in->listed[u] : u;
+
+		unpack_column(packed + (size_t) u * ML_GBDT_PACKED_STRIDE, offset[j + 1] - offset[j], in->scale, (int64_t *) (hist + offset[j]));
+	}
+}
+
+ML_SIMD_TIERS(unpack, (const RowList *in, const uint32_t *offset, int64_t *packed, MlGbdtSum *hist), (in, offset, packed, hist))
 
 void
 ml_gbdt_hist_rows(const MlGbdtGrower *grower, const uint32_t *rows, size_t n, int first, int last, int64_t *packed, MlGbdtSum *hist)
 {
-	if (grower->n_stored != grower->bins->n_stored)
-		add_listed(grower, rows, n, first, last, hist);
-	else if (grower->scale.packed && n * (size_t) (last - first) > UNPACK_CELLS * (grower->bins->offset[last] - grower->bins->offset[first]))
-		hist_packed(grower, rows, n, first, last, packed, hist);
-	else
-		add_dense(grower, rows, n, first, last, hist);
+	const MlGbdtBins *bins = grower->bins;
+	bool		listed = grower->n_stored != bins->n_stored;
+	int			skipped = listed ? 0 : first;
+	RowList		in = {
+		.bin = bins->row_major + skipped, .stride = bins->stride, .gradient = grower->gradient, .scale = &grower->scale, .rows = rows,
+		.n = n, .more = n, .columns = last - first, .listed = listed ? grower->stored + first : NULL, .offset = bins->offset + skipped
+	};
+	size_t		most = grower->scale.unit_h ? ML_GBDT_UNIT_ROWS : ML_GBDT_PACKED_ROWS;
+
+	if (!grower->scale.packed || n < UNPACK_ROWS)
+	{
+		if (listed)
+			add_listed(&in, hist);
+		else
+			add_dense(&in, hist);
+		return;
+	}
+	for (size_t i = 0; i < n; i += most)
+	{
+		in.rows = rows + i;
+		in.more = n - i;
+		in.n = n - i < most ? n - i : most;
+		add_packed(&in, packed);
+		ML_SIMD_CALL(unpack, (&in, in.offset, packed, hist));
+	}
+}
+
+void
+ml_gbdt_hist_tiles(const MlGbdtGrower *grower, const uint32_t *rows, size_t n, int64_t *packed, MlGbdtSum *hist)
+{
+	for (int first = 0; first < grower->n_stored; first += ML_GBDT_TILE)
+		ml_gbdt_hist_rows(grower, rows, n, first, first + ML_GBDT_TILE < grower->n_stored ? first + ML_GBDT_TILE : grower->n_stored,
+						  packed, hist);
 }
 
 uint32_t
@@ -235,7 +296,7 @@ ml_gbdt_hist_leaf(MlEnv *env, MlGbdtGrower *grower, const MlGbdtLeaf *leaf, MlGb
 	memset(hist, 0, grower->bins->offset[grower->bins->n_stored] * sizeof(MlGbdtSum));
 	if (leaf->count * (size_t) grower->n_stored <= SERIAL_CELLS)
 	{
-		ml_gbdt_hist_rows(grower, job.rows, job.n, 0, grower->n_stored, grower->room[0].packed, hist);
+		ml_gbdt_hist_tiles(grower, job.rows, job.n, grower->room[0].packed, hist);
 		return ML_OK;
 	}
 	/* At least two tasks a thread, so that a slow one does not keep the others waiting. */

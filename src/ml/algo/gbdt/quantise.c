@@ -75,8 +75,15 @@ choose_scale(MlGbdtGrower *grower)
 	int			g;
 	int			h;
 
-	grower->scale.packed = may_pack(grower);
-	if (grower->scale.packed)
+	/* Twice the number of rows in one sum: so many fit. */
+	grower->scale.unit_h = ml_gbdt_identity(loss->objective) && loss->weight == NULL && loss->h == NULL && 2 * count_bits <= 62;
+	grower->scale.packed = grower->scale.unit_h || may_pack(grower);
+	if (grower->scale.unit_h)
+	{
+		h_max = 0;
+		h_sum = 0;
+	}
+	else if (grower->scale.packed)
 	{
 		g_max = ML_GBDT_PACKED_G_BITS - ceiling_exponent(loss->g_max);
 		h_max = ML_GBDT_PACKED_H_BITS - ceiling_exponent(loss->h_max);

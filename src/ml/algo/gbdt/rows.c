@@ -165,7 +165,9 @@ quantise_body(const MlGbdtLoss *loss, const MlGbdtScale *scale, const double *g,
 			}
 			break;
 		}
-		if (scale->packed)
+		if (scale->unit_h)
+			both = (int_g << ML_GBDT_UNIT_G_SHIFT) + 1;
+		else if (scale->packed)
 			both = (int_g << ML_GBDT_PACKED_G_SHIFT) + (int_h << ML_GBDT_PACKED_H_SHIFT) + 1;
 		else
 			both = (int_g & INT64_C(0xFFFFFFFF)) | int_h << 32;
