@@ -28,6 +28,13 @@ SELECT bool_and(p >= before) AS rises FROM (SELECT p, lag(p) OVER (PARTITION BY 
 WHERE before IS NOT NULL;
 SELECT model FROM ml_train('gbdt', 'claims', 'amount', model => 'claims_wrong', features => '{age,region}', params => '{"monotone_constraints": "region:1"}');
 
+-- Symmetric trees: no more conditions than levels, whichever way leads to a leaf.
+SELECT model FROM ml_train('gbdt', 'claims', 'amount', model => 'claims_symmetric', features => '{age,power,region}', params => '{"grow_policy": "SymmetricTree", "depth": 3, "num_iterations": 20}');
+SELECT count(DISTINCT condition) BETWEEN 1 AND 3 AS three_levels, count(DISTINCT leaf) BETWEEN 4 AND 8 AS leaves
+FROM (SELECT row_number() OVER () AS leaf, unnest(string_to_array(replace(replace(conditions, ' > ', ' <= '), ' NOT IN ', ' IN '), ' AND ')) AS condition FROM ml_rules('claims_symmetric', 1)) r;
+SELECT algorithm FROM ml_train('xgboost', 'claims', 'claims', model => 'claims_symmetric', features => '{age,power,region}', params => '{"grow_policy": "symmetric", "monotone_constraints": "power:1"}');
+SELECT model FROM ml_train('gbdt', 'claims', 'amount', model => 'claims_wrong', params => '{"grow_policy": "sideways"}');
+
 -- The same trees under other names.
 SELECT algorithm FROM ml_train('xgboost', 'claims', 'amount', model => 'claims_xgboost', features => '{age,power,region}', params => '{"n_estimators": 20, "eta": 0.2, "max_depth": 4, "reg_lambda": 2, "colsample_bylevel": 0.8, "objective": "reg:squarederror"}');
 SELECT algorithm FROM ml_train('lightgbm', 'claims', 'amount', model => 'claims_lightgbm', features => '{age,power,region}', params => '{"num_leaves": 15, "boosting": "goss", "objective": "regression_l2"}');

@@ -21,6 +21,9 @@
 /* Targets and weights with a largest absolute value between 2^-200 and 2^200 are taken as they are. */
 #define PLAIN_EXPONENT 200
 
+/* Levels that a symmetric tree may have. */
+#define SYMMETRIC_DEPTH 16
+
 typedef struct Boost
 {
 	const MlDataset *data;
@@ -229,12 +232,35 @@ start_scores(Boost *b, bool from_average)
 			b->loss.score[(size_t) k * all + i] = b->forest->base[k];
 }
 
+/* Levels of a symmetric tree: max_depth, and so few that num_leaves is kept; 6 when neither is given, as CatBoost has it. */
+static int64_t
+symmetric_depth(const MlParams *params)
+{
+	int64_t		leaves = params->given[ML_GBDT_NUM_LEAVES] ? ml_param_int(params, ML_GBDT_NUM_LEAVES) : 0;
+	int64_t		depth = ml_param_int(params, ML_GBDT_MAX_DEPTH);
+	int64_t		most;
+
+	for (most = leaves > 0 ? 0 : SYMMETRIC_DEPTH; leaves > 1 && most < SYMMETRIC_DEPTH; leaves /= 2)
+		most++;
+	if (depth < 1)
+		depth = params->given[ML_GBDT_NUM_LEAVES] ? most : 6;
+	return depth < most ? depth : most;
+}
+
+static bool
+is_symmetric(const MlParams *params)
+{
+	return ml_param_int(params, ML_GBDT_GROW_POLICY) >= 4;
+}
+
 int64_t
 ml_gbdt_num_leaves(const MlParams *params)
 {
 	int64_t		leaves = ml_param_int(params, ML_GBDT_NUM_LEAVES);
 	int64_t		depth = ml_param_int(params, ML_GBDT_MAX_DEPTH);
 
+	if (is_symmetric(params))
+		return INT64_C(1) << symmetric_depth(params);
 	if (leaves > 0)
 		return leaves;
 	return depth > 0 && depth < 17 ? INT64_C(1) << depth : 131072;
@@ -262,11 +288,14 @@ read_rules(MlEnv *env, Boost *b, double weight_scale)
 		.cat_l2 = ml_param_double(p, ML_GBDT_CAT_L2) * weight_scale,
 		.min_data_per_group = ml_param_int(p, ML_GBDT_MIN_DATA_PER_GROUP),
 		.learning_rate = ml_param_double(p, ML_GBDT_LEARNING_RATE),
-		.depthwise = ml_param_int(p, ML_GBDT_GROW_POLICY) % 2 == 1,
+		.symmetric = is_symmetric(p),
 		.level_fraction = ml_param_double(p, ML_GBDT_FRACTION_BYLEVEL),
 		.node_fraction = ml_param_double(p, ML_GBDT_FRACTION_BYNODE),
 		.max_delta = ml_param_double(p, ML_GBDT_MAX_DELTA_STEP) * y_scale,
 	};
+	b->rules.depthwise = !b->rules.symmetric && ml_param_int(p, ML_GBDT_GROW_POLICY) % 2 == 1;
+	if (b->rules.symmetric)
+		b->rules.max_depth = (int32_t) symmetric_depth(p);
 	b->feature_fraction = ml_param_double(p, ML_GBDT_FEATURE_FRACTION);
 	b->bagging_fraction = ml_param_double(p, ML_GBDT_BAGGING_FRACTION);
 	b->bagging_freq = (int32_t) ml_param_int(p, ML_GBDT_BAGGING_FREQ);
@@ -635,6 +664,7 @@ ml_gbdt_memory(const MlSchema *schema, const MlParams *params, size_t n, int thr
 	double		entries = 0;
 	double		widest = 0;
 	double		all_wide = 0;
+	double		symmetric = 0;
 	double		bytes;
 
 	if (objective == ML_GBDT_SOFTMAX && schema->n_classes > outputs)
@@ -662,7 +692,9 @@ ml_gbdt_memory(const MlSchema *schema, const MlParams *params, size_t n, int thr
 		leaves = rows;
 	if (sample > rows)
 		sample = rows;
-	bytes = rows * (2 * narrow + 64 + 2 * wide)	/* bins, row padding */
+	if (is_symmetric(params))
+		symmetric = (double) ml_gbdt_levels_memory((size_t) widest, (size_t) schema->n_features, (size_t) leaves, threads);
+	bytes = symmetric + rows * (2 * narrow + 64 + 2 * wide)	/* bins, row padding */
 		+ rows * outputs * 16	/* scores, gradients */
 		+ rows * (16 + 4)		/* scaled copies, rows of the bag */
 		+ (objective >= 0 && (ml_gbdt_renews_leaves((MlGbdtObjective) objective) || objective >= ML_GBDT_POISSON) ? rows * 16 : 0)

@@ -63,6 +63,17 @@ draw_columns(uint64_t seed, uint64_t stream, int columns, double share, bool *ba
 	}
 }
 
+void
+ml_gbdt_bar_columns(const MlEnv *env, const MlGbdtGrower *grower, const MlGbdtLeaf *leaf, bool *barred)
+{
+	uint64_t	level = ml_mix64(ML_GBDT_STREAM_LEVELS + (grower->tree << 32)) + (uint64_t) leaf->depth;
+	uint64_t	node = ml_mix64(ML_GBDT_STREAM_NODES + (grower->tree << 32)) ^ leaf->path;
+	int			columns = grower->n_narrow + grower->n_wide;
+
+	draw_columns(env->seed, level, columns, grower->rules->level_fraction, barred);
+	draw_columns(env->seed, node, columns, grower->rules->node_fraction, barred);
+}
+
 /* Which columns each leaf may not be split on. */
 static const bool *
 bar_columns(const MlEnv *env, const MlGbdtGrower *grower, const SearchJob *job, MlGbdtRoom *room)
@@ -74,14 +85,7 @@ bar_columns(const MlEnv *env, const MlGbdtGrower *grower, const SearchJob *job, 
 		return NULL;
 	memset(room->barred, 0, 2 * (size_t) columns * sizeof(bool));
 	for (int which = 0; which < 2 && job->leaf[which] != NULL; which++)
-	{
-		const MlGbdtLeaf *leaf = job->leaf[which];
-		uint64_t	level = ml_mix64(ML_GBDT_STREAM_LEVELS + (grower->tree << 32)) + (uint64_t) leaf->depth;
-		uint64_t	node = ml_mix64(ML_GBDT_STREAM_NODES + (grower->tree << 32)) ^ leaf->path;
-
-		draw_columns(env->seed, level, columns, rules->level_fraction, room->barred + which);
-		draw_columns(env->seed, node, columns, rules->node_fraction, room->barred + which);
-	}
+		ml_gbdt_bar_columns(env, grower, job->leaf[which], room->barred + which);
 	return room->barred;
 }
 
@@ -242,9 +246,8 @@ search(MlEnv *env, SearchJob *job, MlGbdtRoom *room)
 	return ML_OK;
 }
 
-/* The histogram of a leaf's rows into its slot. */
-static MlStatus
-build(MlEnv *env, MlGbdtGrower *grower, const MlGbdtLeaf *leaf, MlGbdtRoom *room, bool shared)
+MlStatus
+ml_gbdt_build(MlEnv *env, MlGbdtGrower *grower, const MlGbdtLeaf *leaf, MlGbdtRoom *room, bool shared)
 {
 	MlGbdtSum  *hist = grower->slot[leaf->slot];
 
@@ -269,14 +272,14 @@ ml_gbdt_expand_root(MlEnv *env, MlGbdtGrower *grower, MlGbdtLeaf *root)
 	SearchJob	job = {.grower = grower, .leaf = {root}, .wanted = {true}, .shared = true};
 
 	root->wide_kept = job.keep_wide = pays_to_keep(grower, root);
-	ML_TRY(build(env, grower, root, &grower->room[0], true));
+	ML_TRY(ml_gbdt_build(env, grower, root, &grower->room[0], true));
 	return search(env, &job, &grower->room[0]);
 }
 
 /* ---- which bins go left ---- */
 
-static void
-decide_number(MlGbdtExpansion *x, const MlGbdtColumn *column, const MlGbdtSplit *split)
+void
+ml_gbdt_decide_number(MlGbdtExpansion *x, const MlGbdtColumn *column, const MlGbdtSplit *split)
 {
 	memset(x->goes_left, 0, column->missing + 1);
 	memset(x->goes_left, 1, split->bin + 1);
@@ -298,6 +301,22 @@ kept_histogram(const MlGbdtGrower *grower, const MlGbdtExpansion *x, const MlGbd
 	if (column->narrow != NULL)
 		return grower->slot[slot] + grower->bins->offset[column->position];
 	return leaf->wide_kept ? grower->slot[slot] + grower->wide_offset[leaf->best.feature] : NULL;
+}
+
+/* The bins that go left stand in x->code. */
+void
+ml_gbdt_decide_category(MlGbdtExpansion *x, const MlGbdtColumn *column, uint32_t n)
+{
+	memset(x->goes_left, 0, column->missing + 1);
+	for (uint32_t i = 0; i < n; i++)
+		x->goes_left[x->code[i]] = 1;
+	x->missing_left = x->goes_left[column->missing];
+	x->value = 0;
+	/* Ascending codes, without "missing", which is not one. */
+	x->n_codes = 0;
+	for (uint32_t b = 0; b < column->n_bins; b++)
+		if (x->goes_left[b])
+			x->code[x->n_codes++] = b;
 }
 
 /* The same for a category: the set is found again from its histogram, for storing one per leaf would cost more. */
@@ -323,16 +342,9 @@ decide_category(const MlGbdtGrower *grower, MlGbdtExpansion *x, const MlGbdtColu
 	saw_missing = again.hist[column->missing][1] != 0;
 	for (uint32_t i = 0; i < again.n_touched; i++)
 		room->wide[room->touched[i]] = (MlGbdtSum) {0, 0};
-	memset(x->goes_left, 0, column->missing + 1);
-	for (uint32_t i = 0; i < n; i++)
-		x->goes_left[x->code[i]] = 1;
-	x->missing_left = saw_missing ? x->goes_left[column->missing] :
-		2 * ml_gbdt_rows(&grower->scale, split->left) >= (int64_t) leaf->count;
-	/* Ascending codes, without "missing", which is not one. */
-	x->n_codes = 0;
-	for (uint32_t b = 0; b < column->n_bins; b++)
-		if (x->goes_left[b])
-			x->code[x->n_codes++] = b;
+	ml_gbdt_decide_category(x, column, n);
+	if (!saw_missing)
+		x->missing_left = 2 * ml_gbdt_rows(&grower->scale, split->left) >= (int64_t) leaf->count;
 }
 
 /* ---- expanding ---- */
@@ -351,7 +363,7 @@ search_children(MlEnv *env, MlGbdtGrower *grower, MlGbdtExpansion *x, MlGbdtRoom
 		job.subtract = true;
 		job.keep_wide = grower->leaf[x->leaf].wide_kept && pays_to_keep(grower, large);
 		small->wide_kept = large->wide_kept = job.keep_wide;
-		ML_TRY(build(env, grower, small, room, shared));
+		ML_TRY(ml_gbdt_build(env, grower, small, room, shared));
 		return search(env, &job, room);
 	}
 	/* The parent's histogram had to go: each from its own rows. */
@@ -362,7 +374,7 @@ search_children(MlEnv *env, MlGbdtGrower *grower, MlGbdtExpansion *x, MlGbdtRoom
 		if (!job.wanted[which])
 			continue;
 		one.leaf[0]->wide_kept = one.keep_wide = pays_to_keep(grower, one.leaf[0]);
-		ML_TRY(build(env, grower, one.leaf[0], room, shared));
+		ML_TRY(ml_gbdt_build(env, grower, one.leaf[0], room, shared));
 		ML_TRY(search(env, &one, room));
 	}
 	return ML_OK;
@@ -378,7 +390,7 @@ ml_gbdt_expand(MlEnv *env, MlGbdtGrower *grower, MlGbdtExpansion *x, int thread,
 	if (column->category)
 		decide_category(grower, x, column, leaf, room);
 	else
-		decide_number(x, column, &leaf->best);
+		ml_gbdt_decide_number(x, column, &leaf->best);
 	if (shared)
 		ML_TRY(ml_gbdt_partition_shared(env, grower, x, column, leaf->begin, leaf->count));
 	else

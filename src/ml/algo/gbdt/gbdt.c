@@ -7,7 +7,7 @@
  * boost.c       the loop over trees       split.c      the best split of a column
  * forest.c      trees that are kept       partition.c  rows to children
  * image.c       trees to bytes and back   leaves.c     what a leaf adds
- * serve.c       a row through all trees
+ * serve.c       a row through all trees      symmetric.c  one tree, level by level
  *-------------------------------------------------------------------------
  */
 #include <math.h>
@@ -115,7 +115,7 @@ const MlMethod ml_method_gbdt = {
 	.summary = "gradient boosted decision trees on histograms, grown leaf by leaf",
 	.description =
 	"Friedman 2001 with the second-order gain of Chen and Guestrin 2016 and the leaf-wise histogram trees, parameters and defaults of "
-	"LightGBM (Ke et al. 2017); trees may grow level by level instead. Missing values have a side of their own in every split, whichever gains more. Categories are "
+	"LightGBM (Ke et al. 2017); trees may grow level by level instead, or symmetrically, each level by one condition (Prokhorenkova et al. 2018, CatBoost). Missing values have a side of their own in every split, whichever gains more. Categories are "
 	"split as sets, found by sorting them by their gradient statistics (Fisher 1958); up to 65,534 categories keep a code of "
 	"their own, and one that training did not see is in no set. Gradients are summed as integers of 30 bits a row, so a model has the same "
 	"bits for any number of threads. Time grows with rows x features x iterations x log(leaves); memory is about two bytes per "

@@ -198,6 +198,7 @@ typedef struct MlGbdtRules
 	int64_t		min_data_per_group;
 	double		learning_rate;
 	bool		depthwise;		/* level by level, not by gain alone */
+	bool		symmetric;		/* the same condition in all leaves of a level */
 	double		level_fraction; /* of the tree's features that each level may split on */
 	double		node_fraction;	/* and of those each leaf */
 	double		max_delta;		/* of a leaf's value; 0: no limit */
@@ -322,6 +323,17 @@ extern void ml_gbdt_split_find(const MlGbdtSearch *search, MlGbdtSplit *best);
 /* The bins of a category split that go left, in rank order into bin[]; returns how many. */
 extern uint32_t ml_gbdt_split_bins(const MlGbdtSearch *search, const MlGbdtSplit *split, uint32_t *bin);
 
+/*
+ * For splits of many leaves at once.  What a split gains in the leaf of this search, whatever the sign, above what
+ * the leaf has; false: it may not be split so.  And the same of every limit of a number, added to two arrays (missing values
+ * go right, left; room for "end" rounded up to eight).  Gains below the noise are rounding.
+ */
+extern bool ml_gbdt_split_gain(const MlGbdtSearch *search, MlGbdtSum left, double l2, double *gain);
+extern void ml_gbdt_split_add_limits(const MlGbdtSearch *search, uint32_t end, double *right, double *left);
+extern double ml_gbdt_split_noise(const MlGbdtSearch *search);
+extern MlGbdtRank ml_gbdt_rank_of(double statistic, uint32_t bin);
+extern void ml_gbdt_rank_sort(MlGbdtRank *rank, size_t n);
+
 /* What a leaf with these sums gains, and the value it gets (before the learning rate). */
 extern double ml_gbdt_leaf_value(const MlGbdtRules *rules, double g, double h, double l2);
 
@@ -339,6 +351,7 @@ typedef struct MlGbdtGrower MlGbdtGrower;
 extern size_t ml_gbdt_slot_bytes;
 extern size_t ml_gbdt_packing_rows; /* trees of fewer rows keep all bits */
 
+extern size_t ml_gbdt_levels_memory(size_t widest, size_t columns, size_t leaves, int threads);	/* beside that, of symmetric trees */
 extern size_t ml_gbdt_grower_memory(size_t n, size_t entries, size_t widest, int columns, int32_t num_leaves, int threads);
 extern MlStatus ml_gbdt_grower_create(MlEnv *env, const MlGbdtBins *bins, const MlGbdtRules *rules, MlGbdtGrower **grower);
 

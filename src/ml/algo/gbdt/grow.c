@@ -160,13 +160,14 @@ ml_gbdt_grower_create(MlEnv *env, const MlGbdtBins *bins, const MlGbdtRules *rul
 		!grower->room || !grower->ahead || !grower->block_sum || !grower->first_block)
 		return env->error.status;
 	*result = grower;
-	return create_rooms(env, grower, entries);
+	ML_TRY(create_rooms(env, grower, entries));
+	return rules->symmetric ? ml_gbdt_levels_create(env, grower) : ML_OK;
 }
 
 /* ---- slots ---- */
 
-static void
-give_slot(MlGbdtGrower *grower, MlGbdtLeaf *leaf)
+void
+ml_gbdt_give_slot(MlGbdtGrower *grower, MlGbdtLeaf *leaf)
 {
 	if (leaf->slot >= 0)
 	{
@@ -176,12 +177,8 @@ give_slot(MlGbdtGrower *grower, MlGbdtLeaf *leaf)
 	leaf->slot = -1;
 }
 
-/*
- * A slot for a new leaf.  If there is none left and "insist", that of the least
- * promising leaf which nobody works on; else leaf->slot stays -1.
- */
-static MlStatus
-take_slot(MlEnv *env, MlGbdtGrower *grower, MlGbdtLeaf *leaf, bool insist)
+MlStatus
+ml_gbdt_take_slot(MlEnv *env, MlGbdtGrower *grower, MlGbdtLeaf *leaf, bool insist)
 {
 	MlGbdtLeaf *poorest = NULL;
 
@@ -205,7 +202,7 @@ take_slot(MlEnv *env, MlGbdtGrower *grower, MlGbdtLeaf *leaf, bool insist)
 				poorest = other;
 		}
 		if (poorest != NULL)
-			give_slot(grower, poorest);
+			ml_gbdt_give_slot(grower, poorest);
 	}
 	if (grower->n_free > 0)
 		leaf->slot = grower->free_slot[--grower->n_free];
@@ -217,7 +214,7 @@ static void
 settle_slot(MlGbdtGrower *grower, MlGbdtLeaf *leaf)
 {
 	if (!(leaf->best.gain > 0))
-		give_slot(grower, leaf);
+		ml_gbdt_give_slot(grower, leaf);
 	else if (leaf->slot >= 0)
 		grower->slot_owner[leaf->slot] = leaf;
 }
@@ -302,8 +299,8 @@ pop_leaf(MlGbdtGrower *grower)
 
 /* ---- expansions ---- */
 
-static bool
-may_split(const MlGbdtGrower *grower, const MlGbdtLeaf *leaf)
+bool
+ml_gbdt_may_split(const MlGbdtGrower *grower, const MlGbdtLeaf *leaf)
 {
 	return (int64_t) leaf->count >= 2 * grower->rules->min_data_in_leaf
 		&& (grower->rules->max_depth < 1 || leaf->depth < grower->rules->max_depth);
@@ -342,9 +339,8 @@ bound_children(const MlGbdtGrower *grower, const MlGbdtSplit *split, MlGbdtLeaf 
 		child[0].lower = child[1].upper = middle;
 }
 
-/* The halves of leaf l before any row has moved: all but their best splits is known. */
-static void
-describe_children(const MlGbdtGrower *grower, MlGbdtExpansion *x, int32_t l)
+void
+ml_gbdt_describe_children(const MlGbdtGrower *grower, MlGbdtExpansion *x, int32_t l)
 {
 	const MlGbdtLeaf *leaf = &grower->leaf[l];
 	const MlGbdtSplit *split = &leaf->best;
@@ -366,7 +362,7 @@ describe_children(const MlGbdtGrower *grower, MlGbdtExpansion *x, int32_t l)
 	x->small = x->child[0].count <= x->child[1].count ? 0 : 1;
 	for (int c = 0; c < 2; c++)
 		/* The last leaves are not searched: they stay as they are. */
-		x->wanted[c] = grower->n_leaves + 1 < grower->max_leaves && may_split(grower, &x->child[c]);
+		x->wanted[c] = grower->n_leaves + 1 < grower->max_leaves && ml_gbdt_may_split(grower, &x->child[c]);
 }
 
 /*
@@ -383,12 +379,12 @@ begin_expansion(MlEnv *env, MlGbdtGrower *grower, int32_t l, bool insist, MlGbdt
 	*result = NULL;
 	if (x == NULL)
 		return ML_OK;
-	describe_children(grower, x, l);
+	ml_gbdt_describe_children(grower, x, l);
 	if (parent_slot >= 0)
 		grower->slot_owner[parent_slot] = NULL;
 	x->subtract = parent_slot >= 0;
 	if (!x->wanted[0] && !x->wanted[1])
-		give_slot(grower, leaf);
+		ml_gbdt_give_slot(grower, leaf);
 	else
 	{
 		bool		missing = false;
@@ -399,7 +395,7 @@ begin_expansion(MlEnv *env, MlGbdtGrower *grower, int32_t l, bool insist, MlGbdt
 			/* For a difference the smaller half is needed even if it stays whole. */
 			if (x->child[c].slot >= 0 || !(x->wanted[c] || (x->subtract && c == x->small)))
 				continue;
-			ML_TRY(take_slot(env, grower, &x->child[c], insist));
+			ML_TRY(ml_gbdt_take_slot(env, grower, &x->child[c], insist));
 			missing |= x->child[c].slot < 0;
 		}
 		if (missing)
@@ -407,8 +403,8 @@ begin_expansion(MlEnv *env, MlGbdtGrower *grower, int32_t l, bool insist, MlGbdt
 			if (parent_slot >= 0)
 				grower->slot_owner[parent_slot] = leaf;
 			x->child[1 - x->small].slot = parent_slot >= 0 ? -1 : x->child[1 - x->small].slot;
-			give_slot(grower, &x->child[0]);
-			give_slot(grower, &x->child[1]);
+			ml_gbdt_give_slot(grower, &x->child[0]);
+			ml_gbdt_give_slot(grower, &x->child[1]);
 			return ML_OK;
 		}
 	}
@@ -434,9 +430,8 @@ end_expansion(MlEnv *env, MlGbdtGrower *grower, MlGbdtExpansion *x)
 	return ML_OK;
 }
 
-/* The split of an expanded leaf becomes part of the tree; the right half is a new leaf. */
-static MlStatus
-carry_out(MlEnv *env, MlGbdtGrower *grower, MlGbdtExpansion *x)
+MlStatus
+ml_gbdt_carry_out(MlEnv *env, MlGbdtGrower *grower, MlGbdtExpansion *x)
 {
 	MlGbdtLeaf *leaf = &grower->leaf[x->leaf];
 	int32_t		number[2] = {x->leaf, grower->n_leaves++};
@@ -478,7 +473,7 @@ carry_out_ready(MlEnv *env, MlGbdtGrower *grower)
 		if (a < 0 || !grower->ahead[a].done)
 			break;
 		pop_leaf(grower);
-		ML_TRY(carry_out(env, grower, &grower->ahead[a]));
+		ML_TRY(ml_gbdt_carry_out(env, grower, &grower->ahead[a]));
 	}
 	return ML_OK;
 }
@@ -690,12 +685,27 @@ search_root(MlEnv *env, MlGbdtGrower *grower)
 {
 	MlGbdtLeaf *root = &grower->leaf[0];
 
-	if (!may_split(grower, root) || grower->max_leaves < 2)
+	if (!ml_gbdt_may_split(grower, root) || grower->max_leaves < 2)
 		return ML_OK;
-	ML_TRY(take_slot(env, grower, root, true));
+	ML_TRY(ml_gbdt_take_slot(env, grower, root, true));
 	ML_TRY(ml_gbdt_expand_root(env, grower, root));
 	settle_slot(grower, root);
 	push_leaf(grower, 0);
+	return ML_OK;
+}
+
+static MlStatus
+grow_by_leaf(MlEnv *env, MlGbdtGrower *grower)
+{
+	GrowJob		job = {env, grower, ML_OK};
+
+	ML_TRY(search_root(env, grower));
+	if (grower->threads > 1)
+		ML_TRY(grow_shared(env, grower));
+	if (!complete(grower))
+		ML_TRY(ml_pool_run(env, (size_t) grower->threads, grow_task, &job));
+	ML_TRY(job.status);
+	put_back(grower);
 	return ML_OK;
 }
 
@@ -703,8 +713,6 @@ MlStatus
 ml_gbdt_grow(MlEnv *env, MlGbdtGrower *grower, MlGbdtLoss *loss, int32_t k,
 			 const uint32_t *rows, size_t n_rows, const bool *use, uint64_t tree, MlGbdtForest *forest, bool *grown)
 {
-	GrowJob		job = {env, grower, ML_OK};
-
 	*grown = false;
 	grower->loss = loss;
 	grower->output = k;
@@ -718,13 +726,10 @@ ml_gbdt_grow(MlEnv *env, MlGbdtGrower *grower, MlGbdtLoss *loss, int32_t k,
 	}
 	start_tree(grower, rows, n_rows, use);
 	ML_TRY(ml_gbdt_quantise(env, grower, &grower->leaf[0].total));
-	ML_TRY(search_root(env, grower));
-	if (grower->threads > 1)
-		ML_TRY(grow_shared(env, grower));
-	if (!complete(grower))
-		ML_TRY(ml_pool_run(env, (size_t) grower->threads, grow_task, &job));
-	ML_TRY(job.status);
-	put_back(grower);
+	if (grower->levels != NULL)
+		ML_TRY(ml_gbdt_grow_levels(env, grower));
+	else
+		ML_TRY(grow_by_leaf(env, grower));
 	if (grower->n_leaves == 1)
 		return ML_OK;
 	ML_TRY(ml_gbdt_leaf_values(env, grower));

@@ -109,6 +109,8 @@ struct MlGbdtGrower
 	int			n_ahead;
 	int			in_flight;		/* expansions that threads work on */
 
+	struct MlGbdtLevels *levels;	/* of symmetric trees, else NULL */
+
 	double	   *block_sum;		/* leaves.c */
 	size_t	   *first_block;
 	double	   *median_value;	/* bins->n each, absolute loss only */
@@ -154,7 +156,39 @@ extern void ml_gbdt_unpartition(MlGbdtGrower *grower, size_t begin, size_t count
 /* Gradients of the tree's rows to integers; *total is their sum. */
 extern MlStatus ml_gbdt_quantise(MlEnv *env, MlGbdtGrower *grower, MlGbdtSum *total);
 
+/* grow.c */
+
+/*
+ * A slot for a new leaf.  If there is none left and "insist", that of the least
+ * promising leaf which nobody works on; else leaf->slot stays -1.
+ */
+extern MlStatus ml_gbdt_take_slot(MlEnv *env, MlGbdtGrower *grower, MlGbdtLeaf *leaf, bool insist);
+extern void ml_gbdt_give_slot(MlGbdtGrower *grower, MlGbdtLeaf *leaf);
+extern bool ml_gbdt_may_split(const MlGbdtGrower *grower, const MlGbdtLeaf *leaf);
+
+/* The halves of leaf l, whose split is known, before any row has moved: all but their best splits. */
+extern void ml_gbdt_describe_children(const MlGbdtGrower *grower, MlGbdtExpansion *x, int32_t l);
+
+/* The split of an expanded leaf becomes part of the tree; the right half is a new leaf. */
+extern MlStatus ml_gbdt_carry_out(MlEnv *env, MlGbdtGrower *grower, MlGbdtExpansion *x);
+
+/* symmetric.c */
+extern MlStatus ml_gbdt_levels_create(MlEnv *env, MlGbdtGrower *grower);
+
+/* Grows the tree level by level, each with one condition for all its leaves. */
+extern MlStatus ml_gbdt_grow_levels(MlEnv *env, MlGbdtGrower *grower);
+
 /* expand.c */
+
+/* Which columns are not drawn for a leaf: barred[] has a stride of two, and is added to. */
+extern void ml_gbdt_bar_columns(const MlEnv *env, const MlGbdtGrower *grower, const MlGbdtLeaf *leaf, bool *barred);
+
+/* The histogram of a leaf's rows into its slot; "shared": by all threads, whose shares stay in their rooms. */
+extern MlStatus ml_gbdt_build(MlEnv *env, MlGbdtGrower *grower, const MlGbdtLeaf *leaf, MlGbdtRoom *room, bool shared);
+
+/* Which bins go left, and what the node says. */
+extern void ml_gbdt_decide_number(MlGbdtExpansion *x, const MlGbdtColumn *column, const MlGbdtSplit *split);
+extern void ml_gbdt_decide_category(MlGbdtExpansion *x, const MlGbdtColumn *column, uint32_t n);
 
 /* The best split of the root, whose slot is ready. */
 extern MlStatus ml_gbdt_expand_root(MlEnv *env, MlGbdtGrower *grower, MlGbdtLeaf *root);

@@ -79,33 +79,39 @@ leaf_of(const MlGbdtSearch *s)
 	return leaf;
 }
 
-/* The gain of sending "left" left, above the leaf's own and min_gain; 0 when it may not be. */
-static inline double
-gain_of(const MlGbdtSearch *s, const Leaf *leaf, MlGbdtSum left, double l2)
+/* What both halves gain when "left" goes left; false when it may not. */
+static inline bool
+gain_of_halves(const MlGbdtSearch *s, const Leaf *leaf, MlGbdtSum left, double l2, double *gain)
 {
 	const MlGbdtRules *rules = s->rules;
 	int64_t		rows = ml_gbdt_rows(s->scale, left);
 	double		g = ml_gbdt_g(s->scale, left);
 	double		h = ml_gbdt_h(s->scale, left);
-	double		gain;
 
 	if (rows < rules->min_data_in_leaf || leaf->rows - rows < rules->min_data_in_leaf)
-		return 0;
+		return false;
 	if (h < rules->min_sum_hessian || leaf->h - h < rules->min_sum_hessian)
-		return 0;
+		return false;
 	if (ml_gbdt_bounded(rules))
 	{
 		int			sign = rules->monotone != NULL ? rules->monotone[s->feature] : 0;
 		double		one;
 		double		other;
 
-		gain = bounded_gain(s, g, h, l2, &one) + bounded_gain(s, leaf->g - g, leaf->h - h, l2, &other);
-		if ((sign > 0 && one > other) || (sign < 0 && one < other))
-			return 0;
+		*gain = bounded_gain(s, g, h, l2, &one) + bounded_gain(s, leaf->g - g, leaf->h - h, l2, &other);
+		return !((sign > 0 && one > other) || (sign < 0 && one < other));
 	}
-	else
-		gain = leaf_gain(rules, g, h, l2) + leaf_gain(rules, leaf->g - g, leaf->h - h, l2);
-	return gain > leaf->floor ? gain - leaf->own - rules->min_gain : 0;
+	*gain = leaf_gain(rules, g, h, l2) + leaf_gain(rules, leaf->g - g, leaf->h - h, l2);
+	return true;
+}
+
+/* The gain of sending "left" left, above the leaf's own and min_gain; 0 when it may not be. */
+static inline double
+gain_of(const MlGbdtSearch *s, const Leaf *leaf, MlGbdtSum left, double l2)
+{
+	double		gain;
+
+	return gain_of_halves(s, leaf, left, l2, &gain) && gain > leaf->floor ? gain - leaf->own - s->rules->min_gain : 0;
 }
 
 /* Bins whose limits are looked at together. */
@@ -131,9 +137,10 @@ lanes_gain(const MlGbdtRules *rules, const MlLanes *g, const MlLanes *h, MlLanes
 	*gain = (MlLanes) (some & (MlLanesInt) (t * t / below));
 }
 
-/* The gains, as gain_of(), of eight left sides. */
+/* As gain_of_halves(), of eight left sides. */
 ML_LANES_INLINE void
-lanes_of_gains(const MlGbdtSearch *s, const Leaf *leaf, const MlLanesInt *left_g, const MlLanesInt *left_h, MlLanes *result)
+lanes_of_halves(const MlGbdtSearch *s, const Leaf *leaf, const MlLanesInt *left_g, const MlLanesInt *left_h,
+				MlLanesInt *allowed, MlLanes *gain)
 {
 	typedef uint64_t Unsigned __attribute__((vector_size(64)));
 	const MlGbdtRules *rules = s->rules;
@@ -143,17 +150,26 @@ lanes_of_gains(const MlGbdtSearch *s, const Leaf *leaf, const MlLanesInt *left_g
 	MlLanes		h = __builtin_convertvector(weight, MlLanes) * s->scale->h;
 	MlLanes		rest_g = leaf->g - g;
 	MlLanes		rest_h = leaf->h - h;
-	MlLanesInt	allowed = (rows >= rules->min_data_in_leaf) & (leaf->rows - rows >= rules->min_data_in_leaf)
-		& (h >= rules->min_sum_hessian) & (rest_h >= rules->min_sum_hessian);
 	MlLanes		one;
 	MlLanes		other;
-	MlLanes		gain;
 
+	*allowed = (rows >= rules->min_data_in_leaf) & (leaf->rows - rows >= rules->min_data_in_leaf)
+		& (h >= rules->min_sum_hessian) & (rest_h >= rules->min_sum_hessian);
 	lanes_gain(rules, &g, &h, &one);
 	lanes_gain(rules, &rest_g, &rest_h, &other);
-	gain = one + other;
+	*gain = one + other;
+}
+
+/* The gains, as gain_of(), of eight left sides. */
+ML_LANES_INLINE void
+lanes_of_gains(const MlGbdtSearch *s, const Leaf *leaf, const MlLanesInt *left_g, const MlLanesInt *left_h, MlLanes *result)
+{
+	MlLanesInt	allowed;
+	MlLanes		gain;
+
+	lanes_of_halves(s, leaf, left_g, left_h, &allowed, &gain);
 	allowed &= gain > leaf->floor;
-	*result = (MlLanes) (allowed & (MlLanesInt) (gain - leaf->own - rules->min_gain));
+	*result = (MlLanes) (allowed & (MlLanesInt) (gain - leaf->own - s->rules->min_gain));
 }
 
 /* The best limit: its gain, and twice its bin, plus one where missing values go left. */
@@ -278,6 +294,115 @@ find_number(const MlGbdtSearch *s, MlGbdtSplit *best)
 	best->missing_left = some_missing ? limit % 2 == 1 : 2 * ml_gbdt_rows(s->scale, left) >= leaf.rows;
 }
 
+/*
+ * Adds what each limit gains in this leaf, whatever the sign, to the sums of missing values going right and left; nothing
+ * where the leaf may not be split there.
+ */
+ML_LANES_INLINE void
+add_limits_body(const MlGbdtSearch *s, const Leaf *leaf, uint32_t end, double *right, double *left)
+{
+	MlGbdtSum	missing = s->hist[s->column->missing];
+	MlGbdtSum	sum = {0, 0};
+
+	for (uint32_t begin = 0; begin < end; begin += CHUNK)
+	{
+		uint32_t	n = end - begin < CHUNK ? end - begin : CHUNK;
+		int64_t		left_g[CHUNK];
+		int64_t		left_h[CHUNK];
+
+		for (uint32_t i = 0; i < n; i++)
+		{
+			sum += s->hist[begin + i];
+			left_g[i] = sum[0];
+			left_h[i] = sum[1];
+		}
+		/* What fills the last eight up is never looked at. */
+		for (uint32_t i = n; i % ML_LANES != 0; i++)
+		{
+			left_g[i] = 0;
+			left_h[i] = 0;
+		}
+		for (uint32_t i = 0; i < n; i += ML_LANES)
+		{
+			MlLanesInt	g;
+			MlLanesInt	h;
+			MlLanesInt	allowed;
+			MlLanes		gain;
+			MlLanes		total;
+
+			memcpy(&g, left_g + i, sizeof(g));
+			memcpy(&h, left_h + i, sizeof(h));
+			lanes_of_halves(s, leaf, &g, &h, &allowed, &gain);
+			gain = (MlLanes) (allowed & (MlLanesInt) (gain - leaf->own));
+			ml_lanes_load(&total, right + begin + i);
+			total += gain;
+			ml_lanes_store(right + begin + i, &total);
+			if (missing[1] != 0)
+			{
+				g += missing[0];
+				h += missing[1];
+				lanes_of_halves(s, leaf, &g, &h, &allowed, &gain);
+				gain = (MlLanes) (allowed & (MlLanesInt) (gain - leaf->own));
+			}
+			ml_lanes_load(&total, left + begin + i);
+			total += gain;
+			ml_lanes_store(left + begin + i, &total);
+		}
+	}
+}
+
+ML_SIMD_TIERS(add_limits, (const MlGbdtSearch *s, const Leaf *leaf, uint32_t end, double *right, double *left),
+			  (s, leaf, end, right, left))
+
+/* The same, one limit after another, where values have bounds. */
+static void
+add_bounded_limits(const MlGbdtSearch *s, const Leaf *leaf, uint32_t end, double *right, double *left)
+{
+	MlGbdtSum	missing = s->hist[s->column->missing];
+	MlGbdtSum	sum = {0, 0};
+
+	for (uint32_t b = 0; b < end; b++)
+	{
+		double		gain;
+
+		sum += s->hist[b];
+		if (gain_of_halves(s, leaf, sum, s->rules->lambda_l2, &gain))
+			right[b] += gain - leaf->own;
+		if (gain_of_halves(s, leaf, sum + missing, s->rules->lambda_l2, &gain))
+			left[b] += gain - leaf->own;
+	}
+}
+
+void
+ml_gbdt_split_add_limits(const MlGbdtSearch *search, uint32_t end, double *right, double *left)
+{
+	const Leaf	leaf = leaf_of(search);
+
+	if (ml_gbdt_bounded(search->rules))
+		add_bounded_limits(search, &leaf, end, right, left);
+	else
+		ML_SIMD_CALL(add_limits, (search, &leaf, end, right, left));
+}
+
+bool
+ml_gbdt_split_gain(const MlGbdtSearch *search, MlGbdtSum left, double l2, double *gain)
+{
+	const Leaf	leaf = leaf_of(search);
+	double		halves;
+	bool		allowed = gain_of_halves(search, &leaf, left, l2, &halves);
+
+	*gain = allowed ? halves - leaf.own : 0;
+	return allowed;
+}
+
+double
+ml_gbdt_split_noise(const MlGbdtSearch *search)
+{
+	const Leaf	leaf = leaf_of(search);
+
+	return GAIN_NOISE * (leaf.own < 0 ? -leaf.own : leaf.own);
+}
+
 static bool
 rank_less(const MlGbdtRank *a, const MlGbdtRank *b)
 {
@@ -306,8 +431,8 @@ sift_down(MlGbdtRank *rank, size_t i, size_t n)
 }
 
 /* Heap sort: no memory, no bad case, no two equal keys. */
-static void
-sort_ranks(MlGbdtRank *rank, size_t n)
+void
+ml_gbdt_rank_sort(MlGbdtRank *rank, size_t n)
 {
 	for (size_t i = n / 2; i-- > 0;)
 		sift_down(rank, i, n);
@@ -319,6 +444,17 @@ sort_ranks(MlGbdtRank *rank, size_t n)
 		rank[end] = top;
 		sift_down(rank, 0, end);
 	}
+}
+
+MlGbdtRank
+ml_gbdt_rank_of(double statistic, uint32_t bin)
+{
+	MlGbdtRank	rank = {.bin = bin};
+
+	statistic += 0.0;			/* -0 sorts as 0 */
+	memcpy(&rank.key, &statistic, sizeof(statistic));
+	rank.key = (rank.key >> 63) ? ~rank.key : rank.key | (UINT64_C(1) << 63);
+	return rank;
 }
 
 /* Sorts the categories of the leaf that have rows enough; "other" is in no set. */
@@ -334,17 +470,13 @@ rank_categories(const MlGbdtSearch *s)
 		int64_t		rows = ml_gbdt_rows(s->scale, s->hist[b]);
 		double		h = ml_gbdt_h(s->scale, s->hist[b]) + s->rules->cat_smooth;
 		double		statistic;
-		uint64_t	key;
 
 		if (rows == 0 || b == s->column->n_bins || (double) rows < s->rules->cat_smooth_rows)
 			continue;
 		statistic = h > 0 ? ml_gbdt_g(s->scale, s->hist[b]) / h : 0;
-		statistic += 0.0;		/* -0 sorts as 0 */
-		memcpy(&key, &statistic, sizeof(key));
-		s->rank[n].key = (key >> 63) ? ~key : key | (UINT64_C(1) << 63);
-		s->rank[n++].bin = b;
+		s->rank[n++] = ml_gbdt_rank_of(statistic, b);
 	}
-	sort_ranks(s->rank, n);
+	ml_gbdt_rank_sort(s->rank, n);
 	return n;
 }
 
