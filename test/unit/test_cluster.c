@@ -166,7 +166,7 @@ test_em_steps(const char *set, MlCovariance kind)
 	char		method[30];
 
 	snprintf(method, sizeof(method), "gmm_%s", kinds[kind]);
-	CHECK_STATUS(env, ml_space_fit(env, &data, 10, false, &space), ML_OK);
+	CHECK_STATUS(env, ml_space_fit(env, &data, 10, ML_SPACE_AS_IS, &space), ML_OK);
 	CHECK_STATUS(env, ml_points_read(env, space, &data, &points), ML_OK);
 	CHECK_STATUS(env, ml_gmm_fit(env, points, &spec, &r), ML_OK);
 	scratch = ml_alloc(env, ml_gaussians_scratch((size_t) t.classes, (size_t) t.p), sizeof(double));

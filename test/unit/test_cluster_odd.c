@@ -412,10 +412,10 @@ test_weights(void)
 		memcpy(twice.x + i * 2, t.x + (i / 2) * 2, 2 * sizeof(double));
 	repeated = table_dataset(env, &twice);
 	single.weight = weight;
-	CHECK_STATUS(env, ml_space_fit(env, &single, 10, true, &space), ML_OK);
+	CHECK_STATUS(env, ml_space_fit(env, &single, 10, ML_SPACE_SCALE_ALL, &space), ML_OK);
 	CHECK_STATUS(env, ml_points_read(env, space, &single, &points), ML_OK);
 	CHECK_STATUS(env, ml_kmeans_fit(env, points, &spec, &a), ML_OK);
-	CHECK_STATUS(env, ml_space_fit(env, &repeated, 10, true, &space), ML_OK);
+	CHECK_STATUS(env, ml_space_fit(env, &repeated, 10, ML_SPACE_SCALE_ALL, &space), ML_OK);
 	CHECK_STATUS(env, ml_points_read(env, space, &repeated, &points), ML_OK);
 	CHECK_STATUS(env, ml_kmeans_fit(env, points, &spec, &b), ML_OK);
 	for (int c = 0; c < 8; c++)

@@ -183,6 +183,43 @@ mixed(MlEnv *env, size_t n, int p, int classes)
 	return data;
 }
 
+/*
+ * Beside a number that tells the class, a category of 200 levels with five rows each that says nothing: as scikit-learn after
+ * StandardScaler for numbers and OneHotEncoder for categories.  Were the levels' coordinates divided by their deviations,
+ * of 0.07, the neighbours would be the five rows of the same level, wherever they are.
+ */
+static void
+test_levels_do_not_drown_numbers(void)
+{
+	MlEnv		env = new_env(1);
+	MlDataset  *data = new_dataset(&env, 1000, 2, 2);
+	int32_t    *code = set_category(&env, data, 1, 200);
+	void	   *model;
+	void	   *scratch;
+	int			right = 0;
+
+	for (size_t i = 0; i < 1000; i++)
+	{
+		column_of_data(data, 0)[i] = ml_rng_uniform(5, 0, i);
+		code[i] = (int32_t) (i % 200);
+		target_of_data(data)[i] = column_of_data(data, 0)[i] > 0.5;
+	}
+	if (fit_with(&env, knn, data, "", &model) != ML_OK)
+		fail("%s", env.error.message);
+	scratch = scratch_of(model);
+	for (size_t i = 0; i < 1000; i++)
+	{
+		double		x[2] = {ml_rng_uniform(5, 2, i), (double) (i % 200)};
+		double		out[2];
+
+		knn->predict(model, x, out, scratch);
+		right += (out[1] > 0.5) == (x[0] > 0.5);
+	}
+	check(right > 850, "a category that says nothing does not drown a number that does: %d of 1000 right", right);
+	free(scratch);
+	free_env(&env);
+}
+
 /* One by one and together, before and after loading, with any threads: the same bits. */
 static void
 test_bits(int p, int classes, const char *settings)
@@ -366,6 +403,7 @@ main(void)
 	test_bits(4, 3, "");
 	test_bits(12, 0, "weights=distance");
 	test_bits(5, 0, "metric=cosine");
+	test_levels_do_not_drown_numbers();
 	test_degenerate();
 	test_beyond_range("");
 	test_beyond_range("metric=manhattan");

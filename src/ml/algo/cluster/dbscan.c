@@ -27,7 +27,7 @@ static const MlParam dbscan_params[] = {
 	{.name = "min_samples", .type = ML_PARAM_INT, .default_number = 5, .minimum = 1, .maximum = 1000000,
 		.aliases = "min_points|min_pts|minpts",
 	.description = "A row with so many neighbours, itself among them, is dense; with a weight column, neighbours of so much weight."},
-	ML_SPACE_PARAM_SCALE("none", "Whether coordinates are divided by their standard deviation first (\"standard\"), so that eps is in standard deviations; \"none\" measures them as they are, as scikit-learn does."),
+	ML_SPACE_PARAM_SCALE("none", "Whether numbers are divided by their standard deviation first (\"standard\"), so that eps is in standard deviations; a category's coordinates are 0 and 1 either way; \"none\" measures them as they are, as scikit-learn does."),
 	ML_SPACE_PARAM_MAX_CATEGORIES,
 	{NULL}
 };
@@ -83,7 +83,8 @@ dbscan_fit(MlEnv *env, const MlDataset *data, const MlParams *params, void **mod
 
 	if (m == NULL)
 		return env->error.status;
-	ML_TRY(ml_space_fit(env, data, (int) ml_param_int(params, PARAM_MAX_CATEGORIES), ml_param_int(params, PARAM_SCALE) == 1, &m->space));
+	ML_TRY(ml_space_fit(env, data, (int) ml_param_int(params, PARAM_MAX_CATEGORIES),
+						ml_param_int(params, PARAM_SCALE) == 1 ? ML_SPACE_SCALE_NUMBERS : ML_SPACE_AS_IS, &m->space));
 	ML_TRY(ml_points_read(env, m->space, data, &points));
 	if (data->weight != NULL)
 		spec.min_weight *= m->space->design->weight_factor; /* the units of the points' weights */

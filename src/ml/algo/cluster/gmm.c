@@ -94,7 +94,8 @@ gmm_fit(MlEnv *env, const MlDataset *data, const MlParams *params, void **model)
 
 	if (m == NULL)
 		return env->error.status;
-	ML_TRY(ml_space_fit(env, data, (int) ml_param_int(params, PARAM_MAX_CATEGORIES), ml_param_int(params, PARAM_SCALE) == 1, &m->space));
+	ML_TRY(ml_space_fit(env, data, (int) ml_param_int(params, PARAM_MAX_CATEGORIES),
+						ml_param_int(params, PARAM_SCALE) == 1 ? ML_SPACE_SCALE_ALL : ML_SPACE_AS_IS, &m->space));
 	ML_TRY(ml_points_read(env, m->space, data, &points));
 	for (int32_t j = 0; j < m->space->p; j++)
 	{

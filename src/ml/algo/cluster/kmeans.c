@@ -45,7 +45,7 @@ static const MlParam kmeans_params[] = {
 	.description = "\"lloyd\": every row in every iteration; \"minibatch\": batches of rows drawn at random, much faster on many rows and a little worse."},
 	{.name = "batch_size", .type = ML_PARAM_INT, .default_number = 1024, .minimum = 1, .maximum = 10000000,
 	.description = "Rows of a batch, for algorithm \"minibatch\"."},
-	ML_SPACE_PARAM_SCALE("none", "Whether coordinates are divided by their standard deviation first (\"standard\"); \"none\" measures them as they are, as scikit-learn does."),
+	ML_SPACE_PARAM_SCALE("none", "Whether numbers are divided by their standard deviation first (\"standard\"); a category's coordinates are 0 and 1 either way; \"none\" measures them as they are, as scikit-learn does."),
 	ML_SPACE_PARAM_MAX_CATEGORIES,
 	{NULL}
 };
@@ -118,7 +118,8 @@ kmeans_fit(MlEnv *env, const MlDataset *data, const MlParams *params, void **mod
 
 	if (m == NULL)
 		return env->error.status;
-	ML_TRY(ml_space_fit(env, data, (int) ml_param_int(params, PARAM_MAX_CATEGORIES), ml_param_int(params, PARAM_SCALE) == 1, &m->space));
+	ML_TRY(ml_space_fit(env, data, (int) ml_param_int(params, PARAM_MAX_CATEGORIES),
+						ml_param_int(params, PARAM_SCALE) == 1 ? ML_SPACE_SCALE_NUMBERS : ML_SPACE_AS_IS, &m->space));
 	spec.tol = ml_param_double(params, PARAM_TOL) * mean_variance(m->space);
 	ML_TRY(ml_points_read(env, m->space, data, &points));
 	ML_TRY(ml_kmeans_fit(env, points, &spec, &result));

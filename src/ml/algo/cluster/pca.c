@@ -278,7 +278,7 @@ fit(MlEnv *env, const MlDataset *data, const Wanted *wanted, void **model)
 	if (m == NULL)
 		return env->error.status;
 	ML_TRY(ml_linear_begin(env, data->n_train));
-	ML_TRY(ml_space_fit(env, data, wanted->max_categories, wanted->standard, &m->space));
+	ML_TRY(ml_space_fit(env, data, wanted->max_categories, wanted->standard ? ML_SPACE_SCALE_ALL : ML_SPACE_AS_IS, &m->space));
 	ML_TRY(ml_design_scale(env, m->space->design, wanted->centered, &scale));
 	if (scale->n == 0)
 		return ml_fail(env, ML_BAD_DATA, "no column varies");

@@ -15,7 +15,7 @@
 #define READ_ROWS 4096
 
 MlStatus
-ml_space_fit(MlEnv *env, const MlDataset *data, int max_categories, bool standard, MlSpace **result)
+ml_space_fit(MlEnv *env, const MlDataset *data, int max_categories, MlSpaceScale scale, MlSpace **result)
 {
 	MlSpace    *space = ml_alloc0(env, 1, sizeof(MlSpace));
 
@@ -23,15 +23,20 @@ ml_space_fit(MlEnv *env, const MlDataset *data, int max_categories, bool standar
 		return env->error.status;
 	ML_TRY(ml_design_fit_coded(env, data, max_categories, ML_DESIGN_ALL_LEVELS, &space->design));
 	space->p = space->design->n_columns;
-	space->standard = standard;
+	space->standard = scale != ML_SPACE_AS_IS;
 	space->factor = ml_alloc(env, (size_t) space->p + 1, sizeof(double));
 	if (space->factor == NULL)
 		return env->error.status;
 	for (int j = 0; j < space->p; j++)
 	{
-		double		deviation = space->design->columns[j].deviation;
+		const MlDesignColumn *c = &space->design->columns[j];
 
-		space->factor[j] = !standard ? 1 : deviation > 0 && isfinite(1 / deviation) ? 1 / deviation : 0;
+		if (scale == ML_SPACE_AS_IS)
+			space->factor[j] = 1;
+		else if (!(c->deviation > 0 && isfinite(1 / c->deviation)))
+			space->factor[j] = 0;
+		else
+			space->factor[j] = scale == ML_SPACE_SCALE_ALL || space->design->features[c->feature].number ? 1 / c->deviation : 1;
 	}
 	*result = space;
 	return ML_OK;

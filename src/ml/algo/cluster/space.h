@@ -5,6 +5,10 @@
  * A coordinate is a column of the design (all levels of a category have one), times a
  * factor: 1, or 1 / standard deviation where the method was asked to scale (0 for a
  * constant column, which then says nothing).  Missing numbers stand at the mean.
+ *
+ * Where distances are measured, a category's coordinates stay 0 and 1: two levels are then as far apart, squared,
+ * as two independent values of a scaled number on average.  Divided by their deviations, a level of one
+ * row in a thousand would be thirty deviations away from any other and decide alone.
  *-------------------------------------------------------------------------
  */
 #ifndef ML_ALGO_CLUSTER_SPACE_H
@@ -32,7 +36,14 @@ typedef struct MlSpace
 		.aliases = "max_levels", \
 	.description = "At most so many categories of a column have a coordinate of their own; the rarest share one, (other)."}
 
-extern MlStatus ml_space_fit(MlEnv *env, const MlDataset *data, int max_categories, bool standard, MlSpace **space);
+typedef enum MlSpaceScale
+{
+	ML_SPACE_AS_IS,
+	ML_SPACE_SCALE_NUMBERS,
+	ML_SPACE_SCALE_ALL			/* also the coordinates of categories: correlations instead of covariances */
+} MlSpaceScale;
+
+extern MlStatus ml_space_fit(MlEnv *env, const MlDataset *data, int max_categories, MlSpaceScale scale, MlSpace **space);
 
 /* Most coordinates, and bytes of ml_space_fit. */
 extern size_t ml_space_bound(const MlSchema *schema, int max_categories);

@@ -36,7 +36,7 @@ static const MlParam knn_params[] = {
 	{.name = "metric", .type = ML_PARAM_CHOICE, .default_choice = "euclidean", .choices = "euclidean|manhattan|chebyshev|cosine",
 		.aliases = "distance",
 	.description = "How distance is measured; cosine: between directions, as the distance of the rows scaled to length 1, which is the root of twice the cosine distance."},
-	ML_SPACE_PARAM_SCALE("standard", "Whether coordinates are divided by their standard deviation first, so that no column counts more for its unit; \"none\" measures them as they are, as scikit-learn does."),
+	ML_SPACE_PARAM_SCALE("standard", "Whether numbers are divided by their standard deviation first, so that no column counts more for its unit; a category's coordinates are 0 and 1 either way; \"none\" measures them as they are, as scikit-learn does."),
 	ML_SPACE_PARAM_MAX_CATEGORIES,
 	{NULL}
 };
@@ -143,7 +143,8 @@ knn_fit(MlEnv *env, const MlDataset *data, const MlParams *params, void **model)
 	m->by_distance = ml_param_int(params, PARAM_WEIGHTS) == 1;
 	m->cosine = metric == METRIC_COSINE;
 	m->n_classes = data->schema->n_classes;
-	ML_TRY(ml_space_fit(env, data, (int) ml_param_int(params, PARAM_MAX_CATEGORIES), ml_param_int(params, PARAM_SCALE) == 1, &m->space));
+	ML_TRY(ml_space_fit(env, data, (int) ml_param_int(params, PARAM_MAX_CATEGORIES),
+						ml_param_int(params, PARAM_SCALE) == 1 ? ML_SPACE_SCALE_NUMBERS : ML_SPACE_AS_IS, &m->space));
 	ml_progress(env, &progress);
 	ML_TRY(take_rows(env, m, data, &value, &row, &n));
 	ML_TRY(ml_kdtree_build(env, value, n, m->space->p, m->cosine ? ML_DISTANCE_EUCLIDEAN : (MlMetricKind) metric, &order, &m->tree));
