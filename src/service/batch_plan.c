@@ -572,6 +572,14 @@ is_planned(const FuncExpr *call)
 		IsA(lthird(call->args), RowExpr) && !linitial_node(Const, call->args)->constisnull && !lsecond_node(Const, call->args)->constisnull;
 }
 
+/* What make_query() makes: a plain selection, of which nothing happens behind its projection. */
+static bool
+is_plain(const Query *query)
+{
+	return query->commandType == CMD_SELECT && list_length(query->rtable) == 1 && query->limitCount == NULL && query->limitOffset == NULL &&
+		query->rowMarks == NIL;
+}
+
 static void
 consider_node(PlannerInfo *root, UpperRelationKind stage, RelOptInfo *input, RelOptInfo *output, void *extra)
 {
@@ -579,7 +587,7 @@ consider_node(PlannerInfo *root, UpperRelationKind stage, RelOptInfo *input, Rel
 
 	if (previous_hook != NULL)
 		previous_hook(root, stage, input, output, extra);
-	if (stage != UPPERREL_FINAL || !replaced_any || root->parent_root == NULL || list_length(root->parse->rtable) != 1)
+	if (stage != UPPERREL_FINAL || !replaced_any || root->parent_root == NULL || !is_plain(root->parse))
 		return;
 	call = find_batch_call(root->upper_targets[UPPERREL_FINAL]->exprs);
 	if (call != NULL && is_planned(call))

@@ -159,6 +159,13 @@ DO $$ BEGIN EXECUTE 'CREATE TABLE broad AS SELECT ' || (SELECT string_agg(format
 SELECT features FROM ml_train('linear_regression', 'broad', 'y', model => 'broad', split => 'none', params => '{"l2": 1}');
 SELECT * FROM differences('broad', 'broad', 'c7');
 
+-- People may call the functions that stand for the columns: what is asked for behind them holds.
+CREATE TABLE pairs AS SELECT i % 13 * 1.0 AS f1, i % 5 * 1.0 AS f2, i % 7 * 1.0 AS y FROM generate_series(1, 500) i;
+SELECT model FROM ml_train('linear_regression', 'pairs', 'y', model => 'pair');
+SELECT version_id FROM mlplat.version JOIN mlplat.model USING (model_id) WHERE name = 'pair' \gset
+SELECT count(p) FROM (SELECT mlplat._batch_prediction('pair', :version_id, ROW(f1, f2)) AS p FROM pairs LIMIT 3) s;
+SELECT count(p) FROM (SELECT mlplat._batch_prediction('pair', :version_id, ROW(f1, f2)) AS p FROM pairs OFFSET 498) s;
+
 -- Errors are those of the rows.
 SELECT count(*) FROM ml_predict_batch('value', 'SELECT id, ''infinity''::float8 AS age, city FROM shop'); \echo :SQLSTATE
 SELECT count(*) FROM ml_predict_batch('flag@1', 'SELECT age, city, 1 / (id - 3) AS paid, visits FROM shop'); \echo :SQLSTATE
@@ -166,7 +173,7 @@ SELECT * FROM ml_predict_batch('flag', 'SELECT FROM nowhere'); \echo :SQLSTATE
 
 SET client_min_messages = warning;
 DROP VIEW scores, elders;
-DROP TABLE shop, kept, parted, passing, broad;
+DROP TABLE shop, kept, parted, passing, broad, pairs;
 DROP FUNCTION shape(text), differences, careless, both_roles, writes;
-SELECT ml_drop('flag'), ml_drop('word'), ml_drop('value'), ml_drop('broad');
+SELECT ml_drop('flag'), ml_drop('word'), ml_drop('value'), ml_drop('broad'), ml_drop('pair');
 DROP ROLE batch_clerk, batch_guest;
