@@ -9,6 +9,7 @@
 
 #include <math.h>
 
+#include "miscadmin.h"
 #include "ml/base/text.h"
 #include "ml/prep/calendar.h"
 #include "pg/error.h"
@@ -133,6 +134,8 @@ pair_option(const Place *place, const JsonbValue *value, bool open, double *low,
 	}
 	if (!(*low < *high || (open && *low == *high)))
 		complain(place, psprintf("of the bounds of %s the first must be the lower one", place->step->name));
+	if (!open && !isfinite(*high - *low))
+		complain(place, psprintf("the bounds of %s are too far apart", place->step->name));
 }
 
 static void
@@ -202,6 +205,7 @@ order_option(const Place *place, const JsonbValue *value, MlStep *step)
 			order[i] = element->val.boolean ? "true" : "false";
 		else
 			complain(place, "ordinal needs a list of categories in their order");
+		CHECK_FOR_INTERRUPTS();	/* a long list takes a time that grows with its square */
 		for (int j = 0; j < i; j++)
 		{
 			if (strcmp(order[i], order[j]) == 0)

@@ -89,6 +89,7 @@ SELECT ml_train('gbdt', 'shops', 'y', transform => '{"income": ["impute_mean", "
 SELECT ml_train('gbdt', 'shops', 'y', transform => '{"income": {"clip": [5, 1]}}');
 SELECT ml_train('gbdt', 'shops', 'y', transform => '{"income": {"clip": {"quantiles": [0, 2]}}}');
 SELECT ml_train('gbdt', 'shops', 'y', transform => '{"income": "clip"}');
+SELECT ml_train('gbdt', 'shops', 'y', transform => '{"income": {"min_max": [-1e308, 1e308]}}');
 SELECT ml_train('gbdt', 'shops', 'y', transform => '{"income": {"quantile_buckets": 1}}');
 SELECT ml_train('gbdt', 'shops', 'y', transform => '{"city": {"one_hot": {"max": 3}}}');
 SELECT ml_train('gbdt', 'shops', 'y', transform => '{"city": {"impute_constant": 3}}');

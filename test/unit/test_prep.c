@@ -125,6 +125,36 @@ test_target(void)
 	check_target(three, 3, -1, ref_target_class, 3);
 }
 
+/* With as many categories as there may be, what missing values become is one of the others. */
+static void
+test_fill_of_many(void)
+{
+	MlEnv	   *env = unit_env(1);
+	PrepData	d;
+	PrepPlan	plan = {0};
+	MlPrep	   *prep;
+	MlPrep	   *loaded;
+	MlSchema   *schema;
+	MlDataColumn *columns;
+	MlWriter	w;
+	MlReader	r;
+
+	prep_begin(&d, env, REF_N - 8, 8, ref_y, 0);
+	prep_category(&d, "city", ref_city, ML_MAX_LEVELS);
+	prep_step(&plan, "city", ML_STEP_IMPUTE_CONSTANT)->text = "new";
+	CHECK_STATUS(env, ml_prep_fit(env, &plan.spec, &d.data, &prep, &columns), ML_OK);
+	for (int i = 0; i < REF_N; i++)
+		CHECK(columns[0].code[i] == (ref_city[i] < 0 ? ML_MAX_LEVELS : ref_city[i]));
+	CHECK(env->n_warnings == 1);
+	ml_writer_init(&w, env);
+	ml_schema_save(&d.schema, &w);
+	ml_prep_save(prep, &d.schema, &w);
+	ml_reader_init(&r, env, w.bytes, w.length);
+	CHECK_STATUS(env, ml_schema_load(&r, &schema), ML_OK);
+	CHECK_STATUS(env, ml_prep_load(&r, schema, &loaded), ML_OK);
+	unit_env_free(env);
+}
+
 /* Each training row has what the other folds say; written out row by row. */
 static void
 test_out_of_fold(void)
@@ -807,6 +837,7 @@ main(void)
 	test_buckets();
 	test_target();
 	test_out_of_fold();
+	test_fill_of_many();
 	test_dates();
 	test_training_is_serving();
 	test_category_steps();

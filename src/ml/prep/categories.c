@@ -175,7 +175,9 @@ ml_prep_step_fill(MlPrepFit *fit, const MlStep *step, const MlPrepPart *part, Ml
 		return ml_prep_follow(fit, &op, part, &feature, next);
 	}
 	*code = ml_feature_code(&feature, step->text, strlen(step->text));
-	if (*code == feature.levels)
+	if (*code == feature.levels && feature.levels == ML_MAX_LEVELS)
+		ml_warn(env, "column \"%s\" has too many categories for \"%.100s\" to be another one; missing values count as one of the rarest", part->feature.name, step->text);
+	else if (*code == feature.levels)
 	{
 		const char **level = ml_alloc(env, (size_t) feature.levels + 1, sizeof(char *));
 

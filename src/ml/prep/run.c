@@ -14,6 +14,9 @@
 
 #define RUN_ROWS 16384
 
+/* Rows between two looks at whether the run is canceled. */
+#define HOT_ROWS 1048576
+
 typedef struct Run
 {
 	const MlPrepOp *op;
@@ -99,6 +102,8 @@ ml_prep_run_hot(MlPrepFit *fit, const MlPrepOp *op, const MlPrepPart *from, MlSp
 	{
 		int32_t		hot = ml_prep_hot(op, ml_column_value(&from->data, i));
 
+		if (i % HOT_ROWS == 0 && ml_canceled(env))
+			return ml_fail(env, ML_CANCELED, "canceled");
 		if (hot >= 0)
 			sparse[hot].n++;
 	}
@@ -116,6 +121,8 @@ ml_prep_run_hot(MlPrepFit *fit, const MlPrepOp *op, const MlPrepPart *from, MlSp
 	{
 		int32_t		hot = ml_prep_hot(op, ml_column_value(&from->data, i));
 
+		if (i % HOT_ROWS == 0 && ml_canceled(env))
+			return ml_fail(env, ML_CANCELED, "canceled");
 		if (hot >= 0)
 			rows[next[hot]++] = (uint32_t) i;
 	}

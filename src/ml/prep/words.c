@@ -185,8 +185,8 @@ add_count(Filler *f, int32_t slot, size_t row, int32_t count)
 		f->value[slot][s->n - 1] += count;
 }
 
-static void
-count_rows(Filler *f, const MlColumn *column, const int32_t *slot_of, const size_t *order, size_t n)
+static MlStatus
+count_rows(MlEnv *env, Filler *f, const MlColumn *column, const int32_t *slot_of, const size_t *order, size_t n)
 {
 	const MlTokens *tokens = column->tokens;
 
@@ -194,6 +194,8 @@ count_rows(Filler *f, const MlColumn *column, const int32_t *slot_of, const size
 	{
 		int32_t		text = column->code[order != NULL ? order[i] : i];
 
+		if (i % 65536 == 0 && ml_canceled(env))
+			return ml_fail(env, ML_CANCELED, "canceled");
 		for (size_t at = text < 0 ? 0 : tokens->start[text]; at < (text < 0 ? 0 : tokens->start[text + 1]); at++)
 		{
 			int32_t		slot = slot_of[tokens->code[at]];
@@ -202,6 +204,7 @@ count_rows(Filler *f, const MlColumn *column, const int32_t *slot_of, const size
 				add_count(f, slot, i, tokens->count[at]);
 		}
 	}
+	return ML_OK;
 }
 
 MlStatus
@@ -219,9 +222,7 @@ ml_prep_count_terms(MlEnv *env, const MlColumn *column, const int32_t *slot_of, 
 	f.last = ml_alloc0(env, (size_t) n_slots + 1, sizeof(size_t));
 	if (row == NULL || value == NULL || f.last == NULL)
 		return env->error.status;
-	count_rows(&f, column, slot_of, order, n);
-	if (ml_canceled(env))
-		return ml_fail(env, ML_CANCELED, "canceled");
+	ML_TRY(count_rows(env, &f, column, slot_of, order, n));
 	for (int32_t s = 0; s < n_slots; s++)
 		total += sparse[s].n;
 	all_rows = ml_alloc(env, total + 1, sizeof(uint32_t));
@@ -239,7 +240,7 @@ ml_prep_count_terms(MlEnv *env, const MlColumn *column, const int32_t *slot_of, 
 	f.row = row;
 	f.value = value;
 	memset(f.last, 0, (size_t) n_slots * sizeof(size_t));
-	count_rows(&f, column, slot_of, order, n);
+	ML_TRY(count_rows(env, &f, column, slot_of, order, n));
 	ml_release(env, f.last);
 	return ML_OK;
 }
@@ -369,6 +370,7 @@ weigh_rows(MlPrepFit *fit, const MlPrepOp *op, int f, MlSparse *out)
 	MlEnv	   *env = fit->env;
 	double	   *length = ml_alloc0(env, fit->n, sizeof(double));
 	size_t		total = 0;
+	size_t		since = 0;
 	double	   *all;
 
 	for (int32_t t = 0; t < op->n_out; t++)
@@ -380,6 +382,13 @@ weigh_rows(MlPrepFit *fit, const MlPrepOp *op, int f, MlSparse *out)
 	{
 		const MlSparse *counts = fit->in->columns[f + t].sparse;
 
+		since += counts->n;
+		if (since > 1000000)
+		{
+			since = 0;
+			if (ml_canceled(env))
+				return ml_fail(env, ML_CANCELED, "canceled");
+		}
 		out[t] = (MlSparse) {counts->n, counts->row, all};
 		for (size_t i = 0; i < counts->n; i++)
 		{
