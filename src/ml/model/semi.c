@@ -317,7 +317,7 @@ make_points(MlEnv *env, const MlSemiRun *run, double **value, int32_t *p)
 	MlPoints   *points;
 
 	data.weight = NULL;			/* a row is where it is, whatever it counts */
-	ML_TRY(ml_space_fit(env, &data, ML_DESIGN_MAX_CATEGORIES, true, &space));
+	ML_TRY(ml_space_fit(env, &data, ML_DESIGN_MAX_CATEGORIES, ML_SPACE_SCALE_NUMBERS, &space));
 	ML_TRY(ml_points_read(env, space, &data, &points));
 	*p = space->p;
 	*value = ml_alloc(env, data.n_train, (size_t) space->p * sizeof(double) + 1);
