@@ -168,6 +168,7 @@ prepare_block(BatchState *batch, MemoryContext owner)
 	const MlModel *model = batch->served->model;
 	Size		values = (Size) Max(model->schema->n_features, 1) * ML_BATCH_ROWS;
 
+	ml_serve_hasten(batch->served);
 	batch->row = palloc_array(double, Max(model->schema->n_features, 1));
 	batch->x = (double *) MemoryContextAllocZero(owner, sizeof(double) * values);
 	batch->out = palloc_array(double, (Size) model->n_out * ML_BATCH_ROWS);

@@ -112,6 +112,8 @@ prepare(BatchScan *batch)
 		batch->router = ml_router_create(&batch->served, estate->es_query_cxt);
 		batch->routed = palloc0_array(MlBatchRow, ML_BATCH_ROWS);
 	}
+	else
+		ml_serve_hasten(&batch->served);
 	batch->row = palloc_array(double, Max(schema->n_features, 1));
 	batch->x = (double *) MemoryContextAllocExtended(estate->es_query_cxt, sizeof(double) * values, MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
 	batch->out = palloc_array(double, (Size) batch->served.model->n_out * ML_BATCH_ROWS);

@@ -119,6 +119,7 @@ measure(MlEvaluation *evaluation, const char *source_text, MemoryContext owner)
 	MlRocPoint *roc = NULL;
 	size_t		n_roc = 0;
 
+	ml_serve_hasten(evaluation->served);
 	source = ml_source_open(source_text);
 	(void) ml_rowmap_create(evaluation->served, source->columns);	/* names and types fit as for a prediction */
 	roles_of(evaluation->served, &roles);

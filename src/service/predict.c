@@ -271,7 +271,7 @@ static inline void
 predict(MlCallSite *site)
 {
 	if (likely(site->router == NULL))
-		ml_model_predict(site->served.model, site->x, site->out);
+		ml_served_predict(&site->served, site->x, site->out);
 	else
 		site->answer = ml_router_answer(site->router, site->x, site->out);
 }

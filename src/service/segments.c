@@ -431,7 +431,7 @@ load_segment(const MlServed *served, const MlSegmentEntry *entry)
 	cached = ml_cache_begin(served->resolved.version_id, entry->segment, served->resolved.checksum, &env);
 	if (!ml_cache_find_shared(cached, env, entry->checksum))
 	{
-		cached->model = ml_decode_image(env, entry->image, entry->image_length, name);
+		cached->model = ml_decode_image(env, entry->image, entry->image_length, !ml_shared_models_exist(), name);
 		ml_check_model_texts(cached->model, name, served->routing->encoding);
 		ml_cache_share(cached, env, entry->checksum, entry->image, entry->image_length);
 	}
@@ -525,7 +525,7 @@ ml_router_answer(MlRouter *router, const double *x, double *out)
 
 	if (cached == NULL)
 	{
-		ml_model_predict(served->model, x, out);
+		ml_served_predict(served, x, out);
 		return (MlAnswer) {served, out, served, x, out, NULL};
 	}
 	ml_serve_release(&router->segment);
@@ -538,7 +538,7 @@ ml_router_answer(MlRouter *router, const double *x, double *out)
 	router->x = room_for(router->context, router->x, &router->x_room, model->schema->n_features);
 	router->out = room_for(router->context, router->out, &router->out_room, model->n_out);
 	translate_row(cached->translation, model->schema, x, router->x);
-	ml_model_predict(model, router->x, router->out);
+	ml_served_predict(&router->segment, router->x, router->out);
 	if (cached->translation->class_of == NULL)
 		return (MlAnswer) {&router->segment, router->out, &router->segment, router->x, router->out, cached->translation->feature_of};
 	spread_classes(cached->translation, model, router->out, served->model->n_out, out);

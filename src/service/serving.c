@@ -325,10 +325,10 @@ loading_context(void *arg)
 }
 
 MlModel *
-ml_decode_image(MlEnv *env, const uint8 *image, size_t length, const char *name)
+ml_decode_image(MlEnv *env, const uint8 *image, size_t length, bool lean, const char *name)
 {
 	MlModel    *model;
-	MlStatus	status = ml_model_load(env, image, length, &model);
+	MlStatus	status = lean ? ml_model_load_lean(env, image, length, &model) : ml_model_load(env, image, length, &model);
 
 	if (status == ML_CORRUPT)
 		ereport(ERROR,
@@ -341,7 +341,7 @@ ml_decode_image(MlEnv *env, const uint8 *image, size_t length, const char *name)
 
 /* Reads, verifies and decodes the image into env's arena. */
 static MlModel *
-load_image(MlEnv *env, const MlResolved *resolved, uint8 **image, size_t *length)
+load_image(MlEnv *env, const MlResolved *resolved, bool lean, uint8 **image, size_t *length)
 {
 	char		name[NAMEDATALEN + 12];
 	ErrorContextCallback callback = {error_context_stack, loading_context, name};
@@ -351,7 +351,7 @@ load_image(MlEnv *env, const MlResolved *resolved, uint8 **image, size_t *length
 	error_context_stack = &callback;
 	*image = ml_read_image(resolved->version_id, ml_serving_snapshot(), resolved->bytes, length);
 	check_sum(*image, *length, resolved, name);
-	model = ml_decode_image(env, *image, *length, name);
+	model = ml_decode_image(env, *image, *length, lean, name);
 	ml_check_model_texts(model, name, ml_version_encoding(resolved->version_id, ml_serving_snapshot()));
 	error_context_stack = callback.previous;
 	return model;
@@ -374,7 +374,7 @@ ml_load_version(MlEnv *env, int64 version_id, const MlResolved *resolved)
 			report_unresolved(&key, result, &found);
 		resolved = &found;
 	}
-	model = load_image(env, resolved, &image, &length);
+	model = load_image(env, resolved, false, &image, &length);
 	pfree(image);
 	return model;
 }
@@ -514,7 +514,8 @@ load_cached(const MlResolved *resolved)
 
 	if (!ml_cache_find_shared(cached, env, resolved->checksum))
 	{
-		cached->model = load_image(env, resolved, &image, &length);
+		/* What is shared is complete: nobody changes it any more. */
+		cached->model = load_image(env, resolved, !ml_shared_models_exist(), &image, &length);
 		ml_cache_share(cached, env, resolved->checksum, image, length);
 		pfree(image);
 	}
@@ -664,6 +665,33 @@ void
 ml_serve_attach(const MlServed *served, MemoryContext context)
 {
 	take_over(served->pin, context, MemoryContextMemAllocated(context, true));
+}
+
+void
+ml_serve_hasten(const MlServed *served)
+{
+	MlCachedModel *cached = served->pin;
+	MemoryContext context;
+	MlEnv	   *env;
+
+	if (cached->model->patience == 0)
+		return;
+	context = AllocSetContextCreate(CurrentMemoryContext, "mlplat hastened model", ALLOCSET_SMALL_SIZES);
+	env = ml_env_create_for_model(context);
+	ml_check(env, ml_model_hasten(env, cached->model));
+
+	/* Nothing fails from here on: the model is in use. */
+	cached->cost = ml_model_cost(cached->model);
+	take_over(cached, context, ml_arena_used(env->arena) + MemoryContextMemAllocated(context, true));
+}
+
+void
+ml_serve_count(const MlServed *served)
+{
+	if (served->model->patience > 1)
+		served->model->patience--;
+	else
+		ml_serve_hasten(served);
 }
 
 void *

@@ -96,6 +96,22 @@ extern bool ml_serve_planned(int64 version_id, MlServed *served);
 extern void ml_forget_plans(void);
 
 /*
+ * A model is loaded without what a method makes for predicting many rows (MlMethod.hasten).  It gets that here: at
+ * once by whoever has many rows, or by ml_served_predict() after some.
+ */
+extern void ml_serve_hasten(const MlServed *served);
+extern void ml_serve_count(const MlServed *served);
+
+/* One row, as ml_model_predict(). */
+static inline void
+ml_served_predict(const MlServed *served, const double *x, double *out)
+{
+	if (unlikely(served->model->patience > 0))
+		ml_serve_count(served);
+	ml_model_predict(served->model, x, out);
+}
+
+/*
  * What explains the model's scores (MlMethod.explain), made at the first call and kept with the model; counted
  * by the cache.  0A000 where the method has none.
  */

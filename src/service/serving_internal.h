@@ -70,7 +70,7 @@ extern void ml_cache_pin(MlCachedModel *cached);
 /* A model in use got larger. */
 extern void ml_cache_grow(MlCachedModel *cached, Size bytes);
 
-/* XX001 that names the model where the image is damaged. */
-extern MlModel *ml_decode_image(MlEnv *env, const uint8 *image, size_t length, const char *name);
+/* XX001 that names the model where the image is damaged.  lean: see ml_model_load_lean(). */
+extern MlModel *ml_decode_image(MlEnv *env, const uint8 *image, size_t length, bool lean, const char *name);
 
 #endif							/* ML_SERVICE_SERVING_INTERNAL_H */

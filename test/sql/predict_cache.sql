@@ -16,6 +16,26 @@ SELECT models FROM cached;
 SELECT count(ml_predict('forest', s)) FROM samples s;
 SELECT models FROM cached;
 
+-- What makes a forest faster is made when some rows have been predicted, in the same statement or in several; by a batch at once.
+\c -
+CREATE VIEW hastened AS SELECT count(*) AS hastened FROM pg_backend_memory_contexts WHERE name = 'mlplat hastened model';
+SELECT count(ml_predict('forest', s)), min((SELECT hastened FROM hastened)) FROM (SELECT * FROM samples LIMIT 40) s;
+SELECT count(ml_predict('forest', s)) FROM (SELECT * FROM samples LIMIT 20) s;
+SELECT hastened FROM hastened;
+CREATE TABLE slow AS SELECT s.*, ml_predict('forest', s) AS p FROM (SELECT * FROM samples LIMIT 3) s;
+SELECT hastened FROM hastened;
+SELECT count(ml_predict('forest', s)) FROM (SELECT * FROM samples LIMIT 1) s;
+SELECT hastened FROM hastened;
+SELECT bool_and(p = ml_predict('forest', s)) AS same FROM slow s;
+\c -
+SELECT count(*) FROM ml_predict_batch('forest', 'SELECT * FROM samples LIMIT 1');
+SELECT hastened FROM hastened;
+\c -
+SELECT count(*) > 0 AS evaluated FROM ml_evaluate('forest', 'SELECT * FROM samples LIMIT 10');
+SELECT hastened FROM hastened;
+DROP VIEW hastened;
+DROP TABLE slow;
+
 -- Many models in one session: the cache stays within its size, and each answers for itself.
 DO $$
 BEGIN

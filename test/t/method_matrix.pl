@@ -48,6 +48,12 @@ my $answers = join(' UNION ALL ', @models) . ' ORDER BY 1, 2';
 my $before = $node->safe_psql('postgres', $answers);
 $node->restart;
 ok($before eq $node->safe_psql('postgres', $answers), 'after a restart all methods say the same');
+# No prediction needs dense algebra, so none waits until OpenBLAS is loaded; a fit that does shows that it would be seen.
+my $maps = q{SELECT pg_read_file('/proc/self/maps') ~ 'openblas|lapack|mlplat_dense'};
+is($node->safe_psql('postgres', "$answers; $maps") =~ /\n(\w)\z/ ? $1 : 'nothing', 'f', 'no method loads OpenBLAS to predict');
+is($node->safe_psql('postgres', "SET mlplat.execution = 'foreground'; SET client_min_messages = warning;
+	SELECT FROM ml_train('logistic_regression', 'SELECT a, b, y > 6 AS high FROM matrix', 'high', model => 'dense', deploy => 'never'); SELECT ml_drop('dense'); $maps") =~ /\n(\w)\z/ ? $1 : 'nothing',
+	't', 'a fit that needs it does');
 my $dump = $node->basedir . '/matrix.dump';
 $node->command_ok([ 'pg_dump', '-Fc', '-f', $dump, $node->connstr('postgres') ], 'all methods are dumped');
 $node->safe_psql('postgres', 'CREATE DATABASE restored TEMPLATE template0');

@@ -75,6 +75,13 @@ typedef struct MlMethod
 	MlStatus	(*load) (MlReader *r, const MlSchema *schema, void **model);
 
 	/*
+	 * Optional: what makes predict faster and takes a while to make.  load leaves it out, for a session that predicts one row would wait
+	 * for it; from some dozens of rows on it is worth its while (ml_model_hasten).  Another form of the model, in env->arena: it may point into
+	 * the one that it is made of, which stays as it is, and all answers have the same bits.
+	 */
+	MlStatus	(*hasten) (MlEnv *env, const void *model, void **hastened);
+
+	/*
 	 * One encoded row (schema->n_features doubles, codes 0 .. levels or NaN for
 	 * categories) -> out: the value, or n_classes probabilities, or what is said above.  No allocation, no libm; scratch is
 	 * scratch_size(model) bytes, 64-byte aligned.  NULL scratch_size: none is needed.

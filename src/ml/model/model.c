@@ -9,6 +9,9 @@
 
 #include "ml/base/arena.h"
 
+/* A forest of 100 trees is walked 70 times while its engines are made (test/bench/predict_kernel.c). */
+#define PATIENCE 64
+
 static const char magic[8] = "MLPLAT\r\n";	/* a transfer as text would change the last two */
 
 static MlStatus
@@ -224,7 +227,30 @@ load_prep(MlReader *r, uint32_t format, MlSchema *schema, MlPrep **prep)
 }
 
 MlStatus
+ml_model_hasten(MlEnv *env, MlModel *model)
+{
+	MlModel		hastened = *model;
+	void	   *fitted;
+
+	if (model->patience == 0)
+		return ML_OK;
+	ML_TRY(model->method->hasten(env, model->fitted, &fitted));
+	hastened.fitted = fitted;
+	hastened.patience = 0;
+	ML_TRY(add_scratch(env, &hastened));
+	*model = hastened;
+	return ML_OK;
+}
+
+MlStatus
 ml_model_load(MlEnv *env, const void *bytes, size_t length, MlModel **model)
+{
+	ML_TRY(ml_model_load_lean(env, bytes, length, model));
+	return ml_model_hasten(env, *model);
+}
+
+MlStatus
+ml_model_load_lean(MlEnv *env, const void *bytes, size_t length, MlModel **model)
 {
 	MlReader	r;
 	const MlMethod *method = NULL;
@@ -242,7 +268,9 @@ ml_model_load(MlEnv *env, const void *bytes, size_t length, MlModel **model)
 	ML_TRY(load_prep(&r, format, schema, &prep));
 	ML_TRY(method->load(&r, prep != NULL ? prep->encoded : schema, &fitted));
 	ML_TRY(ml_reader_end(&r));
-	return ml_model_make_encoded(env, method, schema, prep, fitted, model);
+	ML_TRY(ml_model_make_encoded(env, method, schema, prep, fitted, model));
+	(*model)->patience = method->hasten != NULL ? PATIENCE : 0;
+	return ML_OK;
 }
 
 MlStatus

@@ -29,6 +29,7 @@ typedef struct MlModel
 	const void *fitted;
 	int			n_out;			/* doubles that predict writes: n_answer and the method's n_figures */
 	int			n_answer;		/* 1, or n_classes, or what the method says (see MlMethod) */
+	uint32_t	patience;		/* rows that it should predict before it is worth hastening; 0: it has been, or cannot be */
 	void	   *scratch;		/* for predict: one model serves one thread at a time */
 	double	   *row;			/* room for one row, for ml_model_predict_batch */
 	double	   *work;			/* room of the encoding */
@@ -42,6 +43,12 @@ extern MlStatus ml_model_load(MlEnv *env, const void *bytes, size_t length, MlMo
 
 /* The same of an image just written: what a sound program writes is sound but for numbers that have overflowed, which is ML_OUT_OF_RANGE. */
 extern MlStatus ml_model_read_back(MlEnv *env, const void *bytes, size_t length, MlModel **model);
+
+/* The same without what the method makes for predicting many rows.  Whoever predicts counts patience down. */
+extern MlStatus ml_model_load_lean(MlEnv *env, const void *bytes, size_t length, MlModel **model);
+
+/* Makes up for that, in env's arena, which has to live as long as the model.  On failure the model is as it was. */
+extern MlStatus ml_model_hasten(MlEnv *env, MlModel *model);
 
 /* Makes a model of a fresh fit. */
 extern MlStatus ml_model_make(MlEnv *env, const MlMethod *method, const MlSchema *schema, const void *fitted, MlModel **model);

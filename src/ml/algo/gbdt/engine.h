@@ -56,6 +56,9 @@ extern MlStatus ml_gbdt_masks_make(MlEnv *env, const MlGbdtForest *forest, const
 extern void ml_gbdt_masks_add(const MlGbdtForest *forest, const double *row, double *score);
 extern double ml_gbdt_masks_cost(const MlGbdtMasks *masks);
 
+/* What they would cost, before they are made; negative where they do not suit. */
+extern double ml_gbdt_masks_expected_cost(const MlGbdtForest *forest);
+
 /* ---- blocks.c: 64 rows at once ---- */
 
 typedef struct MlGbdtBlocks MlGbdtBlocks;

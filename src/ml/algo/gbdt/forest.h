@@ -116,7 +116,7 @@ typedef struct MlGbdtForest
 	uint32_t	node_capacity;
 	uint32_t	set_capacity;
 
-	/* For serving, made by ml_gbdt_forest_prepare(). */
+	/* For serving, made by ml_gbdt_forest_prepare_walk(). */
 	MlGbdtStep *step;			/* n_nodes */
 	uint8_t    *first_steps;	/* by eight trees: steps that nearly every row takes */
 	int32_t		n_number_slots;
@@ -125,6 +125,7 @@ typedef struct MlGbdtForest
 	MlGbdtCodeSlot *code_slot;	/* slots n_number_slots + 1 .. */
 	bool		has_sets;
 	bool		plain;			/* too large for steps: trees are walked one at a time, node by node */
+	bool		hastened;		/* engines were made where they suit */
 	struct MlGbdtMasks *masks;	/* for one row, or NULL; see engine.h */
 	struct MlGbdtBlocks *blocks;	/* for 64 rows, or NULL */
 } MlGbdtForest;
@@ -161,8 +162,10 @@ extern double ml_gbdt_forest_walk(const MlGbdtForest *forest, uint32_t t, const 
 extern void ml_gbdt_save(const void *model, MlWriter *w);
 extern MlStatus ml_gbdt_load(MlReader *r, const MlSchema *schema, void **model);
 
-/* prepare.c */
+/* prepare.c: for walking, the engines as well, and a copy of a forest prepared for walking that has the engines. */
+extern MlStatus ml_gbdt_forest_prepare_walk(MlEnv *env, MlGbdtForest *forest, const MlSchema *schema);
 extern MlStatus ml_gbdt_forest_prepare(MlEnv *env, MlGbdtForest *forest, const MlSchema *schema);
+extern MlStatus ml_gbdt_hasten(MlEnv *env, const void *model, void **hastened);
 
 /* serve.c */
 extern void ml_gbdt_predict(const void *model, const double *x, double *out, void *scratch);

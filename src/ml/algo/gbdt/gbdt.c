@@ -100,6 +100,7 @@ gbdt_importance(MlEnv *env, const void *model, const MlSchema *schema, const cha
 	.fit = ml_gbdt_fit, \
 	.save = ml_gbdt_save, \
 	.load = ml_gbdt_load, \
+	.hasten = ml_gbdt_hasten, \
 	.predict = ml_gbdt_predict, \
 	.predict_batch = ml_gbdt_predict_batch, \
 	.scratch_size = ml_gbdt_scratch_size, \

@@ -249,5 +249,5 @@ ml_gbdt_load(MlReader *r, const MlSchema *schema, void **model)
 	ML_TRY(get_header(r, schema, &forest));
 	ML_TRY(get_trees(r, schema, forest));
 	*model = forest;
-	return ml_gbdt_forest_prepare(r->env, forest, schema);
+	return ml_gbdt_forest_prepare_walk(r->env, forest, schema);
 }

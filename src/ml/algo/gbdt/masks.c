@@ -339,6 +339,33 @@ ml_gbdt_masks_cost(const MlGbdtMasks *masks)
 	return 20 + masks->n_inputs + 4.0 * masks->n_ranked + masks->first[masks->groups] * (masks->wide ? 1.2 : 0.8) + 16.0 * masks->groups;
 }
 
+double
+ml_gbdt_masks_expected_cost(const MlGbdtForest *forest)
+{
+	uint32_t	groups = (forest->n_trees + LANES - 1) / LANES;
+	uint32_t	steps = 0;
+	bool		wide = false;
+
+	if (forest->plain || forest->n_features > MAX_INPUTS || forest->n_code_slots > MAX_CODES)
+		return -1;
+	for (uint32_t g = 0; g < groups; g++)
+	{
+		uint32_t	most = 1;
+
+		for (uint32_t t = g * LANES; t < forest->n_trees && t < (g + 1) * LANES; t++)
+		{
+			uint32_t	n = tree_nodes(forest, t);
+
+			most = n > most ? n : most;
+		}
+		if (most > 2 * MAX_LEAVES - 1)
+			return -1;
+		wide |= most > 63;
+		steps += most / 2;
+	}
+	return 20 + forest->n_features + steps * (wide ? 1.2 : 0.8) + 16.0 * groups;
+}
+
 #ifdef ML_SIMD_X86
 
 #define INLINE static inline __attribute__((always_inline)) ML_TARGET_AVX512

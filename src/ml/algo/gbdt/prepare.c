@@ -161,13 +161,44 @@ choose_first_steps(MlGbdtForest *forest)
 	}
 }
 
+static MlStatus
+make_engines(MlEnv *env, MlGbdtForest *forest)
+{
+	MlGbdtThresholds *thresholds;
+
+	forest->hastened = true;
+	if (forest->plain)
+		return ML_OK;
+	ML_TRY(ml_gbdt_thresholds_make(env, forest, &thresholds));
+	ML_TRY(ml_gbdt_masks_make(env, forest, thresholds, &forest->masks));
+	return ml_gbdt_blocks_make(env, forest, thresholds, &forest->blocks);
+}
+
 MlStatus
 ml_gbdt_forest_prepare(MlEnv *env, MlGbdtForest *forest, const MlSchema *schema)
+{
+	ML_TRY(ml_gbdt_forest_prepare_walk(env, forest, schema));
+	return make_engines(env, forest);
+}
+
+MlStatus
+ml_gbdt_hasten(MlEnv *env, const void *model, void **hastened)
+{
+	MlGbdtForest *forest = ml_alloc(env, 1, sizeof(MlGbdtForest));
+
+	if (forest == NULL)
+		return env->error.status;
+	*forest = *(const MlGbdtForest *) model;
+	*hastened = forest;
+	return make_engines(env, forest);
+}
+
+MlStatus
+ml_gbdt_forest_prepare_walk(MlEnv *env, MlGbdtForest *forest, const MlSchema *schema)
 {
 	size_t		features = (size_t) forest->n_features;
 	size_t		bytes = 0;
 	SlotMap		map;
-	MlGbdtThresholds *thresholds;
 
 	map.number[0] = ml_alloc0(env, features + 1, sizeof(int32_t));
 	map.number[1] = ml_alloc0(env, features + 1, sizeof(int32_t));
@@ -190,7 +221,5 @@ ml_gbdt_forest_prepare(MlEnv *env, MlGbdtForest *forest, const MlSchema *schema)
 		for (uint32_t i = forest->first[t]; i < end_of_tree(forest, t); i++)
 			make_step(forest, &map, t, i);
 	choose_first_steps(forest);
-	ML_TRY(ml_gbdt_thresholds_make(env, forest, &thresholds));
-	ML_TRY(ml_gbdt_masks_make(env, forest, thresholds, &forest->masks));
-	return ml_gbdt_blocks_make(env, forest, thresholds, &forest->blocks);
+	return ML_OK;
 }

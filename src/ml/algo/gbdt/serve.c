@@ -281,5 +281,13 @@ ml_gbdt_predict_cost(const void *model)
 
 	if (forest->masks != NULL && ml_simd_tier() == ML_TIER_AVX512)
 		return ml_gbdt_masks_cost(forest->masks);
+	/* The planner asks for the sake of many rows, for which the forest will be hastened. */
+	if (!forest->hastened && ml_simd_tier() == ML_TIER_AVX512)
+	{
+		double		expected = ml_gbdt_masks_expected_cost(forest);
+
+		if (expected >= 0)
+			return expected;
+	}
 	return 20 + forest->n_number_slots + 2.0 * forest->n_code_slots + per_tree * forest->n_trees;
 }
