@@ -16,8 +16,6 @@
 #include "access/skey.h"
 #include "access/table.h"
 #include "catalog/pg_type.h"
-#include "common/cryptohash.h"
-#include "common/sha2.h"
 #include "executor/spi.h"
 #include "miscadmin.h"
 #include "port/pg_bswap.h"
@@ -29,6 +27,7 @@
 
 #include "catalog/catalog.h"
 #include "catalog/segment.h"
+#include "ml/base/sha256.h"
 
 /* Rows and bytes of images of one statement. */
 #define ROWS_PER_INSERT 10000
@@ -43,21 +42,14 @@ enum
 void
 ml_segment_checksum(const char *version_checksum, const MlSegmentEntry *entry, char *hex)
 {
-	pg_cryptohash_ctx *context = pg_cryptohash_create(PG_SHA256);
-	uint8		digest[PG_SHA256_DIGEST_LENGTH];
+	MlSha256	sha;
 	uint32		number = pg_hton32((uint32) entry->segment);
-	bool		done;
 
-	done = context != NULL && pg_cryptohash_init(context) >= 0 &&
-		pg_cryptohash_update(context, (const uint8 *) version_checksum, strlen(version_checksum)) >= 0 &&
-		pg_cryptohash_update(context, (const uint8 *) &number, sizeof(number)) >= 0 &&
-		pg_cryptohash_update(context, entry->image, entry->image_length) >= 0 &&
-		pg_cryptohash_final(context, digest, sizeof(digest)) >= 0;
-	pg_cryptohash_free(context);
-	if (!done)
-		elog(ERROR, "could not compute SHA-256 of a model image");
-	hex_encode((const char *) digest, sizeof(digest), hex);
-	hex[2 * PG_SHA256_DIGEST_LENGTH] = '\0';
+	ml_sha256_begin(&sha);
+	ml_sha256_add(&sha, version_checksum, strlen(version_checksum));
+	ml_sha256_add(&sha, &number, sizeof(number));
+	ml_sha256_add(&sha, entry->image, entry->image_length);
+	ml_sha256_end(&sha, hex);
 }
 
 /* ------------------------------------------------------------------ writing */

@@ -20,8 +20,6 @@
 
 #include "access/transam.h"
 #include "access/xact.h"
-#include "common/cryptohash.h"
-#include "common/sha2.h"
 #include "lib/ilist.h"
 #include "miscadmin.h"
 #include "storage/sinval.h"
@@ -33,6 +31,7 @@
 
 #include "catalog/model.h"
 #include "ml/base/arena.h"
+#include "ml/base/sha256.h"
 #include "pg/env.h"
 #include "pg/error.h"
 #include "pg/settings.h"
@@ -298,19 +297,12 @@ resolve(const MlModelKey *key, MlResolved *resolved)
 static void
 check_sum(const uint8 *image, size_t length, const MlResolved *resolved, const char *name)
 {
-	pg_cryptohash_ctx *context = pg_cryptohash_create(PG_SHA256);
-	uint8		digest[PG_SHA256_DIGEST_LENGTH];
-	char		hex[2 * PG_SHA256_DIGEST_LENGTH + 1];
-	bool		done;
+	MlSha256	sha;
+	char		hex[ML_SHA256_HEX];
 
-	done = context != NULL && pg_cryptohash_init(context) >= 0 &&
-		pg_cryptohash_update(context, image, length) >= 0 &&
-		pg_cryptohash_final(context, digest, sizeof(digest)) >= 0;
-	pg_cryptohash_free(context);
-	if (!done)
-		elog(ERROR, "could not compute SHA-256 of a model image");
-	hex_encode((char *) digest, sizeof(digest), hex);
-	hex[sizeof(hex) - 1] = '\0';
+	ml_sha256_begin(&sha);
+	ml_sha256_add(&sha, image, length);
+	ml_sha256_end(&sha, hex);
 	if (strcmp(hex, resolved->checksum) != 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_DATA_CORRUPTED),

@@ -19,8 +19,8 @@
 #include "access/xact.h"
 #include "catalog/catalog.h"
 #include "catalog/job.h"
-#include "common/cryptohash.h"
 #include "miscadmin.h"
+#include "ml/base/sha256.h"
 #include "pg/locks.h"
 #include "pg/settings.h"
 #include "pg/worker.h"
@@ -206,25 +206,18 @@ compute(const MlTrainRequest *request, const MlSource *source)
 void
 ml_train_seal(MlTrainOutcome *outcome)
 {
-	pg_cryptohash_ctx *context = pg_cryptohash_create(PG_SHA256);
-	uint8		digest[32];
+	MlSha256	sha;
 
-	if (pg_cryptohash_init(context) < 0)
-		elog(ERROR, "could not compute a SHA-256: %s", pg_cryptohash_error(context));
+	ml_sha256_begin(&sha);
 	for (Size done = 0; done < outcome->image_length;)
 	{
 		Size		piece = Min(HASH_PIECE, outcome->image_length - done);
 
 		CHECK_FOR_INTERRUPTS();
-		if (pg_cryptohash_update(context, outcome->image + done, piece) < 0)
-			elog(ERROR, "could not compute a SHA-256: %s", pg_cryptohash_error(context));
+		ml_sha256_add(&sha, outcome->image + done, piece);
 		done += piece;
 	}
-	if (pg_cryptohash_final(context, digest, sizeof(digest)) < 0)
-		elog(ERROR, "could not compute a SHA-256: %s", pg_cryptohash_error(context));
-	pg_cryptohash_free(context);
-	hex_encode((const char *) digest, sizeof(digest), outcome->checksum);
-	outcome->checksum[64] = '\0';
+	ml_sha256_end(&sha, outcome->checksum);
 }
 
 /* -- records ---------------------------------------------------------------- */

@@ -11,6 +11,7 @@
 
 #include "ml/base/bytes.h"
 #include "ml/base/rng.h"
+#include "ml/base/sha256.h"
 #include "ml/base/sort.h"
 #include "ml/base/text.h"
 
@@ -95,6 +96,23 @@ test_arena(void)
 	CHECK(ml_arena_used(env->arena) == 0 && ml_arena_demand(env->arena) == 0);
 	memset(ml_alloc(env, 3, 1 << 20), 1, 3 << 20);
 	CHECK_TEXT(ml_strdup(env, "again"), "again");
+	ml_arena_clear(env->arena);
+
+	/* Refitted, it holds the same again and little else. */
+	for (int again = 0; again < 3; again++)
+	{
+		size_t		demand;
+
+		for (size_t i = 1; i < 40; i++)
+		{
+			memset(ml_alloc(env, i, 17), 1, 17 * i);
+			CHECK(ml_printf(env, "%zu", i) != NULL);
+		}
+		demand = ml_arena_demand(env->arena);
+		CHECK(again == 0 || ml_arena_used(env->arena) <= demand + 64);
+		ml_arena_refit(env->arena);
+		CHECK(ml_arena_used(env->arena) == 0);
+	}
 	ml_arena_clear(env->arena);
 
 	CHECK(ml_alloc(env, SIZE_MAX / 4, 8) == NULL && env->error.status == ML_TOO_LARGE);
@@ -218,6 +236,62 @@ test_crc(void)
 		data[i] = (uint8_t) ml_rng_u64(1, 2, i);
 	for (size_t n = 0; n < 40; n++)
 		CHECK(ml_crc32c(data + n, sizeof(data) - 2 * n) == ml_crc32c_portable(data + n, sizeof(data) - 2 * n));
+}
+
+static bool
+digest_is(const void *data, size_t length, const char *expected)
+{
+	MlSha256	sha;
+	char		hex[ML_SHA256_HEX];
+	bool		right;
+
+	ml_sha256_begin(&sha);
+	ml_sha256_add(&sha, data, length);
+	ml_sha256_end(&sha, hex);
+	right = strcmp(hex, expected) == 0;
+	ml_sha256_begin_portable(&sha);
+	ml_sha256_add(&sha, data, length);
+	ml_sha256_end(&sha, hex);
+	return right && strcmp(hex, expected) == 0;
+}
+
+/* The examples of FIPS 180-2, appendix B, and of RFC 6234; then both ways against each other, in pieces of all lengths. */
+static void
+test_sha256(void)
+{
+	uint8_t		data[700];
+	char	   *million = malloc(1000000);
+	bool		same = true;
+
+	CHECK(digest_is("", 0, "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"));
+	CHECK(digest_is("abc", 3, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"));
+	CHECK(digest_is("abcdbcdecdefdefgefghfghighijhijkijkljklmklmnlmnomnopnopq", 56,
+					"248d6a61d20638b8e5c026930c3e6039a33ce45964ff2167f6ecedd419db06c1"));
+	memset(million, 'a', 1000000);
+	CHECK(digest_is(million, 1000000, "cdc76e5c9914fb9281a1c7e284d73e67f1809a48a497200e046d39ccc7112cd0"));
+	free(million);
+	for (size_t i = 0; i < sizeof(data); i++)
+		data[i] = (uint8_t) ml_rng_u64(3, 4, i);
+	for (size_t n = 0; n < sizeof(data); n++)
+	{
+		MlSha256	whole;
+		MlSha256	pieces;
+		char		a[ML_SHA256_HEX];
+		char		b[ML_SHA256_HEX];
+
+		ml_sha256_begin_portable(&whole);
+		ml_sha256_add(&whole, data, n);
+		ml_sha256_end(&whole, a);
+		ml_sha256_begin(&pieces);
+		for (size_t at = 0, piece = n % 67; at < n; at += piece, piece = (piece + 13) % 130)
+		{
+			piece = piece < n - at ? piece : n - at;
+			ml_sha256_add(&pieces, data + at, piece);
+		}
+		ml_sha256_end(&pieces, b);
+		same &= strcmp(a, b) == 0;
+	}
+	CHECK(same);
 }
 
 static void
@@ -434,6 +508,7 @@ main(void)
 	test_limit();
 	test_bytes();
 	test_crc();
+	test_sha256();
 	test_sort();
 	for (int threads = 1; threads <= 5; threads += 2)
 	{
