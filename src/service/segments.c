@@ -198,7 +198,7 @@ typedef struct CodePair
 typedef struct MlTranslation
 {
 	int		   *feature_of;		/* of the segment's model -> of the version's */
-	int		   *n_codes;		/* of each feature; 0 for a number */
+	int		   *n_codes;		/* of each feature; NULL, as is codes, where there is no category */
 	CodePair  **codes;			/* rising by "from"; what is not there is any other value */
 	int32	   *class_of;		/* of the segment's model -> of the version's; NULL: the same */
 } MlTranslation;
@@ -263,8 +263,6 @@ make_translation(const MlSchema *of, const MlSchema *among, const char *name)
 	int			next = 0;
 
 	t->feature_of = palloc(sizeof(int) * Max(of->n_features, 1));
-	t->n_codes = palloc0(sizeof(int) * Max(of->n_features, 1));
-	t->codes = palloc0(sizeof(CodePair *) * Max(of->n_features, 1));
 	for (int f = 0; f < of->n_features; f++)
 	{
 		const MlFeature *feature = &of->features[f];
@@ -275,8 +273,14 @@ make_translation(const MlSchema *of, const MlSchema *among, const char *name)
 		if (next == among->n_features || among->features[next].kind != feature->kind)
 			report_strange(name);
 		t->feature_of[f] = next;
-		if (feature->kind == ML_FEATURE_CATEGORY)
-			translate_codes(feature, &among->features[next], &t->codes[f], &t->n_codes[f]);
+		if (feature->kind != ML_FEATURE_CATEGORY)
+			continue;
+		if (t->codes == NULL)
+		{
+			t->n_codes = palloc0(sizeof(int) * of->n_features);
+			t->codes = palloc0(sizeof(CodePair *) * of->n_features);
+		}
+		translate_codes(feature, &among->features[next], &t->codes[f], &t->n_codes[f]);
 	}
 	t->class_of = translate_classes(of, among, name);
 	return t;
@@ -305,6 +309,12 @@ translate_code(const CodePair *codes, int count, int levels, double code)
 static void
 translate_row(const MlTranslation *t, const MlSchema *schema, const double *from, double *to)
 {
+	if (t->codes == NULL)
+	{
+		for (int f = 0; f < schema->n_features; f++)
+			to[f] = from[t->feature_of[f]];
+		return;
+	}
 	for (int f = 0; f < schema->n_features; f++)
 	{
 		double		value = from[t->feature_of[f]];
@@ -418,6 +428,23 @@ check_segment_sum(const MlResolved *resolved, const MlSegmentEntry *entry)
 				 errhint("Train the model again, or restore mlplat's tables from a backup.")));
 }
 
+/* What blocks that grow leave over is much for a small model, and there may be ten thousand of them. */
+#define COMPACT ((size_t) 64 * 1024)
+#define WASTE 512
+
+static MlModel *
+decode_segment(MlEnv *env, const MlSegmentEntry *entry, const char *name)
+{
+	bool		lean = !ml_shared_models_exist();
+	MlModel    *model = ml_decode_image(env, entry->image, entry->image_length, lean, name);
+	size_t		used = ml_arena_used(env->arena);
+
+	if (used > COMPACT || used < ml_arena_demand(env->arena) + WASTE)
+		return model;
+	ml_arena_refit(env->arena);
+	return ml_decode_image(env, entry->image, entry->image_length, lean, name);
+}
+
 static MlCachedModel *
 load_segment(const MlServed *served, const MlSegmentEntry *entry)
 {
@@ -431,7 +458,7 @@ load_segment(const MlServed *served, const MlSegmentEntry *entry)
 	cached = ml_cache_begin(served->resolved.version_id, entry->segment, served->resolved.checksum, &env);
 	if (!ml_cache_find_shared(cached, env, entry->checksum))
 	{
-		cached->model = ml_decode_image(env, entry->image, entry->image_length, !ml_shared_models_exist(), name);
+		cached->model = decode_segment(env, entry, name);
 		ml_check_model_texts(cached->model, name, served->routing->encoding);
 		ml_cache_share(cached, env, entry->checksum, entry->image, entry->image_length);
 	}

@@ -180,6 +180,15 @@ ml_arena_clear(MlArena *arena)
 	*arena = (MlArena) {.limit = limit, .next_block = SMALL_BLOCK};
 }
 
+void
+ml_arena_refit(MlArena *arena)
+{
+	size_t		demand = arena->demand;
+
+	ml_arena_clear(arena);
+	arena->next_block = demand + ALIGNMENT;
+}
+
 size_t
 ml_arena_used(const MlArena *arena)
 {
@@ -419,7 +428,7 @@ new_block(MlEnv *env, size_t needed)
 	size_t		size = arena->next_block;
 	Block	   *block;
 
-	while (size < needed + 2 * ALIGNMENT)
+	while (size < needed + ALIGNMENT)
 		size *= 2;
 	if (!within_limit(env, size))
 		return false;

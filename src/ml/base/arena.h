@@ -22,6 +22,9 @@ extern void ml_arena_free(MlArena *arena);	/* NULL is fine */
 /* Gives all of its memory back; the arena itself can be used again. */
 extern void ml_arena_clear(MlArena *arena);
 
+/* The same; its next block has room for all that was asked for so far, and for little more. */
+extern void ml_arena_refit(MlArena *arena);
+
 /*
  * An arena within memory that the caller has: it never takes more, gives nothing back before its end, and its end leaves the memory as it
  * is.  What another arena was asked for (ml_arena_demand) is enough to be asked for the same again.
