@@ -11,6 +11,7 @@
 extern const MlMethod ml_method_ridge;
 extern const MlMethod ml_method_lasso;
 extern const MlMethod ml_method_elastic_net;
+extern const MlMethod ml_method_linear_regression;
 
 #define MAX_TERMS 64
 
@@ -68,7 +69,6 @@ test_cross_validation(const MlMethod *method, const char *settings, const double
 static void
 test_errors(void)
 {
-	extern const MlMethod ml_method_linear_regression;
 	MlEnv		env = new_env(1);
 	MlDataset  *data = read_csv(&env, "diabetes", 0, NULL);
 	MlCoefficient *rows;
@@ -154,6 +154,30 @@ plain(double score, size_t row)
 	return 3 * score + sin((double) row);
 }
 
+/* With next to no penalty ridge is least squares: its figures, too, whatever the weights. */
+static void
+test_least_squares(double unit)
+{
+	static const char *const names[] = {"log_likelihood", "aic", "bic", "sigma", "r_squared", "df_residual"};
+	MlEnv		env = new_env(1);
+	MlDataset  *data = read_csv(&env, "diabetes", 0, NULL);
+	double	   *w = ml_alloc(&env, data->n_train, sizeof(double));
+	void	   *ridge;
+	void	   *plain;
+	double		worst = 0;
+
+	for (size_t i = 0; i < data->n_train; i++)
+		w[i] = i % 10 == 0 ? 0 : unit * (1 + i % 4);
+	data->weight = unit > 0 ? w : NULL;
+	if (fit_with(&env, &ml_method_ridge, data, "alpha=1e-12 standardize=false", &ridge) != ML_OK || fit_with(&env, &ml_method_linear_regression, data, "", &plain) != ML_OK)
+		fail("%s", env.error.message);
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		worst = fmax(worst, relative_error(statistic_of(&env, &ml_method_ridge, data->schema, ridge, names[i]),
+										   statistic_of(&env, &ml_method_linear_regression, data->schema, plain, names[i])));
+	check(worst < 1e-6, "ridge without a penalty has the figures of least squares, weights %g (%.1e)", unit, worst);
+	free_env(&env);
+}
+
 int
 main(void)
 {
@@ -172,6 +196,9 @@ main(void)
 	test_cross_validation(&ml_method_elastic_net, "cv=5 n_alphas=20 l1_ratio=0.4 tol=1e-10", elastic_cv, elastic_cv_coef, 1e-6);
 	test_cross_validation(&ml_method_ridge, "cv=5 n_alphas=20", ridge_cv, ridge_cv_coef, 1e-8);
 	test_errors();
+	test_least_squares(0);
+	test_least_squares(1);
+	test_least_squares(37);
 	test_criteria(&ml_method_lasso, "bic", false);
 	test_criteria(&ml_method_elastic_net, "aic", false);
 	test_criteria(&ml_method_ridge, "bic", true);

@@ -80,17 +80,6 @@ unscale(MlEnv *env, const MlLeastSquares *problem, const MlLeastSquaresFit *fit,
 	return ML_OK;
 }
 
-/* Sum of the logarithms of the weights, which the likelihood has. */
-static double
-log_weights(const MlDataset *data)
-{
-	double		sum = 0;
-
-	for (size_t i = 0; data->weight != NULL && i < data->n_train; i++)
-		sum += data->weight[i] > 0 ? log(data->weight[i]) : 0;
-	return sum;
-}
-
 /* Weights of the fit are 2^weight_exponent times smaller, the target 2^y_exponent times. */
 static void
 set_statistics(const MlLeastSquares *problem, const MlLeastSquaresFit *fit, double sigma, MlLinearModel *model)
@@ -108,7 +97,7 @@ set_statistics(const MlLeastSquares *problem, const MlLeastSquaresFit *fit, doub
 	if (plain && df > 0 && left > 0)
 		f = explained / df / (fit->rss / left);
 	if (fit->rss > 0)
-		likelihood = -0.5 * n * (log(2 * M_PI * fit->rss / n) + 1 + (2 * problem->y_exponent + we) * M_LN2) + 0.5 * log_weights(problem->data);
+		likelihood = -0.5 * n * (log(2 * M_PI * fit->rss / n) + 1 + (2 * problem->y_exponent + we) * M_LN2) + 0.5 * ml_linear_log_weights(problem->data);
 	ml_statistics_add(s, ML_STAT_ROWS, n);
 	ml_statistics_add(s, ML_STAT_DF_MODEL, df);
 	ml_statistics_add(s, ML_STAT_DF_RESIDUAL, left);

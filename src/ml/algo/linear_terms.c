@@ -74,3 +74,13 @@ ml_linear_get_error(MlReader *r)
 		ml_reader_corrupt(r, "standard error");
 	return error < 0 ? NAN : error;
 }
+
+double
+ml_linear_log_weights(const MlDataset *data)
+{
+	double		sum = 0;
+
+	for (size_t i = 0; data->weight != NULL && i < data->n_train; i++)
+		sum += data->weight[i] > 0 ? log(data->weight[i]) : 0;
+	return sum;
+}

@@ -34,4 +34,7 @@ extern MlStatus ml_linear_importance_kind(MlEnv *env, const char *how);
 extern void ml_linear_put_error(MlWriter *w, double error);
 extern double ml_linear_get_error(MlReader *r);
 
+/* Sum of the logarithms of the weights, which a likelihood of normal errors has. */
+extern double ml_linear_log_weights(const MlDataset *data);
+
 #endif							/* ML_ALGO_LINEAR_TERMS_H */

@@ -143,6 +143,7 @@ typedef struct Fit
 	int			best;			/* of the path */
 	double	   *mse;			/* by penalty: of the cross-validation */
 	double	   *mse_error;
+	double		log_weights;	/* sum of the logarithms of the weights */
 } Fit;
 
 static size_t
@@ -317,14 +318,21 @@ cross_validate(Fit *fit)
 	}
 }
 
-/* -2 log-likelihood of normal errors, at the estimate of their variance */
+/* Weights of the fit are 2^this times smaller. */
+static int
+weight_exponent(const Fit *fit)
+{
+	return fit->data->weight != NULL ? fit->model->design->weight_exponent : 0;
+}
+
+/* -2 log-likelihood of normal errors, at the estimate of their variance; weights are inverse variances */
 static double
 minus_two_log_likelihood(const Fit *fit, int k)
 {
 	double		n = fit->model->design->n_rows;
-	double		mean = fmax(fit->path.rss[k] / fit->total.weight, DBL_MIN);
+	double		mean = fmax(fit->path.rss[k] / n, DBL_MIN);
 
-	return n * (log(2 * M_PI * mean) + 1 + 2 * fit->y_exponent * M_LN2);
+	return n * (log(2 * M_PI * mean) + 1 + (2 * fit->y_exponent + weight_exponent(fit)) * M_LN2) - fit->log_weights;
 }
 
 static double
@@ -501,7 +509,7 @@ set_statistics(Fit *fit, const double *v)
 		ml_statistics_add(s, ML_STAT_CV_MSE_STD_ERROR, ldexp(fit->mse_error[best], 2 * fit->y_exponent));
 	}
 	ml_statistics_add(s, ML_STAT_R_SQUARED, fit->total.yy > 0 ? 1 - path->rss[best] / fit->total.yy : NAN);
-	ml_statistics_add(s, ML_STAT_SIGMA, left > 1e-6 ? ldexp(sqrt(path->rss[best] / left), fit->y_exponent) : NAN);
+	ml_statistics_add(s, ML_STAT_SIGMA, left > 1e-6 ? ldexp(sqrt(path->rss[best] / left), fit->y_exponent) * sqrt(ldexp(1, weight_exponent(fit))) : NAN);
 	ml_statistics_add(s, ML_STAT_LOG_LIKELIHOOD, -minus / 2);
 	ml_statistics_add(s, ML_STAT_AIC, minus + 2 * (df + fit->intercept));
 	ml_statistics_add(s, ML_STAT_BIC, minus + log(n) * (df + fit->intercept));
@@ -544,6 +552,7 @@ penalized_fit(MlEnv *env, const MlDataset *data, const MlParams *params, Kind ki
 	ML_TRY(ml_design_scale(env, fit.model->design, fit.intercept, &fit.scale));
 	ML_TRY(ml_linear_model_alloc(env, fit.model, 1));
 	fit.model->has_intercept = fit.intercept;
+	fit.log_weights = ml_linear_log_weights(data);
 	ML_TRY(scan(&fit));
 	ML_TRY(solve(&fit));
 
