@@ -216,14 +216,23 @@ may_split(const MlTreeGrower *g, const MlTreeGrowNode *node)
 		node->impurity > EPSILON * node->weight;
 }
 
-/* The best split of the features drawn; grower->best, or none. */
-static void
-find_split(MlTreeGrower *g, const MlTreeGrowNode *node, size_t begin, size_t end)
+static bool
+should_stop(MlTreeGrower *g, int thread, const bool *stop)
+{
+	if (thread == 0 && ml_canceled(g->ground->env))
+		return true;
+	return __atomic_load_n(stop, __ATOMIC_RELAXED) || ml_pool_stopping(g->ground->env->pool);
+}
+
+/* The best split of the features drawn; grower->best, or none.  Many rows and features take seconds: then it may be told to stop. */
+static MlStatus
+find_split(MlTreeGrower *g, const MlTreeGrowNode *node, size_t begin, size_t end, int thread, const bool *stop)
 {
 	const MlTreeGround *ground = g->ground;
 	bool		draw = ground->rules.max_features < g->n_features || ground->rules.random;
 	int32_t		seen = 0;
 	bool		varies = false;
+	size_t		work = 0;
 
 	memcpy(g->total, g->node_stats + (size_t) (node - g->node) * (size_t) ground->width, (size_t) ground->width * sizeof(double));
 	g->best = (MlTreeSplit) {.score = -INFINITY};
@@ -238,7 +247,15 @@ find_split(MlTreeGrower *g, const MlTreeGrowNode *node, size_t begin, size_t end
 			g->feature[j] = swap;
 		}
 		varies |= ml_tree_split_feature(g, g->feature[i], begin, end);
+		work += end - begin;
+		if (work >= STOP_ROWS * 16)
+		{
+			work = 0;
+			if (should_stop(g, thread, stop))
+				return ML_CANCELED;
+		}
 	}
+	return ML_OK;
 }
 
 /* ---- a split is made ---- */
@@ -435,14 +452,6 @@ push(MlTreeGrower *g, uint32_t node, size_t begin, size_t end)
 	return ML_OK;
 }
 
-static bool
-should_stop(MlTreeGrower *g, int thread, const bool *stop)
-{
-	if (thread == 0 && ml_canceled(g->ground->env))
-		return true;
-	return __atomic_load_n(stop, __ATOMIC_RELAXED) || ml_pool_stopping(g->ground->env->pool);
-}
-
 static MlStatus
 grow_depth_first(MlTreeGrower *g, int thread, const bool *stop)
 {
@@ -464,7 +473,7 @@ grow_depth_first(MlTreeGrower *g, int thread, const bool *stop)
 			if (should_stop(g, thread, stop))
 				return ML_CANCELED;
 		}
-		find_split(g, node, frame.begin, frame.end);
+		ML_TRY(find_split(g, node, frame.begin, frame.end, thread, stop));
 		if (!worth_it(g, node))
 			continue;
 		ML_TRY(make_split(g, frame.node, frame.begin, frame.end, &middle, mixed));
@@ -512,8 +521,8 @@ heap_pop(MlTreeGrower *g)
  * when its turn comes: cheaper than to keep the sides of all that wait.  Random
  * numbers follow from the tree and the node, so the same features are drawn.
  */
-static void
-find_again(MlTreeGrower *g, uint64_t tree, const MlTreeFrame *frame)
+static MlStatus
+find_again(MlTreeGrower *g, uint64_t tree, const MlTreeFrame *frame, int thread, const bool *stop)
 {
 	int32_t		n = 0;
 
@@ -521,15 +530,15 @@ find_again(MlTreeGrower *g, uint64_t tree, const MlTreeFrame *frame)
 	for (int32_t f = 0; f < g->ground->bins.n_features; f++)
 		if (g->ground->bins.column[f].usable)
 			g->feature[n++] = f;
-	find_split(g, &g->node[frame->node], frame->begin, frame->end);
+	return find_split(g, &g->node[frame->node], frame->begin, frame->end, thread, stop);
 }
 
 static MlStatus
-offer(MlTreeGrower *g, uint64_t tree, MlTreeFrame frame)
+offer(MlTreeGrower *g, uint64_t tree, MlTreeFrame frame, int thread, const bool *stop)
 {
 	const MlTreeGrowNode *node = &g->node[frame.node];
 
-	find_again(g, tree, &frame);
+	ML_TRY(find_again(g, tree, &frame, thread, stop));
 	if (!worth_it(g, node))
 		return ML_OK;
 	ML_TRY(push(g, frame.node, frame.begin, frame.end));
@@ -544,7 +553,7 @@ grow_best_first(MlTreeGrower *g, int thread, const bool *stop)
 	MlTreeFrame frame = g->frame[--g->n_frames];
 	uint64_t	tree = g->random;
 
-	ML_TRY(offer(g, tree, frame));
+	ML_TRY(offer(g, tree, frame, thread, stop));
 	for (uint32_t leaves = 1; g->n_frames > 0 && leaves < g->ground->rules.max_leaves; leaves++)
 	{
 		size_t		middle;
@@ -554,14 +563,14 @@ grow_best_first(MlTreeGrower *g, int thread, const bool *stop)
 		if (should_stop(g, thread, stop))
 			return ML_CANCELED;
 		frame = heap_pop(g);
-		find_again(g, tree, &frame);
+		ML_TRY(find_again(g, tree, &frame, thread, stop));
 		ML_TRY(make_split(g, frame.node, frame.begin, frame.end, &middle, mixed));
 		left = g->node[frame.node].left;
 		for (uint32_t side = 0; side < 2; side++)
 			if (mixed[side] && may_split(g, &g->node[left + side]))
 				ML_TRY(offer(g, tree, (MlTreeFrame) {
 					.node = left + side, .begin = side == 0 ? frame.begin : middle, .end = side == 0 ? middle : frame.end
-				}));
+				}, thread, stop));
 	}
 	return ML_OK;
 }

@@ -549,6 +549,44 @@ score_task(void *arg, size_t task, int thread)
 	}
 }
 
+/* The value that belongs at place k of a[0 .. n-1] comes there, none greater stands before it, none less behind (Hoare 1961); in place. */
+static void
+select_score(double *a, size_t n, size_t k)
+{
+	size_t		low = 0;
+	size_t		high = n - 1;
+
+	while (low < high)
+	{
+		double		x = a[low];
+		double		y = a[low + (high - low) / 2];
+		double		z = a[high];
+		double		pivot = x < y ? (y < z ? y : x < z ? z : x) : (x < z ? x : y < z ? z : y);
+		size_t		i = low;
+		size_t		j = high;
+
+		for (;;)
+		{
+			double		swap;
+
+			while (a[i] < pivot)
+				i++;
+			while (a[j] > pivot)
+				j--;
+			if (i >= j)
+				break;
+			swap = a[i];
+			a[i++] = a[j];
+			a[j--] = swap;
+		}
+		/* a[low .. j] are at most the pivot, what stands behind is at least that. */
+		if (k <= j)
+			high = j;
+		else
+			low = j + 1;
+	}
+}
+
 /* The score that the share "contamination" of the training rows exceeds, between two of them as numpy's percentile. */
 static MlStatus
 find_cut(Job *job)
@@ -558,6 +596,7 @@ find_cut(Job *job)
 	size_t		threads = (size_t) ml_pool_threads(env->pool);
 	double		at = (1 - job->plan->contamination) * (double) (n - 1);
 	size_t		low = (size_t) at;
+	double		next;
 
 	job->scratch_size = (ml_tree_scratch_size(job->forest) + 63) / 64 * 64;
 	job->score = ml_alloc(env, n, sizeof(double));
@@ -566,10 +605,12 @@ find_cut(Job *job)
 	if (!job->score || !job->x || !job->scratch)
 		return env->error.status;
 	ML_TRY(ml_pool_run(env, (n + SCORE_ROWS - 1) / SCORE_ROWS, score_task, job));
-	qsort(job->score, n, sizeof(double), by_value);
-	job->forest->cut = job->score[low];
-	if (low + 1 < n)
-		job->forest->cut += (at - (double) low) * (job->score[low + 1] - job->score[low]);
+	/* Sorting would take as much memory again, of which nobody knows. */
+	select_score(job->score, n, low);
+	job->forest->cut = next = job->score[low];
+	for (size_t i = low + 1; i < n; i++)
+		next = i == low + 1 || job->score[i] < next ? job->score[i] : next;
+	job->forest->cut += (at - (double) low) * (next - job->forest->cut);
 	ml_release(env, job->score);
 	return ML_OK;
 }
