@@ -227,7 +227,7 @@ conjugate(Posterior *b, MlStatistics *s)
 }
 
 /* Both precisions by MacKay's fixed point (1992), with scikit-learn's priors and starting values. */
-static void
+static MlStatus
 evidence(Posterior *b, MlStatistics *s)
 {
 	double		n = b->rows;
@@ -244,6 +244,8 @@ evidence(Posterior *b, MlStatistics *s)
 		double		old_alpha = alpha,
 					old_lambda = lambda;
 
+		if (ml_canceled(b->env))
+			return ml_fail(b->env, ML_CANCELED, "canceled");
 		sums(b, lambda / alpha, &rss, &squares);
 		gamma = 0;
 		for (size_t i = 0; i < b->p; i++)
@@ -268,6 +270,7 @@ evidence(Posterior *b, MlStatistics *s)
 	ml_statistics_add(s, ML_STAT_LAMBDA, lambda);
 	ml_statistics_add(s, ML_STAT_ITERATIONS, b->iterations);
 	ml_statistics_add(s, ML_STAT_CONVERGED, b->converged);
+	return ML_OK;
 }
 
 static MlStatus
@@ -344,7 +347,7 @@ bayes_fit(MlEnv *env, const MlDataset *data, const MlParams *params, void **resu
 	if (ml_param_int(params, PARAM_PRIOR) == PRIOR_CONJUGATE)
 		conjugate(&b, s);
 	else
-		evidence(&b, s);
+		ML_TRY(evidence(&b, s));
 	if (!b.converged)
 		ml_warn(env, "the precisions have not converged after %d rounds (max_iter)", b.iterations);
 	ML_TRY(set_model(&b));

@@ -400,7 +400,7 @@ glm_load(MlReader *r, const MlSchema *schema, void **result)
 	model->exposure = ml_get_i32(r);
 	model->usual_exposure = ml_get_finite(r);
 	ML_TRY(r->status);
-	if (link >= ML_GLM_N_LINKS || model->usual_exposure < 0)
+	if (link >= ML_GLM_N_LINKS || (model->exposure >= 0 ? !(model->usual_exposure > 0) : model->usual_exposure < 0))
 		return ml_reader_corrupt(r, "link or exposure");
 	for (int k = 0; k < 2; k++)
 	{

@@ -163,12 +163,16 @@ fit_equation(Fit *fit, int equation, int fold, int folds)
  * ------------------------------------------------------------------------
  */
 
+/* Scores between two looks at whether the run is canceled. */
+#define SCORES_TOGETHER 262144
+
 /* Slope and curvature of the log loss of softmax(a f), or sigmoid for two classes, at a. */
-static void
+static MlStatus
 loss_at(const Fit *fit, const double *f, double a, double *first, double *second)
 {
 	size_t		n = fit->data->n_train;
 	int			k = fit->equations;
+	size_t		since = 0;
 
 	*first = *second = 0;
 	for (size_t i = 0; i < n; i++)
@@ -176,6 +180,13 @@ loss_at(const Fit *fit, const double *f, double a, double *first, double *second
 		double		w = ml_design_weight(fit->svm.design, fit->data, i);
 		int			y = (int) fit->data->y[i];
 
+		since += k;
+		if (since > SCORES_TOGETHER)
+		{
+			since = 0;
+			if (ml_canceled(fit->env))
+				return ml_fail(fit->env, ML_CANCELED, "canceled");
+		}
 		if (w == 0)
 			continue;
 		if (k == 1)
@@ -207,23 +218,25 @@ loss_at(const Fit *fit, const double *f, double a, double *first, double *second
 			*second += w * (square / sum - mean * mean);
 		}
 	}
+	return ML_OK;
 }
 
 /* The slope of maximum likelihood, in bounds: scores that separate the classes would want an infinite one. */
-static double
-best_slope(const Fit *fit, const double *f)
+static MlStatus
+best_slope(const Fit *fit, const double *f, double *slope)
 {
 	double		low = 1e-3,
 				high = 1e3;
 	double		a = 1;
 
+	*slope = a;
 	for (int i = 0; i < 100; i++)
 	{
 		double		first,
 					second,
 					next;
 
-		loss_at(fit, f, a, &first, &second);
+		ML_TRY(loss_at(fit, f, a, &first, &second));
 		if (first > 0)
 			high = a;
 		else
@@ -231,11 +244,12 @@ best_slope(const Fit *fit, const double *f)
 		next = second > 0 ? a - first / second : a;
 		if (!(next > low && next < high))
 			next = sqrt(low * high);
+		*slope = next;
 		if (fabs(next - a) <= 1e-10 * a)
-			return next;
+			break;
 		a = next;
 	}
-	return a;
+	return ML_OK;
 }
 
 /* Scores of the rows from fits without them, and the slope that suits these. */
@@ -257,8 +271,7 @@ calibrate(Fit *fit, SvmModel *model, double *f, double *scores)
 				if (fold_of(fit, i, folds) == fold)
 					f[e * n + i] = scores[i];
 		}
-	model->slope = best_slope(fit, f);
-	return ML_OK;
+	return best_slope(fit, f, &model->slope);
 }
 
 /* ------------------------------------------------------------------------

@@ -15,8 +15,12 @@
 #include "ml/base/arena.h"
 #include "ml/base/pool.h"
 
-/* Points of one task. */
+/* Points of one task, fewer where each may have to be compared with very many coordinates. */
 #define TASK_POINTS 256
+#define TASK_COORDINATES ((size_t) 1 << 26)
+
+/* Coordinates compared between two looks at whether the run is canceled. */
+#define WORK ((size_t) 1 << 24)
 
 typedef struct Dbscan
 {
@@ -33,6 +37,7 @@ typedef struct Dbscan
 	uint32_t   *parent;			/* of a node */
 	uint32_t   *leaf_of;		/* of a group */
 	double	   *z;				/* threads x p */
+	size_t		task_points;
 } Dbscan;
 
 static void
@@ -91,10 +96,10 @@ static void
 core_task(void *arg, size_t task, int thread)
 {
 	Dbscan	   *d = arg;
-	size_t		end = (task + 1) * TASK_POINTS < d->tree.n ? (task + 1) * TASK_POINTS : d->tree.n;
+	size_t		end = (task + 1) * d->task_points < d->tree.n ? (task + 1) * d->task_points : d->tree.n;
 	double	   *z = d->z + (size_t) thread * d->tree.p;
 
-	for (size_t i = task * TASK_POINTS; i < end; i++)
+	for (size_t i = task * d->task_points; i < end; i++)
 	{
 		point_at(&d->tree, i, z);
 		d->core[i] = d->weight[i] > 0 && is_dense(d, z);
@@ -123,13 +128,14 @@ is_open(const Dbscan *d, size_t i)
 	return i < d->tree.n && d->core[i] && d->label[i] < 0;
 }
 
-/* All dense rows within eps of z that no cluster has yet. */
-static void
+/* All dense rows within eps of z that no cluster has yet; returns how many boxes and groups were looked at. */
+static size_t
 reach_around(Dbscan *d, const double *z, int32_t cluster, uint32_t *list, size_t *n)
 {
 	const MlKdTree *tree = &d->tree;
 	uint32_t	stack[ML_KD_DEPTH];
 	int			depth = 0;
+	size_t		looks = 1;
 
 	stack[depth++] = 0;
 	while (depth > 0)
@@ -137,8 +143,10 @@ reach_around(Dbscan *d, const double *z, int32_t cluster, uint32_t *list, size_t
 		uint32_t	at = stack[--depth];
 		const MlKdNode *node = &tree->node[at];
 
+		looks++;
 		if (d->left[at] == 0 || ml_kd_least(tree, at, z) > d->squared)
 			continue;
+		looks += node->right != 0 ? 0 : (node->last - node->first) * ML_LANES;
 		if (node->right != 0)
 		{
 			stack[depth++] = node->right;
@@ -157,6 +165,7 @@ reach_around(Dbscan *d, const double *z, int32_t cluster, uint32_t *list, size_t
 			}
 		}
 	}
+	return looks;
 }
 
 /* Clusters are numbered in the order of their first dense rows, as in scikit-learn. */
@@ -167,7 +176,7 @@ flood(Dbscan *d, int32_t *clusters)
 	size_t		n = d->tree.n;
 	uint32_t   *position = ml_alloc(env, n, sizeof(uint32_t));
 	uint32_t   *list = ml_alloc(env, n, sizeof(uint32_t));
-	size_t		done = 0;
+	size_t		work = 0;
 
 	if (position == NULL || list == NULL)
 		return env->error.status;
@@ -183,10 +192,14 @@ flood(Dbscan *d, int32_t *clusters)
 		reach(d, position[row], *clusters, list, &listed);
 		for (size_t next = 0; next < listed; next++)
 		{
-			if (done++ % 1024 == 0 && ml_canceled(env))
-				return ml_fail(env, ML_CANCELED, "canceled");
+			if (work > WORK)
+			{
+				work = 0;
+				if (ml_canceled(env))
+					return ml_fail(env, ML_CANCELED, "canceled");
+			}
 			point_at(&d->tree, list[next], d->z);
-			reach_around(d, d->z, *clusters, list, &listed);
+			work += reach_around(d, d->z, *clusters, list, &listed) * d->tree.p;
 		}
 		++*clusters;
 	}
@@ -241,10 +254,10 @@ static void
 border_task(void *arg, size_t task, int thread)
 {
 	Dbscan	   *d = arg;
-	size_t		end = (task + 1) * TASK_POINTS < d->tree.n ? (task + 1) * TASK_POINTS : d->tree.n;
+	size_t		end = (task + 1) * d->task_points < d->tree.n ? (task + 1) * d->task_points : d->tree.n;
 	double	   *z = d->z + (size_t) thread * d->tree.p;
 
-	for (size_t i = task * TASK_POINTS; i < end; i++)
+	for (size_t i = task * d->task_points; i < end; i++)
 	{
 		if (d->core[i])
 			continue;
@@ -386,8 +399,11 @@ MlStatus
 ml_dbscan_fit(MlEnv *env, const MlPoints *points, const MlDbscanSpec *spec, MlDbscanResult *result)
 {
 	Dbscan		d = {.env = env, .spec = spec, .squared = spec->eps * spec->eps};
-	size_t		tasks = (points->n + TASK_POINTS - 1) / TASK_POINTS;
+	size_t		coordinates = (points->n + 1) * ((size_t) points->p + 1);
+	size_t		tasks;
 
+	d.task_points = coordinates > TASK_COORDINATES ? 1 : TASK_COORDINATES / coordinates > TASK_POINTS ? TASK_POINTS : TASK_COORDINATES / coordinates;
+	tasks = (points->n + d.task_points - 1) / d.task_points;
 	show(env, 0);
 	ML_TRY(plant(&d, points));
 	ML_TRY(allocate(&d, points));

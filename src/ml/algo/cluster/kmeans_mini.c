@@ -217,7 +217,7 @@ ml_kmeans_mini(MlEnv *env, const MlPoints *points, const MlKmeansSpec *spec, uin
 			renew(env, &m, s);
 		}
 		/* The first batches move a lot; they say nothing of how good the centres are. */
-		smoothed = s == 0 ? inertia : smoothed * (1 - keep) + inertia * keep;
+		smoothed = isinf(least) && waited == 0 ? inertia : smoothed * (1 - keep) + inertia * keep;
 		if (smoothed < least)
 		{
 			least = smoothed;
