@@ -101,7 +101,8 @@ sub one_method
 	rights($model, $task, $answer);
 	asides($model);
 	segments($algorithm, $task, $model, $train);
-	stop($algorithm, $task);
+	unlabelled($algorithm, $task);
+	stop($algorithm, $task, "'long'", '');
 }
 
 # The same answers in bulk.
@@ -156,12 +157,39 @@ sub segments
 	return;
 }
 
+# Four rows of five have no target: they help to train, or there is a clear answer.
+sub unlabelled
+{
+	my ($algorithm, $task) = @_;
+	my $few = "'SELECT *, CASE WHEN id % 5 = 0 THEN kind END AS few FROM public.SOURCE'";
+
+	for my $how ('self_training', 'label_spreading')
+	{
+		my $train = "'$algorithm', " . ($few =~ s/SOURCE/matrix/r) . ", 'few', model => 'semi', id => 'id', $features, params => '{\"semi_supervised\": \"$how\"}'";
+
+		if ($task ne 'classification')
+		{
+			my $refused = $train =~ s/"semi/"task": "$task", "semi/r;
+			$refused =~ s/'few'/$target{$task}/;
+			is(state_of('regress_owner', "SELECT * FROM ml_train($refused)"), '22023', "$how: is refused");
+			next;
+		}
+		is(as_owner("SELECT task, rows FROM ml_train($train)"), "$task|120", "$how: trains with a few labels");
+		is(as_owner("SELECT count(*), bool_and(answer IS NOT NULL AND answer !~* 'nan|infinity') FROM (SELECT " . ($answer{$task} =~ s/MODEL/semi/gr) . " AS answer FROM matrix m) s"), '600|t', "$how: answers for each row");
+		is(as_owner("SELECT value FROM ml_metrics WHERE model = 'semi' AND metric = 'unlabelled_rows'"), '480', "$how: says what it learnt from");
+		is(as_owner("SELECT ml_drop('semi')"), '', "$how: is dropped");
+		stop($algorithm, $task, $few =~ s/SOURCE/long/r, ", \"semi_supervised\": \"$how\"");
+	}
+	return;
+}
+
 # Whether it ends before or is stopped: nothing hangs and nothing is left.
 sub stop
 {
-	my ($algorithm, $task) = @_;
+	my ($algorithm, $task, $source, $params) = @_;
+	my $target = $params eq '' ? $target{$task} : "'few'";
 	my $began = time;
-	my $state = state_of('regress_owner', "SET statement_timeout = 150; SELECT * FROM ml_train('$algorithm', 'long', $target{$task}, model => 'stopped', $features, params => '{\"task\": \"$task\"}')");
+	my $state = state_of('regress_owner', "SET statement_timeout = 150; SELECT * FROM ml_train('$algorithm', $source, $target, model => 'stopped', $features, params => '{\"task\": \"$task\"$params}')");
 
 	like($state, qr/^(57014|)$/, 'is stopped in the middle');
 	cmp_ok(time - $began, '<', 4, 'at once');

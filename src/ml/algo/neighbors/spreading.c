@@ -22,6 +22,10 @@
 /* Products of numbers in a task: some milliseconds. */
 #define TASK_WORK ((double) 4e6)
 
+/* Tasks between two looks at how far it is; and what making the graph is of all. */
+#define SLICE_TASKS 64
+#define GRAPH_SHARE 0.9
+
 /* Points of a task of a search that looks at many. */
 #define MAX_QUERIES 64
 
@@ -46,6 +50,7 @@ typedef struct Graph
 	double	   *weight;			/* n x n, 0 on the diagonal */
 
 	size_t		rows;			/* of a task that goes along all edges */
+	size_t		first;			/* task of this slice */
 	const int32_t *label;
 	double	   *root;			/* n: 1 / root of the degree; 1 for a point without edges */
 	double	   *said;			/* n x classes, by position */
@@ -75,6 +80,26 @@ tasks_of(size_t n, size_t rows)
 	return (n + rows - 1) / rows;
 }
 
+static void
+tell(MlEnv *env, double share)
+{
+	MlProgress	progress = {.phase = "fit", .share = share, .train_loss = NAN, .validation_loss = NAN};
+
+	ml_progress(env, &progress);
+}
+
+/* The graph is most of the work, and takes long where there are many points: in slices, so that it is seen how far it is. */
+static MlStatus
+run_in_slices(MlEnv *env, Graph *g, size_t tasks, MlTask_fn task)
+{
+	for (g->first = 0; g->first < tasks; g->first += SLICE_TASKS)
+	{
+		tell(env, GRAPH_SHARE * (double) g->first / (double) tasks);
+		ML_TRY(ml_pool_run(env, tasks - g->first < SLICE_TASKS ? tasks - g->first : SLICE_TASKS, task, g));
+	}
+	return ML_OK;
+}
+
 /* ------------------------------------------------------------------------
  * Neighbours
  * ------------------------------------------------------------------------
@@ -98,7 +123,7 @@ static void
 search_task(void *arg, size_t task, int thread)
 {
 	Graph	   *g = arg;
-	size_t		first = task * g->queries;
+	size_t		first = (g->first + task) * g->queries;
 	size_t		count = first + g->queries < g->n ? g->queries : g->n - first;
 	double	   *query = g->query + (size_t) thread * g->queries * g->p;
 	MlNeighbor *near = g->near + (size_t) thread * g->queries * g->found;
@@ -130,7 +155,7 @@ find_neighbors(MlEnv *env, Graph *g)
 	g->near = ml_alloc(env, threads * g->queries, g->found * sizeof(MlNeighbor));
 	if (g->neighbor == NULL || g->query == NULL || g->near == NULL)
 		return env->error.status;
-	ML_TRY(ml_pool_run(env, tasks_of(g->n, g->queries), search_task, g));
+	ML_TRY(run_in_slices(env, g, tasks_of(g->n, g->queries), search_task));
 	ml_release(env, g->tree->value);
 	ml_release(env, g->tree->node);
 	ml_release(env, g->tree->box);
@@ -157,9 +182,10 @@ static void
 weigh_task(void *arg, size_t task, int thread)
 {
 	Graph	   *g = arg;
-	size_t		end = (task + 1) * g->rows < g->n ? (task + 1) * g->rows : g->n;
+	size_t		first = (g->first + task) * g->rows;
+	size_t		end = first + g->rows < g->n ? first + g->rows : g->n;
 
-	for (size_t i = task * g->rows; i < end; i++)
+	for (size_t i = first; i < end; i++)
 	{
 		const double *a = g->value + i * g->p;
 		double	   *weight = g->weight + i * g->n;
@@ -191,7 +217,7 @@ weigh_pairs(MlEnv *env, Graph *g)
 	if (g->weight == NULL)
 		return env->error.status;
 	g->rows = rows_of_task((double) g->n * ((double) g->p + 10), g->n);
-	return ml_pool_run(env, tasks_of(g->n, g->rows), weigh_task, g);
+	return run_in_slices(env, g, tasks_of(g->n, g->rows), weigh_task);
 }
 
 /* ------------------------------------------------------------------------
@@ -282,12 +308,9 @@ spread(MlEnv *env, Graph *g, MlSpread *result)
 		return env->error.status;
 	while (result->iterations < g->how->max_iter && !result->converged)
 	{
-		MlProgress	progress = {.phase = "fit", .iteration = result->iterations + 1, .iterations = g->how->max_iter,
-		.train_loss = NAN, .validation_loss = NAN};
 		double		change = 0;
 
-		progress.share = (double) result->iterations / g->how->max_iter;
-		ml_progress(env, &progress);
+		tell(env, GRAPH_SHARE + (1 - GRAPH_SHARE) * result->iterations / g->how->max_iter);
 		ML_TRY(ml_pool_run(env, tasks, scale_task, g));
 		ML_TRY(ml_pool_run(env, tasks, spread_task, g));
 		for (size_t t = 0; t < tasks; t++)
