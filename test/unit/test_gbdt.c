@@ -3,6 +3,8 @@
  *	  gbdt in cases that can be worked out by hand, and at its edges.
  *-------------------------------------------------------------------------
  */
+#include <unistd.h>
+
 #include "gbdt_data.h"
 
 #include <float.h>
@@ -482,6 +484,48 @@ test_threads(void)
 		for (int t = 0; t < 5; t++)
 			unit_env_free(envs[t]);
 	}
+}
+
+/*
+ * Threads work ahead on many large leaves, all of which come after a small one: it still finds its place.  (Here seven leaves
+ * of an eighth of the rows and more, and one of less that gains the most.)
+ */
+static void
+test_small_leaf_first(void)
+{
+	size_t		n = 30000;
+	int			p = 64;
+	MlModel    *models[2];
+	MlEnv	   *envs[2];
+
+	for (int t = 0; t < 2; t++)
+	{
+		MlEnv	   *env = envs[t] = unit_env(t + 1);
+		MlDataset  *data = gbdt_data(env, n, p, 0);
+
+		for (size_t i = 0; i < n; i++)
+		{
+			int			group = (int) (gbdt_random(1, i) * 16 / 15 * 7);
+			double		u = gbdt_random(2, i);
+
+			for (int f = 2; f < p; f++)
+				gbdt_number(data, f)[i] = gbdt_random((uint64_t) f + 1, i);
+			gbdt_number(data, 0)[i] = group;
+			gbdt_number(data, 1)[i] = u;
+			gbdt_target(data)[i] = 100 * group + (group == 7 ? 20 : 1) * (u > 0.5);
+		}
+		alarm(300);				/* a test that waits for ever is none */
+		CHECK_STATUS(env, gbdt_fit(env, data, "num_iterations=1 num_leaves=31", &models[t]), ML_OK);
+		alarm(0);
+	}
+	for (int i = 0; i < 16; i++)
+	{
+		double		x[64] = {i / 2, i % 2 * 0.6 + 0.2};
+
+		CHECK(gbdt_at(models[0], x, 0) == gbdt_at(models[1], x, 0));
+	}
+	unit_env_free(envs[0]);
+	unit_env_free(envs[1]);
 }
 
 /* A target of little more than noise: the validation loss has a lowest point, and the model ends there. */
@@ -977,6 +1021,7 @@ main(void)
 	test_objectives();
 	test_history();
 	test_threads();
+	test_small_leaf_first();
 	test_early_stopping();
 	test_limits();
 	test_close_values();

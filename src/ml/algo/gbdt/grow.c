@@ -306,12 +306,20 @@ ml_gbdt_may_split(const MlGbdtGrower *grower, const MlGbdtLeaf *leaf)
 		&& (grower->rules->max_depth < 1 || leaf->depth < grower->rules->max_depth);
 }
 
+/* The last place is kept for the next leaf in order: all others may come after it, and would never leave theirs. */
 static MlGbdtExpansion *
-free_expansion(MlGbdtGrower *grower)
+free_expansion(MlGbdtGrower *grower, bool insist)
 {
+	MlGbdtExpansion *found = NULL;
+
 	for (int a = 0; a < grower->n_ahead; a++)
-		if (grower->ahead[a].leaf < 0)
+	{
+		if (grower->ahead[a].leaf >= 0)
+			continue;
+		if (found != NULL || insist)
 			return &grower->ahead[a];
+		found = &grower->ahead[a];
+	}
 	return NULL;
 }
 
@@ -373,7 +381,7 @@ static MlStatus
 begin_expansion(MlEnv *env, MlGbdtGrower *grower, int32_t l, bool insist, MlGbdtExpansion **result)
 {
 	MlGbdtLeaf *leaf = &grower->leaf[l];
-	MlGbdtExpansion *x = free_expansion(grower);
+	MlGbdtExpansion *x = free_expansion(grower, insist);
 	int32_t		parent_slot = leaf->slot;
 
 	*result = NULL;
