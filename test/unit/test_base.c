@@ -326,6 +326,37 @@ test_sort(void)
 			ok &= items[i - 1].key < items[i].key || (items[i - 1].key == items[i].key && items[i - 1].row < items[i].row);
 		CHECK(ok);
 	}
+	unit_env_free(env);
+
+	/* Many rows are dealt out first: keys of all kinds, by one thread and by two. */
+	for (int kind = 0; kind < 6; kind++)
+		for (int threads = 1; threads <= 2; threads++)
+		{
+			size_t		n = kind == 5 ? 65536 : 200003;
+			MlKeyed    *items;
+			bool		ok = true;
+			uint64_t	sum = 0;
+
+			env = unit_env(threads);
+			items = ml_alloc(env, n, sizeof(MlKeyed));
+			for (size_t i = 0; i < n; i++)
+			{
+				uint64_t	u = ml_rng_u64(4, 0, i);
+
+				items[i].key = kind == 0 ? u : kind == 1 ? 7 : kind == 2 ? n - i : kind == 3 ? u % 3 : kind == 4 ? ml_sort_key_double((double) (u >> 11) * 0x1p-53) :
+					u % 2 == 0 ? 0 : UINT64_MAX;
+				items[i].row = i;
+			}
+			CHECK_STATUS(env, ml_sort_keyed(env, items, n), ML_OK);
+			for (size_t i = 0; i < n; i++)
+			{
+				sum += items[i].row;
+				ok &= i == 0 || items[i - 1].key < items[i].key || (items[i - 1].key == items[i].key && items[i - 1].row < items[i].row);
+			}
+			unit_check(ok && sum == (uint64_t) n * (n - 1) / 2, __FILE__, __LINE__, "%zu keys of kind %d in order, %d threads", n, kind, threads);
+			unit_env_free(env);
+		}
+	env = unit_env(1);
 	CHECK_STATUS(env, ml_sort_texts(env, 7, texts, lengths, order), ML_OK);
 	CHECK(memcmp(order, sorted, sizeof(sorted)) == 0);
 	unit_env_free(env);

@@ -1,16 +1,28 @@
 /*-------------------------------------------------------------------------
  * sort.c
  *	  Stable sorting of rows by a number (radix) or by text (merge).
+ *
+ * Many rows are first dealt out into ranges of keys, whose limits are drawn from a sample, so that a range and its copy lie in
+ * the second-level cache while they are sorted: the threads take ranges as they come.  A stable
+ * order is unique, so neither the limits nor the threads matter to it.
  *-------------------------------------------------------------------------
  */
 #include "ml/base/sort.h"
 
 #include "ml/base/arena.h"
+#include "ml/base/pool.h"
 
 #define DIGIT_BITS 11
 #define DIGITS 6				/* 6 * 11 >= 64 */
 #define BUCKETS (1 << DIGIT_BITS)
 #define SMALL 64
+
+/* Rows above which they are dealt out; of a range, about; of a task that deals; keys drawn for each range. */
+#define MANY ((size_t) 65536)
+#define RANGE_ROWS 8192
+#define DEAL_ROWS ((size_t) 32768)
+#define DRAWN 16
+#define MAX_RANGES 256
 
 static inline size_t
 digit_of(uint64_t key, int digit)
@@ -32,76 +44,211 @@ insertion_sort(MlKeyed *items, size_t n)
 	}
 }
 
-/* Counts of every digit in one pass; false when canceled. */
-static bool
-count_digits(MlEnv *env, const MlKeyed *items, size_t n, size_t (*count)[BUCKETS])
-{
-	for (size_t i = 0; i < n; i++)
-	{
-		if (i % (1 << 20) == 0 && ml_canceled(env))
-			return false;
-		for (int d = 0; d < DIGITS; d++)
-			count[d][digit_of(items[i].key, d)]++;
-	}
-	return true;
-}
+typedef uint32_t Counts[DIGITS][BUCKETS];
 
-static bool
-scatter(MlEnv *env, const MlKeyed *from, MlKeyed *to, size_t n, int digit, size_t *position)
+static void
+scatter(const MlKeyed *from, MlKeyed *to, size_t n, int digit, uint32_t *position)
 {
-	size_t		next = 0;
+	uint32_t	next = 0;
 
 	for (int b = 0; b < BUCKETS; b++)
 	{
-		size_t		here = position[b];
+		uint32_t	here = position[b];
 
 		position[b] = next;
 		next += here;
 	}
 	for (size_t i = 0; i < n; i++)
-	{
-		if (i % (1 << 20) == 0 && ml_canceled(env))
-			return false;
 		to[position[digit_of(from[i].key, digit)]++] = from[i];
+}
+
+/* n < 2^32; the result is in items, or in spare: whichever is returned. */
+static MlKeyed *
+radix_sort(MlKeyed *items, MlKeyed *spare, size_t n, Counts *counts)
+{
+	MlKeyed    *from = items;
+	MlKeyed    *to = spare;
+
+	if (n < SMALL)
+	{
+		insertion_sort(items, n);
+		return items;
 	}
-	return true;
+	memset(counts, 0, sizeof(*counts));
+	for (size_t i = 0; i < n; i++)
+	{
+		for (int d = 0; d < DIGITS; d++)
+			(*counts)[d][digit_of(items[i].key, d)]++;
+	}
+	for (int d = 0; d < DIGITS; d++)
+	{
+		MlKeyed    *swap = from;
+
+		if ((*counts)[d][digit_of(from[0].key, d)] == n)
+			continue;			/* all alike in this digit */
+		scatter(from, to, n, d, (*counts)[d]);
+		from = to;
+		to = swap;
+	}
+	return from;
+}
+
+typedef struct Deal
+{
+	MlKeyed    *items;
+	MlKeyed    *spare;
+	size_t		n;
+	int			ranges;			/* a power of two */
+	uint64_t	least[MAX_RANGES];	/* key of each range; the first has none */
+	uint8_t    *range;			/* n */
+	size_t	   *count;			/* tasks x ranges: rows, then where they go */
+	size_t		start[MAX_RANGES + 1];
+	Counts	   *counts;			/* threads */
+} Deal;
+
+/* The last range whose least key is not above this one. */
+static inline size_t
+range_of(const Deal *deal, uint64_t key)
+{
+	size_t		r = 0;
+
+	for (size_t half = (size_t) deal->ranges / 2; half > 0; half /= 2)
+		r += deal->least[r + half] <= key ? half : 0;
+	return r;
+}
+
+static size_t
+rows_of_deal(const Deal *deal, size_t task)
+{
+	size_t		rest = deal->n - task * DEAL_ROWS;
+
+	return rest < DEAL_ROWS ? rest : DEAL_ROWS;
+}
+
+static void
+look_task(void *arg, size_t task, int thread)
+{
+	const Deal *deal = arg;
+	const MlKeyed *items = deal->items + task * DEAL_ROWS;
+	uint8_t    *range = deal->range + task * DEAL_ROWS;
+	size_t	   *count = deal->count + task * (size_t) deal->ranges;
+
+	(void) thread;
+	for (size_t i = 0, n = rows_of_deal(deal, task); i < n; i++)
+	{
+		range[i] = (uint8_t) range_of(deal, items[i].key);
+		count[range[i]]++;
+	}
+}
+
+static void
+deal_task(void *arg, size_t task, int thread)
+{
+	const Deal *deal = arg;
+	const MlKeyed *items = deal->items + task * DEAL_ROWS;
+	const uint8_t *range = deal->range + task * DEAL_ROWS;
+	size_t	   *place = deal->count + task * (size_t) deal->ranges;
+
+	(void) thread;
+	for (size_t i = 0, n = rows_of_deal(deal, task); i < n; i++)
+		deal->spare[place[range[i]]++] = items[i];
+}
+
+static void
+range_task(void *arg, size_t task, int thread)
+{
+	const Deal *deal = arg;
+	MlKeyed    *items = deal->items + deal->start[task];
+	size_t		n = deal->start[task + 1] - deal->start[task];
+
+	if (radix_sort(deal->spare + deal->start[task], items, n, &deal->counts[thread]) != items)
+		memcpy(items, deal->spare + deal->start[task], n * sizeof(MlKeyed));
+}
+
+/* Limits between the ranges: evenly spaced among keys that are evenly spaced among the rows. */
+static void
+draw_limits(Deal *deal, MlKeyed *sample, MlKeyed *spare)
+{
+	size_t		drawn = (size_t) deal->ranges * DRAWN;
+
+	for (size_t i = 0; i < drawn; i++)
+		sample[i] = deal->items[i * (deal->n / drawn)];
+	sample = radix_sort(sample, spare, drawn, deal->counts);
+	deal->least[0] = 0;
+	for (int r = 1; r < deal->ranges; r++)
+		deal->least[r] = sample[(size_t) r * DRAWN].key;
+}
+
+static MlStatus
+sort_many(MlEnv *env, Deal *deal)
+{
+	size_t		tasks = (deal->n + DEAL_ROWS - 1) / DEAL_ROWS;
+	size_t		ranges = (size_t) deal->ranges;
+	size_t		next = 0;
+
+	ML_TRY(ml_pool_run(env, tasks, look_task, deal));
+	for (size_t r = 0; r < ranges; r++)
+	{
+		deal->start[r] = next;
+		for (size_t t = 0; t < tasks; t++)
+		{
+			size_t		here = deal->count[t * ranges + r];
+
+			deal->count[t * ranges + r] = next;
+			next += here;
+		}
+	}
+	deal->start[ranges] = next;
+	ML_TRY(ml_pool_run(env, tasks, deal_task, deal));
+	return ml_pool_run(env, ranges, range_task, deal);
+}
+
+/* Room for all but the rows themselves, in one piece: pieces below 64 kB would not be given back. */
+static char *
+make_room(MlEnv *env, Deal *deal, size_t tasks)
+{
+	size_t		threads = tasks == 0 ? 2 : (size_t) ml_pool_threads(env->pool) + 1;
+	size_t		counts = threads * sizeof(Counts);
+	size_t		count = tasks * (size_t) deal->ranges * sizeof(size_t);
+	char	   *room = ml_alloc0(env, counts + count + (tasks > 0 ? deal->n : 0), 1);
+
+	if (room == NULL)
+		return NULL;
+	deal->counts = (Counts *) room;
+	deal->count = (size_t *) (room + counts);
+	deal->range = (uint8_t *) (room + counts + count);
+	return room;
 }
 
 MlStatus
 ml_sort_keyed(MlEnv *env, MlKeyed *items, size_t n)
 {
-	size_t		(*count)[BUCKETS];
-	MlKeyed    *spare;
-	MlKeyed    *from = items;
-	MlKeyed    *to;
-	bool		ok;
+	Deal		deal = {.items = items, .n = n, .ranges = 2};
+	size_t		tasks = n < MANY ? 0 : (n + DEAL_ROWS - 1) / DEAL_ROWS;
+	MlStatus	status = ML_OK;
+	char	   *room;
 
 	if (n < SMALL)
 	{
 		insertion_sort(items, n);
 		return ML_OK;
 	}
-	count = ml_alloc0(env, DIGITS, sizeof(*count));
-	spare = ml_alloc(env, n, sizeof(MlKeyed));
-	if (count == NULL || spare == NULL)
+	while ((size_t) deal.ranges * RANGE_ROWS < n && deal.ranges < MAX_RANGES)
+		deal.ranges *= 2;
+	room = make_room(env, &deal, tasks);
+	deal.spare = ml_alloc(env, n, sizeof(MlKeyed));
+	if (room == NULL || deal.spare == NULL)
 		return env->error.status;
-	to = spare;
-	ok = count_digits(env, items, n, count);
-	for (int d = 0; ok && d < DIGITS; d++)
+	if (tasks > 0)
 	{
-		MlKeyed    *swap = from;
-
-		if (count[d][digit_of(from[0].key, d)] == n)
-			continue;			/* all alike in this digit */
-		ok = scatter(env, from, to, n, d, count[d]);
-		from = to;
-		to = swap;
+		draw_limits(&deal, deal.spare, deal.spare + (size_t) deal.ranges * DRAWN);
+		status = sort_many(env, &deal);
 	}
-	if (ok && from != items)
-		memcpy(items, from, n * sizeof(MlKeyed));
-	ml_release(env, spare);
-	ml_release(env, count);
-	return ok ? ML_OK : ml_fail(env, ML_CANCELED, "canceled");
+	else if (radix_sort(items, deal.spare, n, deal.counts) != items)
+		memcpy(items, deal.spare, n * sizeof(MlKeyed));
+	ml_release(env, deal.spare);
+	ml_release(env, room);
+	return status;
 }
 
 /* A text by its first bytes, which decide nearly always, and its number. */

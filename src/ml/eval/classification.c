@@ -11,7 +11,11 @@
 
 #include "ml/base/arena.h"
 #include "ml/base/elementary.h"
+#include "ml/base/pool.h"
 #include "ml/eval/metrics_internal.h"
+
+/* Rows of a task; their sums are joined in order. */
+#define BLOCK_ROWS ((size_t) 65536)
 
 /* Weights by class: of the rows that are of it, said to be of it, and both. */
 typedef struct Tally
@@ -94,7 +98,7 @@ row_brier(const double *p, int n_classes, int k)
 }
 
 static MlStatus
-mean_auc(MlEnv *env, int n_classes, size_t n, const double *y, const double *prediction, const double *weight, double *auc)
+mean_auc(MlEnv *env, int n_classes, size_t n, const double *y, const double *prediction, const double *weight, double *auc, MlRoc *roc)
 {
 	bool	   *actual = ml_alloc(env, n, sizeof(bool));
 	double	   *score = ml_alloc(env, n, sizeof(double));
@@ -112,7 +116,7 @@ mean_auc(MlEnv *env, int n_classes, size_t n, const double *y, const double *pre
 			actual[i] = (int) y[i] == k;
 			score[i] = prediction[i * (size_t) n_classes + (size_t) k];
 		}
-		ML_TRY(ml_auc_compute(env, n, actual, score, weight, &one));
+		ML_TRY(ml_auc_and_roc(env, n, actual, score, weight, &one, roc));
 		sum += one;
 	}
 	*auc = sum / (n_classes - first);
@@ -121,40 +125,94 @@ mean_auc(MlEnv *env, int n_classes, size_t n, const double *y, const double *pre
 	return ML_OK;
 }
 
-MlStatus
-ml_metrics_classification(MlEnv *env, int n_classes, size_t n, const double *y, const double *prediction, const double *weight, double *value)
+typedef struct Sums
 {
-	Tally	   *tally = ml_alloc0(env, (size_t) n_classes, sizeof(Tally));
-	MlSum		total = {0};
-	MlSum		right = {0};
-	MlSum		logloss = {0};
-	MlSum		brier = {0};
+	MlSum		total;
+	MlSum		right;
+	MlSum		logloss;
+	MlSum		brier;
+} Sums;
 
-	if (tally == NULL)
-		return env->error.status;
-	for (size_t i = 0; i < n; i++)
+typedef struct Count
+{
+	int			n_classes;
+	size_t		n;
+	const double *y;
+	const double *prediction;
+	const double *weight;
+	Tally	   *tally;			/* blocks x n_classes */
+	Sums	   *sums;			/* blocks */
+} Count;
+
+static void
+count_task(void *arg, size_t task, int thread)
+{
+	const Count *count = arg;
+	int			n_classes = count->n_classes;
+	size_t		end = count->n - task * BLOCK_ROWS < BLOCK_ROWS ? count->n : (task + 1) * BLOCK_ROWS;
+	Tally	   *tally = count->tally + task * (size_t) n_classes;
+	Sums		s = {{0}, {0}, {0}, {0}};
+
+	(void) thread;
+	for (size_t i = task * BLOCK_ROWS; i < end; i++)
 	{
-		const double *p = prediction + i * (size_t) n_classes;
-		double		w = ml_weight_of(weight, i);
-		int			k = (int) y[i];
+		const double *p = count->prediction + i * (size_t) n_classes;
+		double		w = ml_weight_of(count->weight, i);
+		int			k = (int) count->y[i];
 		int			said = winner(p, n_classes);
 
-		if (i % 100000 == 0 && ml_canceled(env))
-			return ml_fail(env, ML_CANCELED, "canceled");
 		tally[k].actual += w;
 		tally[said].predicted += w;
 		if (k == said)
 		{
 			tally[k].right += w;
-			ml_sum_add(&right, w);
+			ml_sum_add(&s.right, w);
 		}
-		ml_sum_add(&total, w);
-		ml_sum_add(&logloss, w * row_logloss(p, k));
-		ml_sum_add(&brier, w * row_brier(p, n_classes, k));
+		ml_sum_add(&s.total, w);
+		ml_sum_add(&s.logloss, w * row_logloss(p, k));
+		ml_sum_add(&s.brier, w * row_brier(p, n_classes, k));
 	}
-	value[ML_METRIC_ACCURACY] = ml_sum_value(&right) / ml_sum_value(&total);
-	value[ML_METRIC_LOGLOSS] = ml_sum_value(&logloss) / ml_sum_value(&total);
-	value[ML_METRIC_BRIER] = ml_sum_value(&brier) / ml_sum_value(&total);
+	count->sums[task] = s;
+}
+
+static void
+join(MlSum *to, const MlSum *from)
+{
+	ml_sum_add(to, from->sum);
+	to->lost += from->lost;
+}
+
+MlStatus
+ml_metrics_classification(MlEnv *env, int n_classes, size_t n, const double *y, const double *prediction, const double *weight, double *value, MlRoc *roc)
+{
+	size_t		blocks = (n + BLOCK_ROWS - 1) / BLOCK_ROWS;
+	Count		count = {n_classes, n, y, prediction, weight,
+		ml_alloc0(env, (blocks + 1) * (size_t) n_classes, sizeof(Tally)), ml_alloc0(env, blocks + 1, sizeof(Sums))};
+	Tally	   *tally = count.tally + blocks * (size_t) n_classes;
+	Sums		all = {{0}, {0}, {0}, {0}};
+
+	if (count.tally == NULL || count.sums == NULL)
+		return env->error.status;
+	ML_TRY(ml_pool_run(env, blocks, count_task, &count));
+	for (size_t b = 0; b < blocks; b++)
+	{
+		for (int k = 0; k < n_classes; k++)
+		{
+			const Tally *t = &count.tally[b * (size_t) n_classes + (size_t) k];
+
+			tally[k].actual += t->actual;
+			tally[k].predicted += t->predicted;
+			tally[k].right += t->right;
+		}
+		join(&all.total, &count.sums[b].total);
+		join(&all.right, &count.sums[b].right);
+		join(&all.logloss, &count.sums[b].logloss);
+		join(&all.brier, &count.sums[b].brier);
+	}
+	value[ML_METRIC_ACCURACY] = ml_sum_value(&all.right) / ml_sum_value(&all.total);
+	value[ML_METRIC_LOGLOSS] = ml_sum_value(&all.logloss) / ml_sum_value(&all.total);
+	value[ML_METRIC_BRIER] = ml_sum_value(&all.brier) / ml_sum_value(&all.total);
 	rates_of_all(tally, n_classes, value);
-	return mean_auc(env, n_classes, n, y, prediction, weight, &value[ML_METRIC_AUC]);
+	ml_release(env, count.tally);
+	return mean_auc(env, n_classes, n, y, prediction, weight, &value[ML_METRIC_AUC], roc);
 }

@@ -90,16 +90,9 @@ ml_report_metrics(const MlReport *report, MlMetric *metrics, int *count)
 	}
 }
 
-MlStatus
-ml_metrics(MlEnv *env, MlTask task, int n_classes, size_t n, const double *y,
-		   const double *prediction, const double *weight, MlMetric *metrics, int *count)
+static void
+list_metrics(MlTask task, const double *value, MlMetric *metrics, int *count)
 {
-	double		value[ML_METRIC_COUNT];
-
-	if (task == ML_TASK_REGRESSION)
-		ML_TRY(ml_metrics_regression(env, n, y, prediction, weight, value));
-	else
-		ML_TRY(ml_metrics_classification(env, n_classes, n, y, prediction, weight, value));
 	*count = 0;
 	for (int i = 0; i < ML_METRIC_COUNT; i++)
 	{
@@ -113,5 +106,32 @@ ml_metrics(MlEnv *env, MlTask task, int n_classes, size_t n, const double *y,
 			info->name, isfinite(value[i]) ? value[i] : NAN, info->higher_is_better
 		};
 	}
+}
+
+MlStatus
+ml_metrics(MlEnv *env, MlTask task, int n_classes, size_t n, const double *y,
+		   const double *prediction, const double *weight, MlMetric *metrics, int *count)
+{
+	double		value[ML_METRIC_COUNT];
+
+	if (task == ML_TASK_REGRESSION)
+		ML_TRY(ml_metrics_regression(env, n, y, prediction, weight, value));
+	else
+		ML_TRY(ml_metrics_classification(env, n_classes, n, y, prediction, weight, value, NULL));
+	list_metrics(task, value, metrics, count);
+	return ML_OK;
+}
+
+MlStatus
+ml_metrics_roc(MlEnv *env, size_t n, const double *y, const double *prediction, const double *weight,
+			   MlMetric *metrics, int *count, size_t most, MlRocPoint **points, size_t *n_points)
+{
+	double		value[ML_METRIC_COUNT];
+	MlRoc		roc = {.most = most};
+
+	ML_TRY(ml_metrics_classification(env, 2, n, y, prediction, weight, value, &roc));
+	list_metrics(ML_TASK_CLASSIFICATION, value, metrics, count);
+	*points = roc.points;
+	*n_points = roc.n;
 	return ML_OK;
 }

@@ -115,4 +115,11 @@ typedef struct MlRocPoint
 
 extern MlStatus ml_roc_compute(MlEnv *env, size_t n, const bool *actual, const double *score, MlRocPoint **points, size_t *count);
 
+/*
+ * ml_metrics() of a classification into two classes, and the ROC curve of class 1 without regard to weights: rows
+ * are sorted by score once for both.  At most "most" (2 or more) points, evenly, with the first and the last one.
+ */
+extern MlStatus ml_metrics_roc(MlEnv *env, size_t n, const double *y, const double *prediction, const double *weight,
+							   MlMetric *metrics, int *count, size_t most, MlRocPoint **points, size_t *n_points);
+
 #endif							/* ML_EVAL_METRICS_H */

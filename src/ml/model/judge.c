@@ -176,37 +176,6 @@ count_confusion(MlEnv *env, const MlModel *model, const MlJudgeRows *rows, const
 	return ML_OK;
 }
 
-/* At most ML_ROC_POINTS points, evenly, with the first and the last one. */
-static size_t
-thin(MlRocPoint *points, size_t n)
-{
-	if (n <= ML_ROC_POINTS)
-		return n;
-	for (size_t i = 0; i < ML_ROC_POINTS; i++)
-		points[i] = points[i * (n - 1) / (ML_ROC_POINTS - 1)];
-	return ML_ROC_POINTS;
-}
-
-static MlStatus
-roc_of(MlEnv *env, const MlJudgeRows *rows, const double *out, MlRocPoint **roc, size_t *n_roc)
-{
-	bool	   *actual = ml_alloc(env, rows->n, sizeof(bool));
-	double	   *score = ml_alloc(env, rows->n, sizeof(double));
-
-	if (actual == NULL || score == NULL)
-		return env->error.status;
-	for (size_t i = 0; i < rows->n; i++)
-	{
-		actual[i] = rows->y[i] == 1;
-		score[i] = out[2 * i + 1];
-	}
-	ML_TRY(ml_roc_compute(env, rows->n, actual, score, roc, n_roc));
-	*n_roc = thin(*roc, *n_roc);
-	ml_release(env, actual);
-	ml_release(env, score);
-	return ML_OK;
-}
-
 MlStatus
 ml_judge(MlEnv *env, const MlModel *model, const MlJudgeRows *rows, MlPartMetrics *metrics, MlRocPoint **roc, size_t *n_roc)
 {
@@ -229,11 +198,12 @@ ml_judge(MlEnv *env, const MlModel *model, const MlJudgeRows *rows, MlPartMetric
 		return env->error.status;
 	if (rows->keep != NULL)
 		memcpy(rows->keep, out, rows->n * (size_t) model->n_out * sizeof(double));
-	ML_TRY(ml_metrics(env, schema->task, schema->n_classes, rows->n, rows->y, out, rows->weight, metrics->metrics, &metrics->count));
+	if (roc != NULL && schema->n_classes == 2)
+		ML_TRY(ml_metrics_roc(env, rows->n, rows->y, out, rows->weight, metrics->metrics, &metrics->count, ML_ROC_POINTS, roc, n_roc));
+	else
+		ML_TRY(ml_metrics(env, schema->task, schema->n_classes, rows->n, rows->y, out, rows->weight, metrics->metrics, &metrics->count));
 	if (schema->task == ML_TASK_CLASSIFICATION)
 		ML_TRY(count_confusion(env, model, rows, out, &metrics->confusion));
-	if (roc != NULL && schema->n_classes == 2)
-		ML_TRY(roc_of(env, rows, out, roc, n_roc));
 	ml_release(env, out);
 	return ML_OK;
 }
