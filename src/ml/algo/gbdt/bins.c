@@ -28,6 +28,7 @@ typedef struct BinJob
 	size_t		n_sample;
 	MlBinSample *room;			/* by thread */
 	size_t		blocks;			/* row blocks */
+	bool		bundle;			/* columns may share a stored one */
 	uint8_t    *seen;			/* by thread, feature, bin: 1 if rows are in it */
 	size_t	   *first;			/* by feature: its first bin in there */
 } BinJob;
@@ -108,6 +109,27 @@ bin_sparse(const MlGbdtColumn *column, const MlSparse *sparse, size_t begin, siz
 	}
 }
 
+/* The bins of a sparse column that is not spread out yet: which there are. */
+static void
+see_sparse(const MlGbdtColumn *column, const MlSparse *sparse, size_t begin, size_t end, uint8_t *seen)
+{
+	size_t		first = ml_sparse_find(sparse, begin);
+	size_t		at = first;
+	double		x = 0;
+	uint8_t		bin;
+
+	for (; at < sparse->n && sparse->row[at] < end; at++)
+	{
+		x = sparse->value != NULL ? sparse->value[at] : 1;
+		ml_bin_narrow(&column->binner, &x, 1, &bin);
+		seen[bin] = 1;
+	}
+	x = 0;
+	ml_bin_narrow(&column->binner, &x, 1, &bin);
+	if (at - first < end - begin)
+		seen[bin] = 1;
+}
+
 /* One task: one feature of one block of rows. */
 static void
 fill_bins(void *arg, size_t task, int thread)
@@ -120,6 +142,11 @@ fill_bins(void *arg, size_t task, int thread)
 	const MlDataColumn *source = &job->data->columns[f];
 	uint8_t    *seen = job->seen + (size_t) thread * job->first[job->bins->n_features] + job->first[f];
 
+	if (column->deferred)
+	{
+		see_sparse(column, source->sparse, begin, end, seen);
+		return;
+	}
 	if (column->given)
 		;
 	else if (column->category)
@@ -147,9 +174,9 @@ turn_rows(void *arg, size_t task, int thread)
 	{
 		size_t		b = a + TURN_ROWS < end ? a + TURN_ROWS : end;
 
-		for (int j = 0; j < bins->n_narrow; j++)
+		for (int j = 0; j < bins->n_stored; j++)
 		{
-			const uint8_t *from = bins->column[bins->narrow[j]].narrow;
+			const uint8_t *from = bins->stored[j];
 			uint8_t    *to = bins->row_major + j;
 
 			for (size_t i = a; i < b; i++)
@@ -224,11 +251,13 @@ allocate_columns(MlEnv *env, BinJob *job, int threads)
 
 		if (column->given)
 			;
+		else if (column->missing < 256 && job->bundle && job->data->columns[f].sparse != NULL)
+			column->deferred = true;
 		else if (column->missing < 256)
 			column->narrow = ml_alloc(env, bins->n, sizeof(uint8_t));
 		else
 			column->wide = ml_alloc(env, bins->n, sizeof(uint16_t));
-		if (column->narrow == NULL && column->wide == NULL)
+		if (column->narrow == NULL && column->wide == NULL && !column->deferred)
 			return env->error.status;
 		job->first[f + 1] = job->first[f] + column->missing + 1;
 	}
@@ -248,11 +277,9 @@ choose_columns(MlEnv *env, const BinJob *job, int threads)
 
 		for (size_t b = job->first[f]; b < job->first[f + 1]; b++)
 		{
-			uint8_t		seen = 0;
-
-			for (int t = 0; t < threads; t++)
-				seen |= job->seen[(size_t) t * job->first[bins->n_features] + b];
-			column->present += seen;
+			for (int t = 1; t < threads; t++)
+				job->seen[b] |= job->seen[(size_t) t * job->first[bins->n_features] + b];
+			column->present += job->seen[b];
 		}
 		column->usable = column->present >= 2;
 		column->position = -1;
@@ -263,12 +290,10 @@ choose_columns(MlEnv *env, const BinJob *job, int threads)
 			ml_release(env, column->wide);
 			column->narrow = NULL;
 			column->wide = NULL;
+			column->deferred = false;
 		}
-		else if (column->narrow)
-		{
-			column->position = bins->n_narrow;
+		else if (column->narrow || column->deferred)
 			bins->narrow[bins->n_narrow++] = f;
-		}
 		else
 		{
 			bins->wide[bins->n_wide++] = f;
@@ -291,19 +316,77 @@ row_stride(size_t columns)
 	return stride;
 }
 
+/* Sparse columns that found no bundle are spread out after all. */
+static void
+spread_task(void *arg, size_t task, int thread)
+{
+	BinJob	   *job = arg;
+	const MlGbdtColumn *column = &job->bins->column[job->bins->narrow[task]];
+
+	if (column->deferred)
+		bin_sparse(column, job->data->columns[job->bins->narrow[task]].sparse, 0, job->bins->n);
+}
+
+static MlStatus
+spread_rest(MlEnv *env, BinJob *job)
+{
+	MlGbdtBins *bins = job->bins;
+
+	for (int j = 0; j < bins->n_narrow; j++)
+	{
+		MlGbdtColumn *column = &bins->column[bins->narrow[j]];
+
+		if (!column->deferred)
+			continue;
+		column->narrow = ml_alloc(env, bins->n, sizeof(uint8_t));
+		if (column->narrow == NULL)
+			return env->error.status;
+	}
+	ML_TRY(ml_pool_run(env, (size_t) bins->n_narrow, spread_task, job));
+	for (int j = 0; j < bins->n_narrow; j++)
+		bins->column[bins->narrow[j]].deferred = false;
+	return ML_OK;
+}
+
+/* Stored columns in the order of their first features, and how many entries their histograms have, into offset[]. */
+static MlStatus
+list_stored(MlEnv *env, MlGbdtBins *bins)
+{
+	int		   *position = ml_alloc(env, (size_t) bins->n_bundles + 1, sizeof(int));
+
+	bins->stored = ml_alloc(env, (size_t) bins->n_narrow + 1, sizeof(uint8_t *));
+	bins->offset = ml_alloc0(env, (size_t) bins->n_narrow + 1, sizeof(uint32_t));
+	if (position == NULL || bins->stored == NULL || bins->offset == NULL)
+		return env->error.status;
+	for (int b = 0; b < bins->n_bundles; b++)
+		position[b] = -1;
+	for (int j = 0; j < bins->n_narrow; j++)
+	{
+		MlGbdtColumn *column = &bins->column[bins->narrow[j]];
+		bool		bundled = column->bin_of != NULL;
+		uint32_t	entries = bundled ? column->first_value + column->n_values : column->missing + 1;
+
+		column->position = bundled && position[column->bundle] >= 0 ? position[column->bundle] : bins->n_stored++;
+		if (bundled)
+			position[column->bundle] = column->position;
+		bins->stored[column->position] = column->narrow;
+		if (entries > bins->offset[column->position])
+			bins->offset[column->position] = entries;
+	}
+	ml_release(env, position);
+	return ML_OK;
+}
+
 static MlStatus
 make_row_major(MlEnv *env, BinJob *job)
 {
 	MlGbdtBins *bins = job->bins;
 	uint32_t	entries = 0;
 
-	bins->n_stored = bins->n_narrow;
-	bins->offset = ml_alloc(env, (size_t) bins->n_stored + 1, sizeof(uint32_t));
-	if (bins->offset == NULL)
-		return env->error.status;
-	for (int j = 0; j < bins->n_narrow; j++)
+	ML_TRY(list_stored(env, bins));
+	for (int j = 0; j < bins->n_stored; j++)
 	{
-		uint32_t	total = bins->column[bins->narrow[j]].missing + 1;
+		uint32_t	total = bins->offset[j];
 
 		bins->offset[j] = entries;
 
@@ -347,9 +430,9 @@ wants_limits(const MlGbdtBins *bins)
 }
 
 static MlStatus
-make_bins(MlEnv *env, const MlDataset *data, const MlBinRules *rules, MlGbdtBins *bins, bool by_row)
+make_bins(MlEnv *env, const MlDataset *data, const MlBinRules *rules, MlGbdtBins *bins, bool by_row, bool bundle)
 {
-	BinJob		job = {.env = env, .data = data, .rules = rules, .bins = bins};
+	BinJob		job = {.env = env, .data = data, .rules = rules, .bins = bins, .bundle = bundle};
 	int			threads = ml_pool_threads(env->pool);
 	size_t		features = (size_t) data->schema->n_features;
 	uint32_t   *sample;
@@ -387,18 +470,23 @@ make_bins(MlEnv *env, const MlDataset *data, const MlBinRules *rules, MlGbdtBins
 	job.blocks = (bins->n + BIN_ROWS - 1) / BIN_ROWS;
 	ML_TRY(ml_pool_run(env, features * job.blocks, fill_bins, &job));
 	choose_columns(env, &job, threads);
+	if (bundle)
+	{
+		ML_TRY(ml_gbdt_bundle(env, data, job.seen, job.first, bins));
+		ML_TRY(spread_rest(env, &job));
+	}
 	ml_release(env, job.seen);
 	return by_row ? make_row_major(env, &job) : ML_OK;
 }
 
 MlStatus
-ml_gbdt_bins_make(MlEnv *env, const MlDataset *data, const MlBinRules *rules, MlGbdtBins *bins)
+ml_gbdt_bins_make(MlEnv *env, const MlDataset *data, const MlBinRules *rules, bool bundle, MlGbdtBins *bins)
 {
-	return make_bins(env, data, rules, bins, true);
+	return make_bins(env, data, rules, bins, true, bundle);
 }
 
 MlStatus
 ml_gbdt_bins_columns(MlEnv *env, const MlDataset *data, const MlBinRules *rules, MlGbdtBins *bins)
 {
-	return make_bins(env, data, rules, bins, false);
+	return make_bins(env, data, rules, bins, false, false);
 }

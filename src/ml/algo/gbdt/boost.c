@@ -621,7 +621,7 @@ ml_gbdt_fit(MlEnv *env, const MlDataset *data, const MlParams *params, void **mo
 	ML_TRY(ml_gbdt_forest_create(env, objective, data->schema, &b->forest));
 	ml_progress(env, &(MlProgress) {.phase = "bin", .share = 0, .train_loss = NAN, .validation_loss = NAN});
 	ml_gbdt_bin_rules(params, &bin_rules);
-	ML_TRY(ml_gbdt_bins_make(env, data, &bin_rules, &b->bins));
+	ML_TRY(ml_gbdt_bins_make(env, data, &bin_rules, ml_param_bool(params, ML_GBDT_ENABLE_BUNDLE), &b->bins));
 	ML_TRY(prepare_loss(env, b, &weight_scale));
 	ML_TRY(read_rules(env, b, weight_scale));
 	start_scores(b, from_average);

@@ -109,8 +109,11 @@ search_narrow(const SearchJob *job, int column, MlGbdtRoom *room, MlGbdtSplit *f
 {
 	MlGbdtGrower *grower = job->grower;
 	int32_t		feature = grower->bins->narrow[grower->narrow[column]];
-	uint32_t	begin = grower->bins->offset[grower->bins->column[feature].position];
-	uint32_t	entries = grower->bins->column[feature].missing + 1;
+	const MlGbdtColumn *feature_column = &grower->bins->column[feature];
+	bool		bundled = feature_column->bin_of != NULL;
+	uint32_t	stored = grower->bins->offset[feature_column->position];
+	uint32_t	begin = stored + (bundled ? feature_column->first_value : 0);
+	uint32_t	entries = bundled ? feature_column->n_values : feature_column->missing + 1;
 	MlGbdtSum  *own = grower->slot[job->leaf[0]->slot] + begin;
 
 	for (int t = 1; job->shared && t < grower->threads; t++)
@@ -126,7 +129,9 @@ search_narrow(const SearchJob *job, int column, MlGbdtRoom *room, MlGbdtSplit *f
 	}
 	for (int which = 0; which < 2; which++)
 		if (job->wanted[which])
-			search_column(job, which, room, feature, grower->slot[job->leaf[which]->slot] + begin, 0, &found[which]);
+			search_column(job, which, room, feature,
+						  ml_gbdt_spread(feature_column, grower->slot[job->leaf[which]->slot] + stored, job->leaf[which]->total, room->spread),
+						  0, &found[which]);
 }
 
 /* A wide column whose histogram stays in the slot. */
@@ -391,6 +396,7 @@ ml_gbdt_expand(MlEnv *env, MlGbdtGrower *grower, MlGbdtExpansion *x, int thread,
 		decide_category(grower, x, column, leaf, room);
 	else
 		ml_gbdt_decide_number(x, column, &leaf->best);
+	ml_gbdt_stored_sides(column, x->goes_left);
 	if (shared)
 		ML_TRY(ml_gbdt_partition_shared(env, grower, x, column, leaf->begin, leaf->count));
 	else

@@ -72,9 +72,17 @@ typedef struct MlGbdtColumn
 	MlBinner	binner;			/* of a number */
 	const double *upper;		/* its n_bins-1 thresholds: bin b holds upper[b-1] < x <= upper[b] */
 	bool		given;			/* narrow belongs to the data set */
-	uint8_t    *narrow;			/* bins by row, one of the two is NULL */
+	bool		deferred;		/* a sparse column that has not been spread out yet */
+	uint8_t    *narrow;			/* bins by row, one of the two is NULL; in a bundle its bytes */
 	uint16_t   *wide;
 	int32_t		position;		/* of its stored column, -1 for none */
+
+	/* In a bundle; else bin_of is NULL. */
+	uint32_t	first_value;	/* its bins but the default one are the bytes from here on */
+	uint32_t	n_values;
+	uint32_t	default_bin;	/* what all other bytes mean */
+	const uint8_t *bin_of;		/* 256: the bin that a byte means */
+	int32_t		bundle;			/* its number */
 } MlGbdtColumn;
 
 typedef struct MlGbdtBins
@@ -84,7 +92,9 @@ typedef struct MlGbdtBins
 	MlGbdtColumn *column;
 	int			n_narrow;		/* usable narrow columns */
 	int		   *narrow;			/* their features */
-	int			n_stored;		/* columns of row_major */
+	int			n_bundles;
+	int			n_stored;		/* columns of row_major: narrow columns, and bundles of them */
+	const uint8_t **stored;		/* column by column */
 	int			n_wide;
 	int		   *wide;
 	uint32_t	widest;			/* bins of the widest wide column */
@@ -93,10 +103,15 @@ typedef struct MlGbdtBins
 	uint32_t   *offset;			/* n_stored + 1: first histogram entry of each stored column; last: entries in all */
 } MlGbdtBins;
 
-extern MlStatus ml_gbdt_bins_make(MlEnv *env, const MlDataset *data, const MlBinRules *rules, MlGbdtBins *bins);
+extern MlStatus ml_gbdt_bins_make(MlEnv *env, const MlDataset *data, const MlBinRules *rules, bool bundle, MlGbdtBins *bins);
 
 /* The same without a copy row by row, and without "offset". */
 extern MlStatus ml_gbdt_bins_columns(MlEnv *env, const MlDataset *data, const MlBinRules *rules, MlGbdtBins *bins);
+
+/* ---- bundle.c: columns that share a stored one ---- */
+
+/* Bundles narrow columns that are never in bins other than their default ones in the same row.  present: by bin, from first_bin[feature] on. */
+extern MlStatus ml_gbdt_bundle(MlEnv *env, const MlDataset *data, const uint8_t *present, const size_t *first_bin, MlGbdtBins *bins);
 
 /* ---- objective.c: losses ---- */
 
@@ -294,6 +309,14 @@ extern void ml_gbdt_logistic_rows(const double *score, const double *y, const do
 extern void ml_gbdt_quantise_rows(const MlGbdtLoss *loss, const MlGbdtScale *scale, const double *g, size_t begin, size_t end,
 								  MlGbdtGradient *to, MlGbdtSum *sum);
 
+/* ---- bundle.c, again ---- */
+
+/* The histogram of a column by bin, from that of its stored column in a leaf: the same, or spread out into room. */
+extern const MlGbdtSum *ml_gbdt_spread(const MlGbdtColumn *column, const MlGbdtSum *stored, MlGbdtSum total, MlGbdtSum *room);
+
+/* goes_left: from bins to what is stored; 256 bytes of room. */
+extern void ml_gbdt_stored_sides(const MlGbdtColumn *column, uint8_t *goes_left);
+
 /* ---- split.c: the best split of one feature in one leaf ---- */
 
 typedef struct MlGbdtRank
@@ -409,7 +432,8 @@ typedef enum MlGbdtParam
 	ML_GBDT_SCALE_POS_WEIGHT,
 	ML_GBDT_SAMPLE_STRATEGY,
 	ML_GBDT_TOP_RATE,
-	ML_GBDT_OTHER_RATE
+	ML_GBDT_OTHER_RATE,
+	ML_GBDT_ENABLE_BUNDLE
 } MlGbdtParam;
 
 /* Most leaves of a tree: num_leaves, or where that is 0 what max_depth allows. */

@@ -57,7 +57,7 @@ ml_gbdt_grower_memory(size_t n, size_t entries, size_t widest, int columns, int3
 
 	return n * (3 * sizeof(uint32_t) + sizeof(MlGbdtGradient))
 		+ (slot_limit(entries, (int32_t) leaves, threads) + (size_t) threads) * (entries + 64) * sizeof(MlGbdtSum)
-		+ (size_t) threads * room * (sizeof(MlGbdtSum) + sizeof(uint32_t) + sizeof(MlGbdtRank))
+		+ (size_t) threads * (NARROW_BINS + room) * (sizeof(MlGbdtSum) + sizeof(uint32_t) + sizeof(MlGbdtRank))
 		+ (size_t) threads * (size_t) (columns < ML_GBDT_TILE ? columns : ML_GBDT_TILE) * ML_GBDT_PACKED_STRIDE * sizeof(int64_t)
 		+ (size_t) threads * (size_t) columns * 2 * (sizeof(MlGbdtSplit) + sizeof(bool))
 		+ (size_t) ahead_limit(threads) * (sizeof(MlGbdtExpansion) + room * (sizeof(uint32_t) + sizeof(uint8_t)))
@@ -78,11 +78,12 @@ create_rooms(MlEnv *env, MlGbdtGrower *grower, size_t entries)
 		r->wide = ml_alloc0(env, room, sizeof(MlGbdtSum));
 		r->touched = ml_alloc(env, room + 1, sizeof(uint32_t));
 		r->rank = ml_alloc(env, room, sizeof(MlGbdtRank));
+		r->spread = ml_alloc(env, NARROW_BINS, sizeof(MlGbdtSum));
 		r->partial = t > 0 ? ml_alloc(env, entries, sizeof(MlGbdtSum)) : NULL;
 		r->packed = ml_alloc0(env, packed, sizeof(int64_t));
 		r->found = ml_alloc(env, 2 * columns + 1, sizeof(MlGbdtSplit));
 		r->barred = ml_alloc0(env, 2 * columns + 1, sizeof(bool));
-		if (r->barred == NULL || r->wide == NULL || r->touched == NULL || r->rank == NULL || r->found == NULL || r->packed == NULL || (t > 0 && r->partial == NULL))
+		if (r->spread == NULL || r->barred == NULL || r->wide == NULL || r->touched == NULL || r->rank == NULL || r->found == NULL || r->packed == NULL || (t > 0 && r->partial == NULL))
 			return env->error.status;
 	}
 	for (int a = 0; a < grower->n_ahead; a++)
@@ -143,6 +144,7 @@ ml_gbdt_grower_create(MlEnv *env, const MlGbdtBins *bins, const MlGbdtRules *rul
 	grower->gradient = ml_alloc(env, n, sizeof(MlGbdtGradient));
 	grower->narrow = ml_alloc(env, columns + 1, sizeof(int));
 	grower->stored = ml_alloc(env, columns + 1, sizeof(int));
+	grower->in_use = ml_alloc(env, columns + 1, sizeof(bool));
 	grower->wide = ml_alloc(env, columns + 1, sizeof(int));
 	grower->leaf = ml_alloc0(env, leaves, sizeof(MlGbdtLeaf));
 	grower->node = ml_alloc(env, 2 * leaves, sizeof(MlGbdtNode));
@@ -156,7 +158,7 @@ ml_gbdt_grower_create(MlEnv *env, const MlGbdtBins *bins, const MlGbdtRules *rul
 	grower->block_sum = ml_alloc(env, 2 * blocks, sizeof(double));
 	grower->first_block = ml_alloc(env, leaves + 1, sizeof(size_t));
 	if (!grower->rows || !grower->to_left || !grower->to_right || !grower->block_left || !grower->gradient ||
-		!grower->narrow || !grower->stored || !grower->wide || !grower->leaf || !grower->node || !grower->slot || !grower->slot_owner || !grower->free_slot || !grower->heap ||
+		!grower->narrow || !grower->stored || !grower->in_use || !grower->wide || !grower->leaf || !grower->node || !grower->slot || !grower->slot_owner || !grower->free_slot || !grower->heap ||
 		!grower->room || !grower->ahead || !grower->block_sum || !grower->first_block)
 		return env->error.status;
 	*result = grower;
@@ -656,13 +658,17 @@ start_tree(MlGbdtGrower *grower, const uint32_t *rows, size_t n_rows, const bool
 	grower->n_narrow = 0;
 	grower->n_stored = 0;
 	grower->n_wide = 0;
+	memset(grower->in_use, 0, (size_t) bins->n_stored * sizeof(bool));
 	for (int j = 0; j < bins->n_narrow; j++)
 	{
 		if (!use[bins->narrow[j]])
 			continue;
 		grower->narrow[grower->n_narrow++] = j;
-		grower->stored[grower->n_stored++] = bins->column[bins->narrow[j]].position;
+		grower->in_use[bins->column[bins->narrow[j]].position] = true;
 	}
+	for (int j = 0; j < bins->n_stored; j++)
+		if (grower->in_use[j])
+			grower->stored[grower->n_stored++] = j;
 	for (int j = 0; j < bins->n_wide; j++)
 		if (use[bins->wide[j]])
 			grower->wide[grower->n_wide++] = bins->wide[j];

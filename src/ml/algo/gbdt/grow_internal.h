@@ -55,6 +55,7 @@ typedef struct MlGbdtRoom
 	bool		used;
 	int64_t    *packed;			/* histograms of packed sums of a tile of columns, all zero between uses */
 	MlGbdtSum  *wide;			/* histogram of one wide column, all zero between uses */
+	MlGbdtSum  *spread;			/* histogram of a column of a bundle */
 	uint32_t   *touched;
 	MlGbdtRank *rank;
 	MlGbdtSplit *found;			/* two per column in use */
@@ -81,6 +82,7 @@ struct MlGbdtGrower
 	int		   *narrow;			/* the narrow columns in use: numbers in bins->narrow, ascending */
 	int			n_narrow;
 	int		   *stored;			/* the stored columns that hold them, ascending */
+	bool	   *in_use;			/* by stored column */
 	int			n_stored;
 	int		   *wide;			/* features of the wide columns in use */
 	int			n_wide;

@@ -307,6 +307,7 @@ split_level(MlEnv *env, MlGbdtGrower *grower, const MlGbdtSplit *split, bool las
 	ml_gbdt_level_decide(grower, split, x);
 	ML_TRY(ml_pool_run(env, (size_t) levels->n_open, sum_left, &job));
 	x->missing_left = missing_goes_left(grower, x->missing_left);
+	ml_gbdt_stored_sides(&grower->bins->column[split->feature], x->goes_left);
 	ML_TRY(list_halves(env, grower, x, last_level));
 	ML_TRY(part_level(env, grower, &job));
 	for (int32_t i = 0; i < levels->n_half; i++)
