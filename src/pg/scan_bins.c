@@ -114,27 +114,23 @@ void
 ml_bin_draw_rows(MlHeapReader *h, MlRowBatch *batch)
 {
 	MlBinDraw  *draw = &h->draw;
+	uint32_t	drawn[ML_FRAME_TOGETHER];
+	size_t		found;
 
 	batch->first_pick = draw->n;
 	batch->n_picks = 0;
-	if (draw->share == 0)
+	if (draw->share == 0 || draw->overflow)
 		return;
-	for (int i = 0; i < batch->n_rows; i++)
+	found = ml_bin_draw(h->r->env, batch->first_row, batch->n_rows, draw->share, drawn);
+	if (draw->n + found > draw->room || batch->first_row + batch->n_rows > PG_UINT32_MAX)
 	{
-		uint64		row = batch->first_row + i;
-
-		if (!ml_bin_is_drawn(h->r->env, row, draw->share))
-			continue;
-		if (draw->n == draw->room || row >= PG_UINT32_MAX)
-		{
-			/* Many more rows than expected.  Nobody must write any more, and what has been written will not do. */
-			draw->overflow = true;
-			batch->n_picks = 0;
-			return;
-		}
-		draw->row[draw->n++] = (uint32) row;
-		batch->n_picks++;
+		/* Many more rows than expected.  Nobody must write any more, and what has been written will not do. */
+		draw->overflow = true;
+		return;
 	}
+	for (size_t i = 0; i < found; i++)
+		draw->row[draw->n++] = (uint32_t) batch->first_row + drawn[i];
+	batch->n_picks = found;
 }
 
 /* In threads. */

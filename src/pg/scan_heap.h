@@ -58,6 +58,7 @@ typedef struct MlRowBatch
 	bool		located;
 	bool		walked;			/* values and nulls hold what is at no fixed place */
 	HeapTupleHeader row[ML_FRAME_TOGETHER];
+	const char *data[ML_FRAME_TOGETHER];	/* where its attributes begin */
 	Datum	   *values;			/* per lane, ML_FRAME_TOGETHER each: what was found by walking */
 	bool	   *nulls;
 } MlRowBatch;

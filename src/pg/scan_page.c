@@ -16,7 +16,6 @@
  */
 #include "postgres.h"
 
-#include <float.h>
 #include <math.h>
 
 #include "access/tupmacs.h"
@@ -38,12 +37,6 @@ ml_batch_make(const MlHeapReader *h, MlRowBatch *batch)
 
 /* ------------------------------------------------ where the values are */
 
-static inline const char *
-row_data(const MlRowBatch *batch, int row)
-{
-	return (const char *) batch->row[row] + batch->row[row]->t_hoff;
-}
-
 /* In threads. */
 void
 ml_batch_locate(const MlHeapReader *h, MlRowBatch *batch)
@@ -64,6 +57,7 @@ ml_batch_locate(const MlHeapReader *h, MlRowBatch *batch)
 			HeapTupleHeader row = (HeapTupleHeader) PageGetItem(run->page, PageGetItemId(run->page, batch->offset[i]));
 
 			batch->row[i] = row;
+			batch->data[i] = (const char *) row + row->t_hoff;
 			run->whole &= (row->t_infomask & HEAP_HASNULL) == 0 && HeapTupleHeaderGetNatts(row) >= h->n_attributes;
 		}
 	}
@@ -85,7 +79,7 @@ static void
 walk_row(const MlHeapReader *h, MlRowBatch *batch, int row, int from, uint32 offset)
 {
 	HeapTupleHeader header = batch->row[row];
-	const char *data = row_data(batch, row);
+	const char *data = batch->data[row];
 	const bits8 *given = (header->t_infomask & HEAP_HASNULL) != 0 ? header->t_bits : NULL;
 	int			there = Min(HeapTupleHeaderGetNatts(header), h->n_attributes);
 
@@ -142,17 +136,17 @@ gather_fixed(const MlRowBatch *batch, const MlAttribute *attribute, const MlPage
 	if (attribute->by_value && attribute->length == 8)
 	{
 		for (int i = run->first; i < end; i++)
-			memcpy(&value[i], row_data(batch, i) + offset, 8);
+			memcpy(&value[i], batch->data[i] + offset, 8);
 	}
 	else if (attribute->by_value && attribute->length == 4)
 	{
 		for (int i = run->first; i < end; i++)
-			value[i] = Int32GetDatum(*(const int32 *) (row_data(batch, i) + offset));
+			value[i] = Int32GetDatum(*(const int32 *) (batch->data[i] + offset));
 	}
 	else
 	{
 		for (int i = run->first; i < end; i++)
-			value[i] = fetch_att(row_data(batch, i) + offset, attribute->by_value, attribute->length);
+			value[i] = fetch_att(batch->data[i] + offset, attribute->by_value, attribute->length);
 	}
 	memset(slice->null + run->first, 0, run->rows * sizeof(bool));
 }
@@ -260,7 +254,7 @@ ml_batch_numbers(const MlHeapReader *h, const MlRowBatch *batch, int feed, doubl
 		uint32		offset = h->attributes[a].offset;
 
 		for (int i = 0; i < batch->n_rows; i++)
-			memcpy(&number[i], row_data(batch, i) + offset, sizeof(double));
+			memcpy(&number[i], batch->data[i] + offset, sizeof(double));
 		return 0;
 	}
 	gather(h, batch, h->lenient[feed].place, &slice);
@@ -279,7 +273,7 @@ ml_batch_pick(const MlHeapReader *h, const MlRowBatch *batch, int feed, const in
 		uint32		offset = h->attributes[h->attribute_of[h->lenient[feed].place]].offset;
 
 		for (int i = 0; i < n; i++)
-			memcpy(&number[i], row_data(batch, row[i]) + offset, sizeof(double));
+			memcpy(&number[i], batch->data[row[i]] + offset, sizeof(double));
 		return;
 	}
 	(void) ml_batch_numbers(h, batch, feed, all);
@@ -289,16 +283,6 @@ ml_batch_pick(const MlHeapReader *h, const MlRowBatch *batch, int feed, const in
 
 /* ---------------------------------------------------------- into the frame */
 
-static bool
-has_infinity(const double *number, int count)
-{
-	int			found = 0;
-
-	for (int i = 0; i < count; i++)
-		found |= fabs(number[i]) > DBL_MAX;
-	return found != 0;
-}
-
 /* In threads.  false when there is a value among them that is an error. */
 static bool
 feed_numbers(const MlHeapReader *h, MlRowBatch *batch, int feed_number)
@@ -307,12 +291,9 @@ feed_numbers(const MlHeapReader *h, MlRowBatch *batch, int feed_number)
 	double		number[ML_FRAME_TOGETHER];
 	size_t		nulls = ml_batch_numbers(h, batch, feed_number, number);
 
-	if (!feed->converter.lenient && has_infinity(number, batch->n_rows))
-		return false;
 	if ((feed->spec.roles & ML_ROLE_ID) != 0 && nulls > 0)
 		return false;
-	ml_frame_numbers(batch->chunk, feed->first_spec, number, nulls);
-	return true;
+	return ml_frame_numbers(batch->chunk, feed->first_spec, number, nulls) || feed->converter.lenient;
 }
 
 /* In threads. */
@@ -406,12 +387,9 @@ feed_numerics(MlHeapReader *h, MlRowBatch *batch, int feed_number)
 		number[i] = slice.null[i] ? NAN : ml_convert_number(&h->lenient[feed_number].converter, slice.value[i]);
 		MemoryContextReset(h->r->row_context);
 	}
-	if (!feed->converter.lenient && has_infinity(number, batch->n_rows))
-		return false;
 	if ((feed->spec.roles & ML_ROLE_ID) != 0 && slice.n_nulls > 0)
 		return false;
-	ml_frame_numbers(batch->chunk, feed->first_spec, number, slice.n_nulls);
-	return true;
+	return ml_frame_numbers(batch->chunk, feed->first_spec, number, slice.n_nulls) || feed->converter.lenient;
 }
 
 static bool

@@ -8,6 +8,7 @@
 #include <float.h>
 
 #include "ml/base/rng.h"
+#include "ml/base/simd.h"
 #include "ml/data/binner.h"
 
 #define ROWS 20000
@@ -84,6 +85,25 @@ nothing(size_t i)
 	return NAN;
 }
 
+static double
+half_zero(size_t i)
+{
+	return uniform(i) < 0.5 ? 0 : normal(i);
+}
+
+/* Some values come very often, others seldom. */
+static double
+clusters(size_t i)
+{
+	return uniform(i) < 0.3 ? (double) (i % 3) : uniform(i) < 0.6 ? floor(100 * normal(i)) / 100 : normal(i);
+}
+
+static double
+rising(size_t i)
+{
+	return (double) (i / 7);
+}
+
 static const struct
 {
 	const char *name;
@@ -91,8 +111,97 @@ static const struct
 }			distributions[] = {
 	{"uniform", uniform}, {"normal", normal}, {"many magnitudes", many_magnitudes}, {"outliers", outliers},
 	{"few integers", few_integers}, {"two values", two_values}, {"time stamps", time_stamps}, {"denormals", denormals},
-	{"extremes", extremes}, {"a constant", constant}, {"no value", nothing}
+	{"extremes", extremes}, {"a constant", constant}, {"no value", nothing},
+	{"half of them zero", half_zero}, {"clusters", clusters}, {"rising", rising}
 };
+
+/* ---- limits, from sorted distinct values ---- */
+
+static int
+compare_doubles(const void *a, const void *b)
+{
+	double		x = *(const double *) a;
+	double		y = *(const double *) b;
+
+	return x < y ? -1 : x > y;
+}
+
+/* The same as ml_binner_find(), in the plain way; returns the number of limits, each of which lies between below[i] and above[i]. */
+static size_t
+slow_limits(const double *values, size_t n, int32_t max_bin, int32_t min_data, double *below, double *above)
+{
+	static double x[ROWS];
+	static double distinct[ROWS];
+	static size_t count[ROWS];
+	size_t		present = 0;
+	size_t		d = 0;
+	size_t		limits = 0;
+	size_t		in_bin = 0;
+	size_t		rest;
+	int64_t		bins;
+	double		frequent;
+	double		mean;
+
+	for (size_t i = 0; i < n; i++)
+	{
+		if (!isnan(values[i]))
+			x[present++] = values[i] + 0.0;
+	}
+	if (present < n && max_bin > 2)
+		max_bin--;
+	qsort(x, present, sizeof(double), compare_doubles);
+	for (size_t i = 0; i < present; i++)
+	{
+		if (d == 0 || x[i] != distinct[d - 1])
+		{
+			distinct[d] = x[i];
+			count[d++] = 0;
+		}
+		count[d - 1]++;
+	}
+	if (d <= (size_t) max_bin)
+	{
+		for (size_t i = 0; i + 1 < d; i++)
+		{
+			in_bin += count[i];
+			if ((int64_t) in_bin < min_data)
+				continue;
+			below[limits] = distinct[i];
+			above[limits++] = distinct[i + 1];
+			in_bin = 0;
+		}
+		return limits;
+	}
+	if (min_data > 0 && (size_t) max_bin > present / (size_t) min_data)
+		max_bin = (int32_t) (present / (size_t) min_data);
+	max_bin = max_bin < 1 ? 1 : max_bin;
+	frequent = (double) present / max_bin;
+	bins = max_bin;
+	rest = present;
+	for (size_t i = 0; i < d; i++)
+	{
+		bins -= (double) count[i] >= frequent;
+		rest -= (double) count[i] >= frequent ? count[i] : 0;
+	}
+	mean = bins > 0 ? (double) rest / (double) bins : 0x1p62;
+	for (size_t i = 0; i + 1 < d && (int32_t) limits < max_bin - 1; i++)
+	{
+		bool		often = (double) count[i] >= frequent;
+
+		rest -= often ? 0 : count[i];
+		in_bin += count[i];
+		if (!often && (double) in_bin < mean && !((double) count[i + 1] >= frequent && (double) in_bin >= fmax(1, mean * 0.5)))
+			continue;
+		below[limits] = distinct[i];
+		above[limits++] = distinct[i + 1];
+		in_bin = 0;
+		if (often)
+			continue;
+		bins--;
+		mean = bins > 0 ? (double) rest / (double) bins : 0x1p62;
+	}
+	return limits;
+}
 
 /* ---- checks ---- */
 
@@ -138,14 +247,18 @@ wrong_bins(const MlBinner *b, const double *x, size_t n)
 	static uint16_t wide[ROWS];
 	size_t		wrong = 0;
 
-	ml_bin_wide(b, x, n, wide);
-	if (b->missing < 256)
-		ml_bin_narrow(b, x, n, narrow);
-	for (size_t i = 0; i < n; i++)
+	for (int tier = ML_TIER_BASELINE; tier <= ML_TIER_AVX512; tier++)
 	{
-		uint32_t	want = slow_bin(b, x[i]);
+		ml_simd_limit((MlSimdTier) tier);
+		ml_bin_wide(b, x, n, wide);
+		if (b->missing < 256)
+			ml_bin_narrow(b, x, n, narrow);
+		for (size_t i = 0; i < n; i++)
+		{
+			uint32_t	want = slow_bin(b, x[i]);
 
-		wrong += wide[i] != want || (b->missing < 256 && narrow[i] != want);
+			wrong += wide[i] != want || (b->missing < 256 && narrow[i] != want);
+		}
 	}
 	return wrong;
 }
@@ -186,6 +299,55 @@ test_bins(MlEnv *env)
 	}
 }
 
+static size_t
+wrong_limits(const MlBinner *b, const double *values, size_t n, const MlBinRules *rules)
+{
+	static double below[ROWS];
+	static double above[ROWS];
+	size_t		limits = slow_limits(values, n, rules->max_bin, rules->min_data_in_bin, below, above);
+	size_t		wrong = limits + 1 != b->n_bins;
+
+	for (size_t i = 0; i < limits && wrong == 0; i++)
+		wrong += !(below[i] <= b->upper[i] && b->upper[i] < above[i]);
+	return wrong;
+}
+
+/* Limits are where sorting all values says; what was in the room before does not matter. */
+static void
+test_limits(MlEnv *env)
+{
+	static const int32_t max_bins[] = {2, 3, 16, 255, 1000};
+	static const int32_t min_data[] = {1, 3, 100};
+	static const size_t counts[] = {1, 2, 3, 5, 30, 1000, ROWS};
+	MlBinSample sample;
+
+	if (ml_bin_sample_make(env, ROWS, &sample) != ML_OK)
+		abort();
+	for (size_t d = 0; d < sizeof(distributions) / sizeof(distributions[0]); d++)
+	{
+		size_t		wrong = 0;
+
+		for (size_t run = 0; run < 5 * 3 * 7; run++)
+		{
+			size_t		n = counts[run % 7];
+			MlBinRules	rules = {.max_bin = max_bins[run / 7 % 5], .min_data_in_bin = min_data[run / 35], .sample = ROWS};
+			MlBinner	binner;
+
+			if (ml_binner_make(env, &rules, &binner) != ML_OK)
+				abort();
+			for (size_t i = 0; i < n; i++)
+			{
+				value[i] = i % 17 == 5 && run % 2 == 0 ? NAN : distributions[d].value(i);
+				ml_bin_sample_add(&sample, value[i]);
+			}
+			ml_binner_find(&binner, &rules, &sample);
+			wrong += wrong_limits(&binner, value, n, &rules);
+		}
+		unit_check(wrong == 0, __FILE__, __LINE__, "%s: limits as from sorted values", distributions[d].name);
+	}
+	ml_bin_sample_release(env, &sample);
+}
+
 /* Values that spread evenly, or over orders of magnitude, are found with few steps. */
 static void
 test_ways(MlEnv *env)
@@ -200,6 +362,7 @@ test_ways(MlEnv *env)
 		ml_bin_sample_add(&sample, uniform(i));
 	ml_binner_find(&binner, &rules, &sample);
 	CHECK(binner.way == ML_BIN_LINEAR && binner.half <= 2);
+	CHECK(binner.steps.usable && binner.steps.linear);
 	for (size_t i = 0; i < ROWS; i++)
 		ml_bin_sample_add(&sample, exp(10 * normal(i)));
 	ml_binner_find(&binner, &rules, &sample);
@@ -208,6 +371,7 @@ test_ways(MlEnv *env)
 		ml_bin_sample_add(&sample, few_integers(i));
 	ml_binner_find(&binner, &rules, &sample);
 	CHECK(binner.n_bins == 5);
+	CHECK(binner.steps.usable);
 	CHECK(binner.upper[1] >= -1 && binner.upper[1] < 0);
 }
 
@@ -217,6 +381,7 @@ main(void)
 	MlEnv	   *env = unit_env(1);
 
 	test_bins(env);
+	test_limits(env);
 	test_ways(env);
 	unit_env_free(env);
 	return unit_done();

@@ -5,6 +5,12 @@
  */
 #include "unit.h"
 
+#include <float.h>
+
+#include "ml/base/rng.h"
+#include "ml/base/simd.h"
+#include "ml/base/text.h"
+#include "ml/data/row_hash.h"
 #include "tiny.h"
 
 #define COLUMNS 4
@@ -484,6 +490,50 @@ test_together_id(void)
 	}
 }
 
+/* The hash of many numbers is that of each, on every tier, and what is odd among them is seen. */
+static void
+test_number_hashes(void)
+{
+	static const double hostile[] = {0, -0.0, 1, -1, 5e-324, -5e-324, DBL_MAX, -DBL_MAX, DBL_MIN, 0.1, 1e300};
+	static double values[1000];
+	static uint64_t sum[1000];
+	uint64_t	key = ml_hash_bytes(0, "column", 6);
+
+	for (int tier = ML_TIER_BASELINE; tier <= ML_TIER_AVX512; tier++)
+	{
+		size_t		wrong = 0;
+
+		ml_simd_limit((MlSimdTier) tier);
+		for (size_t n = 0; n < 1000; n += n < 40 ? 1 : 96)
+		{
+			size_t		missing = 0;
+			MlNumbersSeen seen;
+
+			for (size_t i = 0; i < n; i++)
+			{
+				uint64_t	bits = ml_rng_u64(1, n, i) & ~(UINT64_C(1) << 62);	/* any but NaN and infinity */
+
+				memcpy(&values[i], &bits, sizeof(bits));
+				if (i % 5 == 0)
+					values[i] = hostile[i / 5 % 11];
+				if (i % 7 == 3)
+					values[i] = i % 2 == 0 ? NAN : -NAN;
+				missing += isnan(values[i]);
+				sum[i] = i;
+			}
+			seen = ml_hash_numbers(values, n, key, 12345, sum);
+			wrong += seen.missing != missing || seen.infinite;
+			for (size_t i = 0; i < n; i++)
+				wrong += sum[i] != i + (isnan(values[i]) ? 12345 : ml_hash_number(values[i], key));
+			if (n == 0)
+				continue;
+			values[n - 1] = n % 2 == 0 ? INFINITY : -INFINITY;
+			wrong += !ml_hash_numbers(values, n, key, 12345, NULL).infinite;
+		}
+		unit_check(wrong == 0, __FILE__, __LINE__, "hashes of numbers, tier %d", tier);
+	}
+}
+
 int
 main(void)
 {
@@ -497,5 +547,6 @@ main(void)
 	test_cardinality();
 	test_limit();
 	test_roles();
+	test_number_hashes();
 	return unit_done();
 }

@@ -26,10 +26,18 @@ is_chosen(const MlEnv *env, const MlFrame *frame, bool by_hash, size_t row, doub
 	return ml_rng_uniform(env->seed, STREAM, by_hash ? frame->row_hash[row] : row) < share;
 }
 
-bool
-ml_bin_is_drawn(const MlEnv *env, size_t row, double share)
+size_t
+ml_bin_draw(const MlEnv *env, size_t first, size_t n, double share, uint32_t *drawn)
 {
-	return ml_rng_uniform(env->seed, STREAM, row) < share;
+	uint64_t	seed = env->seed;
+	size_t		found = 0;
+
+	for (size_t i = 0; i < n; i++)
+	{
+		drawn[found] = (uint32_t) i;
+		found += ml_rng_uniform(seed, STREAM, first + i) < share;
+	}
+	return found;
 }
 
 MlStatus
@@ -119,18 +127,10 @@ find_task(void *arg, size_t task, int thread)
 {
 	const FindJob *job = arg;
 	MlBinned   *binned = job->binned[task];
-	const double *x = job->values[task];
 	MlBinSample *room = &job->room[thread];
 
-	binned->reference = NAN;
-	for (size_t i = 0; i < job->n_values; i++)
-	{
-		double		v = x[job->pick != NULL ? job->pick[i] : i];
-
-		ml_bin_sample_add(room, v);
-		if (v == v)
-			binned->reference = v;
-	}
+	ml_bin_sample_take(room, job->values[task], job->pick, job->n_values);
+	binned->reference = room->n > 0 ? ml_bin_key_value(room->key[room->n - 1]) : NAN;
 	binned->varies = binned->missing = false;
 	ml_binner_find(&binned->binner, job->rules, room);
 	choose_values(binned);

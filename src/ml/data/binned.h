@@ -40,7 +40,9 @@ typedef struct MlBinChoice
  * that the physical order does not matter then.
  */
 extern MlStatus ml_bin_choose(MlEnv *env, const MlBinRules *rules, const MlFrame *frame, const size_t *order, size_t n_train, MlBinChoice *choice);
-extern bool ml_bin_is_drawn(const MlEnv *env, size_t row, double share);	/* without an id: share is what is wanted of how many train */
+
+/* Without an id: which of n rows from "first" on are, share being what is wanted of how many train; returns how many, their places from 0 in "drawn". */
+extern size_t ml_bin_draw(const MlEnv *env, size_t first, size_t n, double share, uint32_t *drawn);
 extern void ml_bin_choice_release(MlEnv *env, MlBinChoice *choice);
 
 /* Room for n columns of so many rows; the bins themselves only where rows > 0. */

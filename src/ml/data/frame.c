@@ -6,11 +6,6 @@
  * all rows that are expected; later ones are added behind it.  Where rows come
  * one by one a stretch ahead of them is filled with "missing", so that a value which
  * nobody gives is missing without further work.
- *
- * Hash of a cell: its value and its column's name, mixed by a folded product.
- * Hash of a row: the sum over its cells, so the order of the columns does not
- * matter.  Two rows with the same values are duplicates and hash alike; 0 and -0
- * are the same value, and so are all NaNs and NULL.
  *-------------------------------------------------------------------------
  */
 #include "ml/data/frame.h"
@@ -22,6 +17,7 @@
 #include "ml/base/rng.h"
 #include "ml/base/text.h"
 #include "ml/data/dictionary.h"
+#include "ml/data/row_hash.h"
 
 #define FIRST_ROWS 1024
 #define FILLED_AHEAD 256		/* rows made missing before values come */
@@ -75,15 +71,6 @@ struct MlFrameBuilder
 	uint64_t	content_hash[2];
 	bool		singly;			/* rows have come one by one */
 };
-
-/* A folded product: the two halves of a 128-bit result, xored. */
-static inline uint64_t
-fold(uint64_t a, uint64_t b)
-{
-	__uint128_t product = (__uint128_t) (a ^ UINT64_C(0xA0761D6478BD642F)) * (b ^ UINT64_C(0xE7037ED1A0B428DB));
-
-	return (uint64_t) product ^ (uint64_t) (product >> 64);
-}
 
 static size_t
 cell_width(const MlColumnSpec *spec)
@@ -277,7 +264,7 @@ ml_frame_begin(MlEnv *env, const MlColumnSpec *specs, int n_specs, uint64_t seed
 		/* An id is a name for a row, whatever the column is called. */
 		column->key = ml_hash_bytes(0, specs[c].name, (specs[c].roles & ML_ROLE_ID) != 0 ? 0 : strlen(specs[c].name));
 		b->hash_mask[c] = specs[c].unhashed ? 0 : UINT64_MAX;
-		missing[c] = fold(column->key, UINT64_C(0x589965CC75374CC3));
+		missing[c] = ml_hash_fold(column->key, UINT64_C(0x589965CC75374CC3));
 		if ((specs[c].roles & ML_ROLE_ID) != 0)
 			b->id = c;
 	}
@@ -312,19 +299,16 @@ void
 ml_frame_number(MlFrameBuilder *b, int column, double value)
 {
 	BuilderColumn *c = &b->columns[column];
-	uint64_t	bits;
 
 	if (value != value)
 	{
 		c->nan = true;
 		return;					/* the cell is missing already */
 	}
-	value += 0.0;				/* -0 becomes 0 */
-	memcpy(&bits, &value, sizeof(bits));
-	b->cell_hash[column] = fold(bits, c->key);
+	b->cell_hash[column] = ml_hash_number(value, c->key);
 	b->id_given |= column == b->id;
 	if (c->cells.width != 0)
-		((double *) c->cells.newest)[b->at] = value;
+		((double *) c->cells.newest)[b->at] = value + 0.0;
 }
 
 void
@@ -332,7 +316,7 @@ ml_frame_integer(MlFrameBuilder *b, int column, int64_t value)
 {
 	BuilderColumn *c = &b->columns[column];
 
-	b->cell_hash[column] = fold((uint64_t) value, c->key);
+	b->cell_hash[column] = ml_hash_fold((uint64_t) value, c->key);
 	b->id_given |= column == b->id;
 	if (c->cells.width == 0)
 		return;
@@ -352,7 +336,7 @@ ml_frame_text(MlFrameBuilder *b, int column, const char *text, size_t length)
 	BuilderColumn *c = &b->columns[column];
 	uint64_t	hash = ml_hash_bytes(0, text, length);
 
-	b->cell_hash[column] = fold(hash, c->key);
+	b->cell_hash[column] = ml_hash_fold(hash, c->key);
 	b->id_given |= column == b->id;
 	if (c->cells.width == 0)
 		return ML_OK;
@@ -457,47 +441,31 @@ add_hash(MlFrameChunk *chunk, int column, size_t row, uint64_t hash)
 		chunk->id_hash[row] = hash;
 }
 
-void
+bool
 ml_frame_numbers(MlFrameChunk *chunk, int column, const double *restrict values, size_t nulls)
 {
 	const MlFrameBuilder *b = chunk->builder;
 	const BuilderColumn *c = &b->columns[column];
 	size_t		n = chunk->n;
 	double	   *restrict cells = c->cells.width != 0 ? (double *) c->cells.newest + chunk->at : NULL;
-	uint64_t   *restrict hashes = column == b->id ? chunk->id_hash : chunk->row_sum;
-	uint64_t	key = c->key;
-	uint64_t	missing_hash = b->missing_hash[column];
-	size_t		missing = 0;
+	bool		is_id = column == b->id;
+	bool		hashed = is_id || b->hash_mask[column] != 0;
+	MlNumbersSeen seen;
 
 	if (cells != NULL)
 	{
 		for (size_t i = 0; i < n; i++)
 			cells[i] = values[i] == values[i] ? values[i] + 0.0 : NAN;
 	}
-	for (size_t i = 0; i < n; i++)
-		missing += values[i] != values[i];
-	chunk->missing[column] = missing;
-	if (missing > nulls)
+	if (is_id)
+		memset(chunk->id_hash, 0, n * sizeof(uint64_t));
+	seen = ml_hash_numbers(values, n, c->key, b->missing_hash[column], is_id ? chunk->id_hash : hashed ? chunk->row_sum : NULL);
+	for (size_t i = 0; i < n && is_id; i++)
+		chunk->row_sum[i] += chunk->id_hash[i] & b->hash_mask[column];
+	chunk->missing[column] = seen.missing;
+	if (seen.missing > nulls)
 		chunk->odd[column] = ODD_NAN;
-	if (b->hash_mask[column] == 0 && column != b->id)
-		return;
-	if (column == b->id)
-		memset(hashes, 0, n * sizeof(uint64_t));
-	for (size_t i = 0; i < n; i++)
-	{
-		double		value = values[i] + 0.0;
-		uint64_t	bits;
-		uint64_t	hash;
-
-		memcpy(&bits, &value, sizeof(bits));
-		hash = fold(bits, key);
-		hashes[i] += value == value ? hash : missing_hash;
-	}
-	if (column == b->id)
-	{
-		for (size_t i = 0; i < n; i++)
-			chunk->row_sum[i] += hashes[i] & b->hash_mask[column];
-	}
+	return !seen.infinite;
 }
 
 void
@@ -513,7 +481,7 @@ ml_frame_integers(MlFrameChunk *chunk, int column, const int64_t *restrict value
 	{
 		bool		given = null == NULL || !null[i];
 
-		add_hash(chunk, column, i, given ? fold((uint64_t) values[i], c->key) : b->missing_hash[column]);
+		add_hash(chunk, column, i, given ? ml_hash_fold((uint64_t) values[i], c->key) : b->missing_hash[column]);
 		chunk->missing[column] += !given;
 	}
 	if (c->cells.width == 0)
@@ -558,7 +526,7 @@ ml_frame_text_of(MlFrameChunk *chunk, int column, size_t row, const char *text, 
 		return ML_OK;
 	}
 	hash = ml_hash_bytes(0, text, length);
-	add_hash(chunk, column, row, fold(hash, c->key));
+	add_hash(chunk, column, row, ml_hash_fold(hash, c->key));
 	return cell == NULL ? ML_OK : ml_dictionary_code(b->env, &c->dictionary, hash, text, length, cell);
 }
 

@@ -159,7 +159,7 @@ extern MlStatus ml_frame_expect(MlFrameBuilder *b, double rows);
  * ml_frame_chunk_end counts them in.  Several chunks may be open at a time, each in the hands of one thread
  * between begin and end; begin, texts and end belong to the main thread.  While ml_frame_full() says so, a
  * chunk may only be begun when no other one is open.
- * ml_frame_numbers: NaN is missing; "nulls" of them were NULL.  ml_frame_integers: null may be NULL.
+ * ml_frame_numbers: NaN is missing; "nulls" of them were NULL; false when one is infinite.  ml_frame_integers: null may be NULL.
  * ml_frame_text_of: row counts from 0 within the chunk, and a text of NULL is missing; texts get their
  * codes in the order in which they are given.
  */
@@ -182,7 +182,7 @@ extern MlStatus ml_frame_chunk_make(MlFrameBuilder *b, MlFrameChunk **chunk);
 extern bool ml_frame_full(const MlFrameBuilder *b);
 extern MlStatus ml_frame_room(MlFrameBuilder *b, size_t *rows); /* that a chunk can have now; makes room where it is full */
 extern MlStatus ml_frame_chunk_begin(MlFrameChunk *chunk, size_t rows);
-extern void ml_frame_numbers(MlFrameChunk *chunk, int column, const double *values, size_t nulls);
+extern bool ml_frame_numbers(MlFrameChunk *chunk, int column, const double *values, size_t nulls);
 extern void ml_frame_integers(MlFrameChunk *chunk, int column, const int64_t *values, const bool *null);
 extern MlStatus ml_frame_text_of(MlFrameChunk *chunk, int column, size_t row, const char *text, size_t length);
 

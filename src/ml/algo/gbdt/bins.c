@@ -63,8 +63,7 @@ find_limits(void *arg, size_t task, int thread)
 	if (job->data->columns[task].sparse != NULL)
 		sample_sparse(job, job->data->columns[task].sparse, room);
 	else
-		for (size_t i = 0; i < job->n_sample; i++)
-			ml_bin_sample_add(room, x[job->sample ? job->sample[i] : i]);
+		ml_bin_sample_take(room, x, job->sample, job->n_sample);
 	ml_binner_find(&column->binner, job->rules, room);
 	column->n_bins = column->binner.n_bins;
 	column->missing = column->binner.missing;
