@@ -335,6 +335,58 @@ share(double score, size_t row)
 	return score > 1 + 0.1 * (row % 5);
 }
 
+/* The logarithm of the density of a compound Poisson sum, every term of it. */
+static double
+all_terms(double p, double y, double mu, double phi)
+{
+	double		lambda = pow(mu, 2 - p) / (phi * (2 - p));
+	double		shape = (2 - p) / (p - 1);
+	double		scale = phi * (p - 1) * pow(mu, p - 1);
+	double		largest = -INFINITY;
+	double		sum = 0;
+
+	for (int pass = 0; pass < 2; pass++)
+		for (double j = 1; j < 3 * lambda + 200; j++)
+		{
+			double		term = j * log(lambda) - lambda - lgamma(j + 1) + (j * shape - 1) * log(y) - y / scale - lgamma(j * shape) - j * shape * log(scale);
+
+			if (pass == 0)
+				largest = fmax(largest, term);
+			else
+				sum += exp(term - largest);
+		}
+	return largest + log(sum);
+}
+
+/* Of few gammas and of very many: the same density, in a time that does not grow with their number. */
+static void
+test_tweedie_density(void)
+{
+	static const double powers[] = {1.05, 1.3, 1.5, 1.8, 1.95};
+	static const double dispersions[] = {10, 1, 0.1, 1e-3, 1e-4, 1e-5};
+	MlGlmKind	kind = {ML_GLM_TWEEDIE, ML_GLM_LOG, 0};
+	double		worst = 0;
+
+	for (int i = 0; i < 5; i++)
+	{
+		kind.shape = powers[i];
+		for (int d = 0; d < 6; d++)
+			for (int side = -1; side <= 1; side++)
+			{
+				double		mu = 3;
+				double		y = mu + side * fmin(1.5, 2 * sqrt(dispersions[d] * pow(mu, powers[i])));
+				double		want = all_terms(powers[i], y, mu, dispersions[d]);
+
+				worst = fmax(worst, fabs(ml_glm_log_likelihood(&kind, y, mu, 1, dispersions[d]) - want) / (1e-9 + 1e-15 * pow(mu, 2 - powers[i]) / dispersions[d]));
+			}
+		/* Where the series ends. */
+		CHECK_NEAR(ml_glm_log_likelihood(&kind, 3, 3, 1, 1.02e-8 * pow(3, 2 - powers[i]) / (2 - powers[i])),
+				   ml_glm_log_likelihood(&kind, 3, 3, 1, 0.98e-8 * pow(3, 2 - powers[i]) / (2 - powers[i])) - 0.5 * log(1.02 / 0.98), 1e-6);
+	}
+	check(worst < 100, "the density of tweedie is that of all its terms (%.1f)", worst);
+	CHECK(isfinite(ml_glm_log_likelihood(&kind, 1e6, 1e6, 1, 1e-14)));
+}
+
 int
 main(void)
 {
@@ -356,6 +408,7 @@ main(void)
 	FIGURES("family=negative_binomial alpha=0.5", COUNT, false, negative_binomial);
 	FIGURES("family=tweedie power=1.5", PART, false, tweedie);
 	test_shape();
+	test_tweedie_density();
 	test_least_squares();
 	test_regressions();
 	test_tails();

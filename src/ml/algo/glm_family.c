@@ -265,9 +265,15 @@ ml_glm_deviance(const MlGlmKind *kind, double y, double mu)
 	return d > 0 ? d : 0;
 }
 
+/* From so many gammas in a sum on the series is as smooth as a normal density, and from the second on it has less digits than the saddlepoint. */
+#define SMOOTH_GAMMAS 1000
+#define MANY_GAMMAS 1e8
+
 /*
  * The density of a compound Poisson sum of gammas, 1 < p < 2, by its series around the greatest term
- * (Dunn and Smyth 2005, section 3).
+ * (Dunn and Smyth 2005, section 3).  Terms are as smooth as a normal density; where its deviation is many terms wide,
+ * one in so many stands for its neighbours, which is exact to a double from two of them in a deviation on.  With
+ * very many gammas: the saddlepoint approximation.
  */
 static double
 tweedie_log_likelihood(double p, double y, double mu, double phi)
@@ -276,6 +282,7 @@ tweedie_log_likelihood(double p, double y, double mu, double phi)
 	double		kappa = pow(mu, 2 - p) / (2 - p);
 	double		log_z,
 				middle,
+				stride,
 				largest = -INFINITY,
 				sum = 0;
 
@@ -283,28 +290,23 @@ tweedie_log_likelihood(double p, double y, double mu, double phi)
 		return NAN;
 	if (y == 0)
 		return -kappa / phi;
-	log_z = -alpha * log(y) + alpha * log(p - 1) - (1 - alpha) * log(phi) - log(2 - p);
 	middle = floor(fmax(1, pow(y, 2 - p) / (phi * (2 - p))));
-	if (!(middle < 1e7))
-		return NAN;
+	if (!(middle < MANY_GAMMAS))
+		return -0.5 * (tweedie_deviance(p, y, mu) / phi + log(2 * M_PI) + log(phi) + p * log(y));
+	stride = middle < SMOOTH_GAMMAS ? 1 : fmax(1, floor(0.5 * sqrt(middle / (1 - alpha))));
+	log_z = -alpha * log(y) + alpha * log(p - 1) - (1 - alpha) * log(phi) - log(2 - p);
 	for (int pass = 0; pass < 2; pass++)
 		for (int direction = -1; direction <= 1; direction += 2)
-			for (double j = direction < 0 ? middle : middle + 1; j >= 1; j += direction)
+			for (double j = direction < 0 ? middle : middle + stride; j >= 1; j += direction * stride)
 			{
 				double		term = j * log_z - lgamma(j + 1) - lgamma(-alpha * j);
 
+				if (term <= largest - 40)
+					break;
 				if (pass == 0)
-				{
-					if (term <= largest - 40)
-						break;
 					largest = fmax(largest, term);
-				}
 				else
-				{
-					if (term <= largest - 40)
-						break;
-					sum += exp(term - largest);
-				}
+					sum += stride * exp(term - largest);
 			}
 	return largest + log(sum) - log(y) + (y * pow(mu, 1 - p) / (1 - p) - kappa) / phi;
 }
