@@ -177,6 +177,28 @@ test_threads_and_reload(void)
 	CHECK(crc[0] == crc[1] && crc[1] == crc[2]);
 }
 
+/* A split may part missing values from all categories and then names none: the image reads such nodes, too. */
+static void
+test_missing_against_all(void)
+{
+	MlEnv	   *env = unit_env(1);
+	MlDataset  *data = gbdt_data(env, 40, 1, 0);
+	int32_t    *code = gbdt_category(env, data, 0, 1);
+	MlStatus	status;
+	MlModel    *model;
+	MlModel    *loaded;
+
+	((MlSchema *) data->schema)->task = ML_TASK_ANOMALY;
+	for (size_t i = 0; i < 40; i++)
+		code[i] = i % 8 == 0 ? 0 : -1;
+	CHECK_STATUS(env, trees_fit(env, "isolation_forest", data, "", &model), ML_OK);
+	loaded = gbdt_reload(env, model, &status);
+	CHECK_STATUS(env, status, ML_OK);
+	CHECK(gbdt_at(loaded, (double[]) {0}, 0) == gbdt_at(model, (double[]) {0}, 0));
+	CHECK(gbdt_at(loaded, (double[]) {0}, 0) > gbdt_at(loaded, (double[]) {NAN}, 0));
+	unit_env_free(env);
+}
+
 static void
 test_odd_data(void)
 {
@@ -232,6 +254,7 @@ main(void)
 	test_contamination();
 	test_odd_categories();
 	test_threads_and_reload();
+	test_missing_against_all();
 	test_odd_data();
 	return unit_done();
 }

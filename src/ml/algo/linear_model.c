@@ -134,15 +134,18 @@ ml_linear_model_importance(MlEnv *env, const void *fitted, const MlSchema *schem
 	ML_TRY(ml_linear_importance_kind(env, how));
 	for (int f = 0; f < schema->n_features; f++)
 	{
+		double		largest = 0;	/* squares of it may be out of range */
 		double		squares = 0;
 
 		for (int e = 0; e < model->n; e++)
+			largest = fmax(largest, fabs(ml_design_spread(model->design, f, model->coef + e, model->n)));
+		for (int e = 0; e < model->n && largest > 0; e++)
 		{
-			double		spread = ml_design_spread(model->design, f, model->coef + e, model->n);
+			double		spread = ml_design_spread(model->design, f, model->coef + e, model->n) / largest;
 
 			squares += spread * spread;
 		}
-		out[f] = sqrt(squares / model->n);
+		out[f] = largest * sqrt(squares / model->n);
 	}
 	return ML_OK;
 }

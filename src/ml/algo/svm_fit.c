@@ -354,7 +354,8 @@ pass_over(MlEnv *env, MlSvm *svm, Visit *visit, Sums *sums)
 static MlStatus
 out_of_range(MlEnv *env)
 {
-	return ml_fail(env, ML_OUT_OF_RANGE, "the features or the target hold values too large for a linear model");
+	ml_fail(env, ML_OUT_OF_RANGE, "the features or the target hold values too large or too small for a linear model");
+	return ml_hint(env, "Scale such columns, or take their logarithm.");
 }
 
 /* factor = the matrix, scaled to a unit diagonal and factored; the scale stands in trial. */
@@ -367,13 +368,16 @@ factorize(MlEnv *env, MlSvm *svm)
 	{
 		for (size_t j = 0; j < q; j++)
 		{
-			svm->trial[j] = 1 / sqrt(svm->matrix[j * q + j]);
+			double		diagonal = svm->matrix[j * q + j];
+
+			/* No row and no penalty speaks of it, as of the intercept when all rows are inside their margin: it stays. */
+			svm->trial[j] = diagonal == 0 ? 1 : 1 / sqrt(diagonal);
 			if (!isfinite(svm->trial[j]))
 				return out_of_range(env);
 		}
 		for (size_t j = 0; j < q; j++)
 			for (size_t i = 0; i <= j; i++)
-				svm->factor[j * q + i] = svm->matrix[j * q + i] * svm->trial[i] * svm->trial[j] + (i == j ? damping : 0);
+				svm->factor[j * q + i] = svm->matrix[j * q + i] * svm->trial[i] * svm->trial[j] + (i == j ? damping + (svm->matrix[j * q + j] == 0) : 0);
 		if (q == 0 || env->dense->cholesky(q, svm->factor) == 0)
 			return ML_OK;
 	}

@@ -444,7 +444,9 @@ nothing_left(Encoder *e)
 	for (int i = 0; i < e->n_excluded && used < sizeof(list); i++)
 		used += (size_t) snprintf(list + used, sizeof(list) - used, "%s%s", i > 0 ? "; " : "", e->excluded[i]);
 	ml_fail(e->env, ML_BAD_DATA, "no usable feature column is left");
-	return e->n_excluded > 0 ? ml_detail(e->env, "Left out: %s.", list) : ML_BAD_DATA;
+	if (e->n_excluded > 0)
+		ml_detail(e->env, "Left out: %s.", list);
+	return ml_hint(e->env, "A feature is a column of numbers, booleans, texts or dates whose values differ between the rows that are trained on.");
 }
 
 MlStatus

@@ -411,13 +411,18 @@ ml_target_prepare(MlEnv *env, const MlColumn *column, size_t rows, const MlTarge
 	{
 		ml_fail(env, ML_BAD_DATA, "no usable rows");
 		if (rows == 0)
-			return ml_detail(env, "The source has no rows.");
-		return ml_detail(env, "Target column \"%s\" is NULL in all %zu rows.", column->spec.name, rows);
+		{
+			ml_detail(env, "The source has no rows.");
+			return ml_hint(env, "Look at the table, or at what the query leaves out.");
+		}
+		ml_detail(env, "Target column \"%s\" is NULL in all %zu rows.", column->spec.name, rows);
+		return ml_hint(env, "Only rows whose target is known can be learnt from.");
 	}
 	if (usable < 2)
 	{
 		ml_fail(env, ML_BAD_DATA, "too few rows");
-		return ml_detail(env, "At least 2 rows with a target are needed, the source has %zu.", usable);
+		ml_detail(env, "At least 2 rows with a target are needed, the source has %zu.", usable);
+		return ml_hint(env, "Give more rows, or fill in the target of those that there are.");
 	}
 
 	ML_TRY(decide_task(env, column, rows, spec, &schema->task));

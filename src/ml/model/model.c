@@ -282,7 +282,7 @@ ml_model_read_back(MlEnv *env, const void *bytes, size_t length, MlModel **model
 
 		env->error.status = ML_OK;
 		ml_fail(env, ML_OUT_OF_RANGE, "the fit has led to numbers that cannot be represented");
-		ml_detail(env, "%s.", damage.message);
+		ml_detail(env, "Read back, the model is not sound: %s.", strrchr(damage.message, ':') != NULL ? strrchr(damage.message, ':') + 2 : damage.message);
 		ml_hint(env, "Scale columns with very large values, or use more regularization.");
 	}
 	return env->error.status;

@@ -181,7 +181,8 @@ check_parts(Run *run)
 	if (n_train < 2)
 	{
 		ml_fail(env, ML_BAD_DATA, "too few rows in the training part");
-		return ml_detail(env, "At least 2 are needed, there are %zu of %zu.", n_train, run->n - run->n_unlabelled);
+		ml_detail(env, "At least 2 are needed, there are %zu of %zu.", n_train, run->n - run->n_unlabelled);
+		return ml_hint(env, "Give more rows, or keep fewer of them for validation and test.");
 	}
 	if (run->class_of == NULL)
 		return ML_OK;
@@ -588,7 +589,8 @@ prepare_without_target(Run *run)
 	if (run->frame->rows > 0)
 		return ML_OK;
 	ml_fail(env, ML_BAD_DATA, "no usable rows");
-	return ml_detail(env, "The source has no rows.");
+	ml_detail(env, "The source has no rows.");
+	return ml_hint(env, "Look at the table, or at what the query leaves out.");
 }
 
 static MlStatus

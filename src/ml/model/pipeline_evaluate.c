@@ -44,7 +44,8 @@ rows_with_target(MlEnv *env, const MlModel *model, const MlFrame *frame, const M
 	if (rows->n == 0)
 	{
 		ml_fail(env, ML_BAD_DATA, "no usable rows");
-		return ml_detail(env, "The source has %zu rows, none with a value of \"%s\".", frame->rows, target->spec.name);
+		ml_detail(env, "The source has %zu rows, none with a value of \"%s\".", frame->rows, target->spec.name);
+		return ml_hint(env, "A model is judged on rows whose target is known.");
 	}
 	return ML_OK;
 }
@@ -64,7 +65,8 @@ all_rows(MlEnv *env, const MlFrame *frame, MlJudgeRows *rows)
 	if (rows->n > 0)
 		return ML_OK;
 	ml_fail(env, ML_BAD_DATA, "no usable rows");
-	return ml_detail(env, "The source has no rows.");
+	ml_detail(env, "The source has no rows.");
+	return ml_hint(env, "Look at the table, or at what the query leaves out.");
 }
 
 MlStatus

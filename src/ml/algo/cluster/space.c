@@ -14,6 +14,24 @@
 /* Rows of one task of ml_points_read: a whole number of groups. */
 #define READ_ROWS 4096
 
+/* Squares of larger numbers leave no room to sum them up. */
+#define LARGEST_SQUARED 1e145
+
+static MlStatus
+check_range(MlEnv *env, const MlSchema *schema, const MlDesign *design, bool standard)
+{
+	for (int j = 0; j < design->n_columns; j++)
+	{
+		const MlDesignColumn *c = &design->columns[j];
+
+		if (standard ? isfinite(c->mean) && isfinite(c->deviation) : hypot(c->mean, c->deviation) <= LARGEST_SQUARED)
+			continue;
+		ml_fail(env, ML_OUT_OF_RANGE, "the variance of column \"%s\" is out of range", schema->features[c->feature].name);
+		return ml_hint(env, "Scale the column, or take its logarithm%s.", standard ? "" : ", or use params => '{\"scale\": \"standard\"}'");
+	}
+	return ML_OK;
+}
+
 MlStatus
 ml_space_fit(MlEnv *env, const MlDataset *data, int max_categories, MlSpaceScale scale, MlSpace **result)
 {
@@ -22,6 +40,7 @@ ml_space_fit(MlEnv *env, const MlDataset *data, int max_categories, MlSpaceScale
 	if (space == NULL)
 		return env->error.status;
 	ML_TRY(ml_design_fit_coded(env, data, max_categories, ML_DESIGN_ALL_LEVELS, &space->design));
+	ML_TRY(check_range(env, data->schema, space->design, standard));
 	space->p = space->design->n_columns;
 	space->standard = scale != ML_SPACE_AS_IS;
 	space->factor = ml_alloc(env, (size_t) space->p + 1, sizeof(double));

@@ -22,7 +22,7 @@
 #include "ml/base/arena.h"
 
 #define MISSING_LEFT 0x8000
-#define NODE_BYTES 4			/* the smallest node */
+#define NODE_BYTES 3			/* the smallest node: a split that parts missing values from all categories */
 #define SCALE_LIMIT 1023
 /* Values of a regression are divided by scale, so none is larger. */
 #define VALUE_LIMIT 2.0
