@@ -8,6 +8,8 @@
 #include "linear_checks.h"
 #include "../reference/penalized_figures.h"
 
+#include "ml/algo/elastic_net.h"
+
 extern const MlMethod ml_method_ridge;
 extern const MlMethod ml_method_lasso;
 extern const MlMethod ml_method_elastic_net;
@@ -178,9 +180,85 @@ test_least_squares(double unit)
 	free_env(&env);
 }
 
+#define P 60
+
+/* One long step of the path over columns that nearly add up to nothing, in which sweeps creep. */
+static int
+sweeps_of(MlEnv *env, bool leaps, bool positive, double l2, double *violation)
+{
+	double		gram[P * P],
+				target[P],
+				deviation[P],
+				a[P],
+				truth[P];
+	MlNormal	normal = {.p = P, .ld = P, .weight = 1000, .gram = gram, .target = target, .deviation = deviation};
+	MlElastic	e = {.normal = &normal, .a = a, .positive = positive, .tol = 1e-9, .max_iter = 1000000};
+
+	for (int j = 0; j < P; j++)
+	{
+		truth[j] = j % 3 == 0 ? 0 : sin(j * 7.) + 0.5;
+		a[j] = 1 + 0.01 * j;
+		deviation[j] = 1;
+	}
+	for (int j = 0; j < P; j++)
+		for (int i = 0; i < P; i++)
+			gram[j * P + i] = normal.weight * (i == j ? 1.0001 : 0) - normal.weight / P;
+	for (int j = 0; j < P; j++)
+	{
+		target[j] = 0;
+		for (int i = 0; i < P; i++)
+			target[j] += gram[j * P + i] * truth[i];
+		normal.yy += target[j] * truth[j];
+	}
+	if (ml_elastic_init(env, &e) != ML_OK || (leaps && ml_elastic_make_room(env, &e) != ML_OK))
+		return -1;
+	ml_elastic_start(&e, 1e-5, l2);
+	while (!e.done)
+	{
+		ml_elastic_advance(&e);
+		if (leaps)
+			ml_elastic_leap(env->dense, &e);
+	}
+	/* The conditions of Karush, Kuhn and Tucker, from the matrix itself. */
+	*violation = e.converged ? 0 : INFINITY;
+	for (int j = 0; j < P; j++)
+	{
+		double		slope = target[j] / normal.weight - l2 * a[j] * a[j] * e.v[j];
+
+		for (int i = 0; i < P; i++)
+			slope -= gram[j * P + i] * e.v[i] / normal.weight;
+		if (positive && e.v[j] < 0)
+			*violation = INFINITY;
+		else if (e.v[j] != 0)
+			*violation = fmax(*violation, fabs(slope - copysign(e.l1 * a[j], e.v[j])));
+		else
+			*violation = fmax(*violation, (positive ? slope : fabs(slope)) - e.l1 * a[j]);
+	}
+	return e.sweeps;
+}
+
+/* Leaps find the solution, and soon. */
+static void
+test_leaps(void)
+{
+	for (int k = 0; k < 4; k++)
+	{
+		MlEnv		env = new_env(1);
+		double		crept = INFINITY,
+					leapt = INFINITY;
+		int			slow = sweeps_of(&env, false, k % 2 == 1, k < 2 ? 0 : 1e-6, &crept);
+		int			fast = sweeps_of(&env, true, k % 2 == 1, k < 2 ? 0 : 1e-6, &leapt);
+
+		check(crept < 1e-7 && leapt < 1e-8, "leaps, case %d: a solution (%.1e without, %.1e)", k, crept, leapt);
+		check(fast > 0 && (double) fast < 0.5 * slow, "leaps, case %d: %d sweeps instead of %d", k, fast, slow);
+		free_env(&env);
+	}
+}
+
 int
 main(void)
 {
+	test_leaps();
 	test_figures(&ml_method_ridge, "alpha=100 standardize=false", false, ridge_units, 11);
 	test_figures(&ml_method_ridge, "lambda=100", false, ridge_standard, 11);
 	test_figures(&ml_method_ridge, "alpha=7.5", true, ridge_weighted, 11);

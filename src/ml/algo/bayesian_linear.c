@@ -154,7 +154,7 @@ decompose(Posterior *b)
 	if (info <= -1000)
 		return ml_fail(env, ML_NO_MEMORY, "out of memory in LAPACK");
 	if (info != 0)
-		return ml_fail(env, ML_OUT_OF_RANGE, "the features hold values too large for a linear model");
+		return ml_linear_out_of_range(env, "the features hold");
 	if (p > 0)
 		env->dense->gemm(true, false, p, 1, p, 1, b->vectors, p, c, p, 0, b->t, p);
 	b->yy = ldexp(n->yy * weight, 2 * b->y_exponent);
@@ -166,7 +166,7 @@ decompose(Posterior *b)
 			return ml_fail(env, ML_OUT_OF_RANGE, "the units of the features differ too much for this prior");
 	}
 	if (!isfinite(b->yy))
-		return ml_fail(env, ML_OUT_OF_RANGE, "the target holds values too large for a linear model");
+		return ml_linear_out_of_range(env, "the target holds");
 	b->constant_variance = 1 / (n->weight * weight);	/* for a residual variance of 1 */
 	return ML_OK;
 }

@@ -30,6 +30,7 @@ typedef struct MlElastic
 	double	   *gradient;		/* p: (c - G v) / W */
 	int32_t    *active;			/* columns that are not 0 */
 	size_t		n_active;
+	double	   *room;			/* of leaps; NULL: none are made */
 	bool		settled;		/* the active columns have converged: look at all others */
 	int			sweeps;			/* for this penalty */
 	bool		done;
@@ -48,6 +49,13 @@ extern void ml_elastic_start(MlElastic *e, double l1, double l2);
 
 /* Goes on for about 10 ms at most; e->done says whether that was all.  From any thread. */
 extern void ml_elastic_advance(MlElastic *e);
+
+/*
+ * For descents that are slow: room for leaps, and a leap, which is to follow each ml_elastic_advance that was
+ * not the last.  The second one from any thread.
+ */
+extern MlStatus ml_elastic_make_room(MlEnv *env, MlElastic *e);
+extern void ml_elastic_leap(const MlDense *dense, MlElastic *e);
 
 /*
  * The solution to the precision of the arithmetic, where the signs found by the descent are

@@ -19,6 +19,7 @@
 typedef struct Step
 {
 	MlPenaltyPath *path;
+	const MlDense *dense;
 	MlElastic  *state;			/* [0] on all rows, [1 + f] on those outside of fold f */
 	int			k;				/* number of the penalty */
 } Step;
@@ -94,6 +95,7 @@ step_task(void *arg, size_t task, int thread)
 	if (e->done)
 		return;
 	ml_elastic_advance(e);
+	ml_elastic_leap(step->dense, e);
 	if (e->done && task > 0)
 		step->path->error[(task - 1) * step->path->n + step->k] = ml_penalty_path_error(step->path, (int) task - 1, e->v);
 }
@@ -144,7 +146,7 @@ keep(MlPenaltyPath *path, const MlElastic *total, int k)
 MlStatus
 ml_elastic_path(MlEnv *env, MlPenaltyPath *path)
 {
-	Step		step = {.path = path};
+	Step		step = {.path = path, .dense = env->dense};
 
 	ML_TRY(init_states(env, path, &step));
 	set_penalties(path, &step.state[0]);
@@ -161,7 +163,13 @@ ml_elastic_path(MlEnv *env, MlPenaltyPath *path)
 			ML_TRY(ml_pool_run(env, (size_t) path->n_folds + 1, step_task, &step));
 			done = true;
 			for (int f = 0; f <= path->n_folds; f++)
-				done = done && step.state[f].done;
+			{
+				MlElastic  *e = &step.state[f];
+
+				done = done && e->done;
+				if (!e->done && e->room == NULL)
+					ML_TRY(ml_elastic_make_room(env, e));
+			}
 		}
 		if (path->n == 1)
 			ML_TRY(ml_elastic_polish(env, &step.state[0]));

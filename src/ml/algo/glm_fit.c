@@ -13,6 +13,7 @@
 
 #include "ml/algo/glm_fit.h"
 #include "ml/algo/least_squares.h"
+#include "ml/algo/linear_terms.h"
 #include "ml/algo/logistic_fit.h"
 #include "ml/base/arena.h"
 #include "ml/base/dense.h"
@@ -70,7 +71,7 @@ allocate(MlEnv *env, Scoring *s)
 static MlStatus
 out_of_range(MlEnv *env)
 {
-	return ml_fail(env, ML_OUT_OF_RANGE, "the features or the target hold values too large for a linear model");
+	return ml_linear_out_of_range(env, "the features or the target hold");
 }
 
 static void
@@ -185,7 +186,7 @@ solve(MlEnv *env, Scoring *s, double *decrement)
 		s->step[j] = s->sums.gradient[j] * s->scale[j];
 	ml_logistic_project(&s->null, 1, s->step);
 	if (q > 0 && s->dense->cholesky_solve(q, 1, s->factor, s->step) != 0)
-		return ml_fail(env, ML_OUT_OF_RANGE, "a step of the fit has led to numbers that cannot be represented");	/* it needs no memory */
+		return ml_linear_out_of_range(env, "the features or the target hold");	/* it needs no memory */
 	ml_logistic_project(&s->null, 1, s->step);
 	for (size_t j = 0; j < q; j++)
 	{

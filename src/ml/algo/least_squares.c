@@ -16,6 +16,7 @@
 #include <string.h>
 
 #include "ml/algo/least_squares.h"
+#include "ml/algo/linear_terms.h"
 #include "ml/base/arena.h"
 #include "ml/base/dense.h"
 
@@ -99,7 +100,7 @@ prepare(MlEnv *env, const MlLeastSquares *problem, Solver *s)
 	if (!good)
 		ML_TRY(ml_least_squares_reduce(env, problem, s->r));
 	if (!all_finite(s->r, s->q * s->q))
-		return ml_fail(env, ML_OUT_OF_RANGE, "the features or the target hold values too large for a linear model");
+		return ml_linear_out_of_range(env, "the features or the target hold");
 
 	for (size_t j = 0; j < s->p; j++)
 	{

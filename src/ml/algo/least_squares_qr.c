@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "ml/algo/least_squares.h"
+#include "ml/algo/linear_terms.h"
 #include "ml/base/arena.h"
 #include "ml/base/dense.h"
 #include "ml/base/pool.h"
@@ -158,7 +159,7 @@ check_info(MlEnv *env, const Reduction *red)
 		if (red->slot[s].info <= -1000)
 			return ml_fail(env, ML_NO_MEMORY, "out of memory in LAPACK");
 		if (red->slot[s].info != 0)
-			return ml_fail(env, ML_OUT_OF_RANGE, "the features or the target hold values too large for a linear model");
+			return ml_linear_out_of_range(env, "the features or the target hold");
 	}
 	return ML_OK;
 }

@@ -35,6 +35,13 @@ ml_linear_begin(MlEnv *env, size_t rows)
 	return ML_OK;
 }
 
+MlStatus
+ml_linear_out_of_range(MlEnv *env, const char *what)
+{
+	ml_fail(env, ML_OUT_OF_RANGE, "%s values too large or too small for a linear model", what);
+	return ml_hint(env, "Scale such columns, or take their logarithm.");
+}
+
 void
 ml_linear_scale_target(const MlDesign *design, const MlDataset *data, bool centered, double *center, int *exponent)
 {

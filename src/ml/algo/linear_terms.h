@@ -14,6 +14,9 @@
 /* Is dense algebra there, and memory for the buffers of all threads that so many rows can keep busy?  To be asked before the first call of env->dense. */
 extern MlStatus ml_linear_begin(MlEnv *env, size_t rows);
 
+/* The error of a fit whose numbers cannot be represented.  what: as in "the features hold". */
+extern MlStatus ml_linear_out_of_range(MlEnv *env, const char *what);
+
 /*
  * How a solver sees the target: z_y = (y - center) * 2^-exponent, of deviation 1 to 2; centred
  * where there is an intercept.

@@ -11,6 +11,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "ml/algo/linear_terms.h"
 #include "ml/algo/logistic_fit.h"
 #include "ml/base/arena.h"
 #include "ml/base/dense.h"
@@ -87,7 +88,7 @@ precondition(MlEnv *env, const Cg *cg, const double *u, double *factor)
 		if (cg->dense->cholesky(q, factor) == 0)
 			return ML_OK;
 	}
-	return ml_fail(env, ML_OUT_OF_RANGE, "the features hold values too large for a linear model");
+	return ml_linear_out_of_range(env, "the features hold");
 }
 
 static double
@@ -110,7 +111,7 @@ apply(MlEnv *env, const Cg *cg)
 		cg->z[i] = cg->r[i] * cg->scale[i % loss->q];
 	ml_logistic_project(cg->null, loss->m, cg->z);
 	if (cg->dense->cholesky_solve(loss->q, loss->m, cg->factor, cg->z) != 0)
-		return ml_fail(env, ML_OUT_OF_RANGE, "a step of the fit has led to numbers that cannot be represented");	/* it needs no memory */
+		return ml_linear_out_of_range(env, "the features or the target hold");	/* it needs no memory */
 	ml_logistic_project(cg->null, loss->m, cg->z);
 	for (size_t i = 0; i < loss->size; i++)
 		cg->z[i] *= cg->scale[i % loss->q];

@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "ml/algo/least_squares.h"
+#include "ml/algo/linear_terms.h"
 #include "ml/algo/logistic_fit.h"
 #include "ml/base/arena.h"
 #include "ml/base/dense.h"
@@ -168,7 +169,7 @@ find_null(MlEnv *env, Newton *nt, const double *u)
 	if (info <= -1000)
 		return ml_fail(env, ML_NO_MEMORY, "out of memory in LAPACK");
 	if (info != 0)
-		return ml_fail(env, ML_OUT_OF_RANGE, "the features hold values too large for a linear model");
+		return ml_linear_out_of_range(env, "the features hold");
 	while (nt->null.n < q && w[nt->null.n] <= cutoff)
 		nt->null.n++;			/* eigenvalues ascend: the null vectors are the first columns */
 	ml_release(env, copy);
@@ -200,7 +201,7 @@ factorize(MlEnv *env, Newton *nt)
 		if (ml_canceled(env))
 			return ml_fail(env, ML_CANCELED, "canceled");
 	}
-	return ml_fail(env, ML_OUT_OF_RANGE, "the features hold values too large for a linear model");
+	return ml_linear_out_of_range(env, "the features hold");
 }
 
 static MlStatus
@@ -213,7 +214,7 @@ direct_step(MlEnv *env, Newton *nt)
 		nt->step[i] = -nt->gradient[i] * nt->scale[i % q];
 	ml_logistic_project(&nt->null, nt->loss->m, nt->step);
 	if (nt->dense->cholesky_solve(nt->size, 1, nt->factor, nt->step) != 0)
-		return ml_fail(env, ML_OUT_OF_RANGE, "a step of the fit has led to numbers that cannot be represented");	/* it needs no memory */
+		return ml_linear_out_of_range(env, "the features or the target hold");	/* it needs no memory */
 	ml_logistic_project(&nt->null, nt->loss->m, nt->step);
 	for (size_t i = 0; i < nt->size; i++)
 		nt->step[i] *= nt->scale[i % q];
@@ -238,7 +239,7 @@ newton_step(MlEnv *env, Newton *nt, const MlLogisticFit *fit, double *slope)
 	for (size_t i = 0; i < nt->size; i++)
 		*slope += nt->gradient[i] * nt->step[i];
 	if (!isfinite(*slope))
-		return ml_fail(env, ML_OUT_OF_RANGE, "the features hold values too large for a linear model");
+		return ml_linear_out_of_range(env, "the features hold");
 	return ML_OK;
 }
 

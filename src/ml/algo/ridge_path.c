@@ -8,6 +8,7 @@
  */
 #include <string.h>
 
+#include "ml/algo/linear_terms.h"
 #include "ml/algo/penalty_path.h"
 #include "ml/base/arena.h"
 #include "ml/base/dense.h"
@@ -114,7 +115,7 @@ check_info(MlEnv *env, int info)
 	if (info <= -1000)
 		return ml_fail(env, ML_NO_MEMORY, "out of memory in LAPACK");
 	if (info != 0)
-		return ml_fail(env, ML_OUT_OF_RANGE, "the features hold values too large for a linear model");
+		return ml_linear_out_of_range(env, "the features hold");
 	return ML_OK;
 }
 

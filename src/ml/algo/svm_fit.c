@@ -11,6 +11,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "ml/algo/linear_terms.h"
 #include "ml/algo/svm_fit.h"
 #include "ml/base/arena.h"
 #include "ml/base/dense.h"
@@ -351,13 +352,6 @@ pass_over(MlEnv *env, MlSvm *svm, Visit *visit, Sums *sums)
 	return ML_OK;
 }
 
-static MlStatus
-out_of_range(MlEnv *env)
-{
-	ml_fail(env, ML_OUT_OF_RANGE, "the features or the target hold values too large or too small for a linear model");
-	return ml_hint(env, "Scale such columns, or take their logarithm.");
-}
-
 /* factor = the matrix, scaled to a unit diagonal and factored; the scale stands in trial. */
 static MlStatus
 factorize(MlEnv *env, MlSvm *svm)
@@ -373,7 +367,7 @@ factorize(MlEnv *env, MlSvm *svm)
 			/* No row and no penalty speaks of it, as of the intercept when all rows are inside their margin: it stays. */
 			svm->trial[j] = diagonal == 0 ? 1 : 1 / sqrt(diagonal);
 			if (!isfinite(svm->trial[j]))
-				return out_of_range(env);
+				return ml_linear_out_of_range(env, "the features or the target hold");
 		}
 		for (size_t j = 0; j < q; j++)
 			for (size_t i = 0; i <= j; i++)
@@ -381,7 +375,7 @@ factorize(MlEnv *env, MlSvm *svm)
 		if (q == 0 || env->dense->cholesky(q, svm->factor) == 0)
 			return ML_OK;
 	}
-	return out_of_range(env);
+	return ml_linear_out_of_range(env, "the features or the target hold");
 }
 
 /* step = matrix^-1 step */
@@ -391,12 +385,12 @@ solve(MlEnv *env, MlSvm *svm)
 	for (size_t j = 0; j < svm->q; j++)
 		svm->step[j] *= svm->trial[j];
 	if (svm->q > 0 && env->dense->cholesky_solve(svm->q, 1, svm->factor, svm->step) != 0)
-		return ml_fail(env, ML_OUT_OF_RANGE, "a step of the fit has led to numbers that cannot be represented");	/* it needs no memory */
+		return ml_linear_out_of_range(env, "the features or the target hold");	/* it needs no memory */
 	for (size_t j = 0; j < svm->q; j++)
 	{
 		svm->step[j] *= svm->trial[j];
 		if (!isfinite(svm->step[j]))
-			return out_of_range(env);
+			return ml_linear_out_of_range(env, "the features or the target hold");
 	}
 	return ML_OK;
 }
@@ -577,7 +571,7 @@ ml_svm_fit(MlEnv *env, MlSvm *svm)
 	svm->converged = false;
 	ML_TRY(svm->squared ? newton(env, svm) : interior_point(env, svm));
 	if (!isfinite(svm->objective))
-		return out_of_range(env);
+		return ml_linear_out_of_range(env, "the features or the target hold");
 	return ML_OK;
 }
 
