@@ -40,7 +40,7 @@ ml_space_fit(MlEnv *env, const MlDataset *data, int max_categories, MlSpaceScale
 	if (space == NULL)
 		return env->error.status;
 	ML_TRY(ml_design_fit_coded(env, data, max_categories, ML_DESIGN_ALL_LEVELS, &space->design));
-	ML_TRY(check_range(env, data->schema, space->design, standard));
+	ML_TRY(check_range(env, data->schema, space->design, scale != ML_SPACE_AS_IS));
 	space->p = space->design->n_columns;
 	space->standard = scale != ML_SPACE_AS_IS;
 	space->factor = ml_alloc(env, (size_t) space->p + 1, sizeof(double));
