@@ -11,6 +11,9 @@
 #include "ml/base/elementary.h"
 #include "ml/base/simd.h"
 
+/* Rows of a matrix between two looks at whether the run is canceled: of 4096 they take some hundred milliseconds. */
+#define ROWS_TOGETHER 64
+
 /* log(2 pi) */
 #define LOG_TWO_PI 1.8378770664093454836
 
@@ -42,13 +45,16 @@ ml_gaussians_parameters(MlCovariance kind, size_t k, size_t p)
  * The inverse of the Cholesky factor of a covariance (lower triangle L, C = L L'), as U = (L^-1)', so that
  * |U' d|^2 is the Mahalanobis distance.  Both packed by columns of an upper triangle; work: p x p.
  */
-static bool
-invert_triangle(const double *covariance, size_t p, double *factor, double *work)
+static MlStatus
+invert_triangle(MlEnv *env, const double *covariance, size_t p, double *factor, double *work, bool *proper)
 {
 	double	   *l = work;		/* row by row */
 
+	*proper = false;
 	for (size_t i = 0; i < p; i++)
 	{
+		if (i % ROWS_TOGETHER == 0 && ml_canceled(env))
+			return ml_fail(env, ML_CANCELED, "canceled");
 		for (size_t j = 0; j <= i; j++)
 		{
 			double		sum = covariance[i * (i + 1) / 2 + j];
@@ -60,7 +66,7 @@ invert_triangle(const double *covariance, size_t p, double *factor, double *work
 			else if (sum > 0 && isfinite(sum))
 				l[i * p + i] = sqrt(sum);
 			else
-				return false;
+				return ML_OK;
 		}
 	}
 	/* Row j of L^-1 is column j of U. */
@@ -68,6 +74,8 @@ invert_triangle(const double *covariance, size_t p, double *factor, double *work
 	{
 		double	   *column = factor + j * (j + 1) / 2;
 
+		if (j % ROWS_TOGETHER == 0 && ml_canceled(env))
+			return ml_fail(env, ML_CANCELED, "canceled");
 		column[j] = 1 / l[j * p + j];
 		for (size_t i = j; i-- > 0;)
 			column[i] = 0;
@@ -81,7 +89,8 @@ invert_triangle(const double *covariance, size_t p, double *factor, double *work
 				column[i] += f * before[i];
 		}
 	}
-	return true;
+	*proper = true;
+	return ML_OK;
 }
 
 void
@@ -106,8 +115,8 @@ ml_gaussians_constants(MlGaussians *g)
 	}
 }
 
-bool
-ml_gaussians_factorise(MlGaussians *g, const double *covariance, double *work)
+MlStatus
+ml_gaussians_factorise(MlEnv *env, MlGaussians *g, const double *covariance, double *work, bool *proper)
 {
 	size_t		triangle = g->p * (g->p + 1) / 2;
 	size_t		n = ml_gaussians_factors(g->kind, g->k, g->p);
@@ -116,21 +125,23 @@ ml_gaussians_factorise(MlGaussians *g, const double *covariance, double *work)
 	{
 		for (size_t at = 0; at < n; at += triangle)
 		{
-			if (!invert_triangle(covariance + at, g->p, g->factor + at, work))
-				return false;
+			ML_TRY(invert_triangle(env, covariance + at, g->p, g->factor + at, work, proper));
+			if (!*proper)
+				return ML_OK;
 		}
 	}
 	else
 	{
 		for (size_t i = 0; i < n; i++)
 		{
-			if (!(covariance[i] > 0) || !isfinite(covariance[i]) || !isfinite(1 / covariance[i]))
-				return false;
+			*proper = covariance[i] > 0 && isfinite(covariance[i]) && isfinite(1 / covariance[i]);
+			if (!*proper)
+				return ML_OK;
 			g->factor[i] = 1 / covariance[i];
 		}
 	}
 	ml_gaussians_constants(g);
-	return true;
+	return ML_OK;
 }
 
 /* -- densities of rows ------------------------------------------------------ */

@@ -45,8 +45,8 @@ extern size_t ml_gaussians_factors(MlCovariance kind, size_t k, size_t p);
 /* Free parameters of the mixture, for BIC and AIC. */
 extern double ml_gaussians_parameters(MlCovariance kind, size_t k, size_t p);
 
-/* Covariances -> factor and constant, in place of them.  False: one is not positive definite. */
-extern bool ml_gaussians_factorise(MlGaussians *g, const double *covariance, double *work);
+/* Covariances -> factor and constant, in place of them; *proper (out): all of them are positive definite. */
+extern MlStatus ml_gaussians_factorise(MlEnv *env, MlGaussians *g, const double *covariance, double *work, bool *proper);
 
 /* constant, from weight and factor. */
 extern void ml_gaussians_constants(MlGaussians *g);

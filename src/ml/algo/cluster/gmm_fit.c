@@ -319,6 +319,7 @@ maximise(Em *em)
 	size_t		width = 1 + p + em->seconds;
 	size_t		triangle = p * (p + 1) / 2;
 	double		total = 0;
+	bool		proper;
 
 	if (em->spec->kind == ML_COVARIANCE_TIED)
 		memcpy(em->covariance, em->total, triangle * sizeof(double));
@@ -347,7 +348,8 @@ maximise(Em *em)
 				*v = *v / em->points->total_weight + (i == j ? em->spec->reg_covar : 0);
 			}
 	}
-	return ml_gaussians_factorise(&em->g, em->covariance, em->work) ? ML_OK : ill_defined(em->env);
+	ML_TRY(ml_gaussians_factorise(em->env, &em->g, em->covariance, em->work, &proper));
+	return proper ? ML_OK : ill_defined(em->env);
 }
 
 /* -- runs ------------------------------------------------------------------- */
