@@ -74,6 +74,7 @@ test_tree(size_t n, int32_t p, int values, MlMetricKind metric)
 	bool		all = true;
 	double		q[8 * 64];
 	MlNeighbor	found[8 * 20];
+	MlNeighbor	few[8 * 20];
 	MlNeighbor	one[20];
 	bool	   *seen = calloc(n + 1, 1);
 
@@ -93,6 +94,13 @@ test_tree(size_t n, int32_t p, int values, MlMetricKind metric)
 	{
 		ml_simd_limit((MlSimdTier) tier);
 		CHECK(ml_kdtree_nearest_batch(tree, q, 8, 20, found) == (n < 20 ? n : 20));
+		/* However many are searched for at a time. */
+		for (size_t m = 1; m < 8; m += 2)
+		{
+			(void) ml_kdtree_nearest_batch(tree, q, m, 20, few);
+			for (size_t i = 0; i < m * 20; i++)
+				together &= i % 20 >= n || (few[i].position == found[i].position && few[i].distance == found[i].distance);
+		}
 		for (int i = 0; i < 8; i++)
 		{
 			size_t		count = ml_kdtree_nearest(tree, q + i * p, 20, one);
@@ -393,6 +401,7 @@ main(void)
 		test_tree(5000, 2, 1000000, (MlMetricKind) metric);
 		test_tree(3000, 3, 4, (MlMetricKind) metric);
 		test_tree(2000, 12, 50, (MlMetricKind) metric);
+		test_tree(4000, 30, 1000, (MlMetricKind) metric);	/* boxes exclude nothing */
 	}
 	test_tree(20000, 2, 1000000, ML_DISTANCE_EUCLIDEAN);
 	test_figures("iris", species, 3, "n_neighbors=15 scale=none", iris_uniform_figures);

@@ -81,6 +81,49 @@ group_distances_body(MlMetricKind metric, const double *group, size_t p, const d
 
 ML_SIMD_TIERS(group_distances, (MlMetricKind metric, const double *group, size_t p, const double *q, double *distance), (metric, group, p, q, distance))
 
+/* Queries whose sums run side by side: one alone would wait for each of its additions. */
+#define ABREAST 4
+
+ML_LANES_INLINE void
+abreast_distances_of(MlMetricKind metric, const double *group, size_t p, const double *const *q, double *distance)
+{
+	MlLanes		sum[ABREAST] = {{0}};
+
+	for (size_t j = 0; j < p; j++)
+	{
+		MlLanes		value;
+
+		ml_lanes_load(&value, group + j * ML_LANES);
+		for (int i = 0; i < ABREAST; i++)
+		{
+			MlLanes		d = value - q[i][j];
+
+			add_distance(metric, &sum[i], &d);
+		}
+	}
+	for (int i = 0; i < ABREAST; i++)
+		ml_lanes_store(distance + i * ML_LANES, &sum[i]);
+}
+
+/* The same of several queries, with the same bits: distance ABREAST x ML_LANES. */
+ML_LANES_INLINE void
+abreast_distances_body(MlMetricKind metric, const double *group, size_t p, const double *const *q, double *distance)
+{
+	switch (metric)
+	{
+		case ML_DISTANCE_EUCLIDEAN:
+			abreast_distances_of(ML_DISTANCE_EUCLIDEAN, group, p, q, distance);
+			break;
+		case ML_DISTANCE_MANHATTAN:
+			abreast_distances_of(ML_DISTANCE_MANHATTAN, group, p, q, distance);
+			break;
+		default:
+			abreast_distances_of(ML_DISTANCE_CHEBYSHEV, group, p, q, distance);
+	}
+}
+
+ML_SIMD_TIERS(abreast_distances, (MlMetricKind metric, const double *group, size_t p, const double *const *q, double *distance), (metric, group, p, q, distance))
+
 static double
 box_distance(const MlKdTree *tree, uint32_t node, const double *q)
 {
@@ -132,6 +175,16 @@ offer(Search *s, double distance, uint32_t position)
 		s->worst = s->found[s->k - 1].distance;
 }
 
+static inline void
+offer_group(Search *s, size_t g, const double *distance)
+{
+	for (size_t l = 0; l < ML_LANES; l++)
+	{
+		if (distance[l] <= s->worst && g * ML_LANES + l < s->tree->n)
+			offer(s, distance[l], (uint32_t) (g * ML_LANES + l));
+	}
+}
+
 static void
 search_leaf(Search *s, const MlKdNode *node)
 {
@@ -142,11 +195,26 @@ search_leaf(Search *s, const MlKdNode *node)
 	for (size_t g = node->first; g < node->end; g++)
 	{
 		ML_SIMD_CALL(group_distances, (tree->metric, tree->value + g * p * ML_LANES, p, s->q, distance));
-		for (size_t l = 0; l < ML_LANES; l++)
-		{
-			if (distance[l] <= s->worst && g * ML_LANES + l < tree->n)
-				offer(s, distance[l], (uint32_t) (g * ML_LANES + l));
-		}
+		offer_group(s, g, distance);
+	}
+}
+
+/* The same for so many searches at a time. */
+static void
+search_leaf_abreast(Search *const *s, const MlKdNode *node)
+{
+	const MlKdTree *tree = s[0]->tree;
+	size_t		p = (size_t) tree->p;
+	const double *q[ABREAST];
+	double		distance[ABREAST * ML_LANES];
+
+	for (int i = 0; i < ABREAST; i++)
+		q[i] = s[i]->q;
+	for (size_t g = node->first; g < node->end; g++)
+	{
+		ML_SIMD_CALL(abreast_distances, (tree->metric, tree->value + g * p * ML_LANES, p, q, distance));
+		for (int i = 0; i < ABREAST; i++)
+			offer_group(s[i], g, distance + i * ML_LANES);
 	}
 }
 
@@ -213,11 +281,34 @@ near_leaf(const MlKdTree *tree, const double *q)
 /* From this many coordinates on boxes exclude little, and it pays to read each leaf once for all. */
 #define MANY_COORDINATES 10
 
+/* Boxes are asked while they exclude at least one leaf of so many; then looking at all costs less. */
+#define WORTH_ASKING 3
+
+typedef struct Asking
+{
+	bool		worth;
+	size_t		asked;
+	size_t		excluded;
+} Asking;
+
+static bool
+may_hold(Asking *asking, const Search *s, uint32_t leaf)
+{
+	if (!asking->worth)
+		return true;
+	asking->asked++;
+	if (box_distance(s->tree, leaf, s->q) <= s->worst)
+		return true;
+	asking->excluded++;
+	return false;
+}
+
 static void
 scan_together(const MlKdTree *tree, const double *q, size_t m, size_t k, MlNeighbor *found)
 {
 	Search		s[BATCH];
 	uint32_t	first[BATCH];
+	Asking		asking = {true, 0, 0};
 
 	for (size_t i = 0; i < m; i++)
 	{
@@ -227,13 +318,25 @@ scan_together(const MlKdTree *tree, const double *q, size_t m, size_t k, MlNeigh
 	}
 	for (uint32_t leaf = 0; leaf < tree->n_nodes; leaf++)
 	{
+		Search	   *abreast[ABREAST];
+		int			n = 0;
+
 		if (tree->node[leaf].right != 0)
 			continue;
 		for (size_t i = 0; i < m; i++)
 		{
-			if (first[i] != leaf && box_distance(tree, leaf, s[i].q) <= s[i].worst)
-				search_leaf(&s[i], &tree->node[leaf]);
+			if (first[i] == leaf || !may_hold(&asking, &s[i], leaf))
+				continue;
+			abreast[n++] = &s[i];
+			if (n < ABREAST)
+				continue;
+			search_leaf_abreast(abreast, &tree->node[leaf]);
+			n = 0;
 		}
+		for (int i = 0; i < n; i++)
+			search_leaf(abreast[i], &tree->node[leaf]);
+		if (asking.asked >= 32 * m)
+			asking.worth = asking.excluded * WORTH_ASKING >= asking.asked;
 	}
 }
 
