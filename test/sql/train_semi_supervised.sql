@@ -64,6 +64,16 @@ FROM ml_train('logistic_regression', 'visits', 'bought', model => 'w', id => 'id
 SELECT metric, value FROM ml_metrics WHERE model = 'w' AND split = 'train' AND metric ~ 'labelled|iter' ORDER BY metric;
 SELECT iteration, value FROM ml_training_history WHERE model = 'w' AND metric = 'pseudo_labelled_rows' ORDER BY iteration;
 
+-- Sparse columns: words of a text and one-hot cities; and a network that goes on from an earlier one.
+SELECT a, s, r.rows, r.score > 0.8 AS good
+FROM unnest(ARRAY['gbdt', 'logistic_regression', 'naive_bayes']) a, unnest(ARRAY['self_training', 'label_spreading']) s,
+	LATERAL ml_train(a, 'SELECT id, city, CASE WHEN x > 0.9 THEN ''often here'' ELSE ''rare guest'' END || '' '' || store AS note, bought FROM semi.visits', 'bought',
+		model => 'sparse_' || a, id => 'id', params => jsonb_build_object('semi_supervised', s),
+		transform => '{"city": ["one_hot"], "note": {"tfidf": {"config": "simple", "max_features": 20}}}') r;
+SELECT rows, score > 0.8 AS good FROM ml_train('mlp', 'visits', 'bought', model => 'net', id => 'id', features => ARRAY['x', 'z'], params => '{"epochs": 5}');
+SELECT rows, score > 0.8 AS good FROM ml_train('mlp', 'visits', 'bought', model => 'net', id => 'id', features => ARRAY['x', 'z'],
+	params => '{"epochs": 2, "warm_start": "net@1", "semi_supervised": "self_training"}');
+
 -- What is held out stays held out: a day, a group, and what a column says.
 SELECT rows, warnings FROM ml_train('gbdt', 'visits', 'bought', model => 'by_time', split => 'time', split_by => 'day', features => ARRAY['x', 'z'], params => '{"semi_supervised": "self_training"}');
 SELECT rows, warnings FROM ml_train('gbdt', 'SELECT *, id % 20 AS person FROM semi.visits', 'bought', model => 'by_group', split => 'group', split_by => 'person', features => ARRAY['x', 'z'],

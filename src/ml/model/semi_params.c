@@ -40,7 +40,7 @@ const MlParam ml_semi_params[] = {
 	[PARAM_N_NEIGHBORS] = {.name = "label_spreading_n_neighbors", .type = ML_PARAM_INT, .default_number = 7, .minimum = 2, .maximum = 1000,
 	.description = "Neighbours of a row in the kernel knn, the row itself counted."},
 	[PARAM_GAMMA] = {.name = "label_spreading_gamma", .type = ML_PARAM_DOUBLE, .default_number = 20, .minimum = 0, .maximum = 1e300,
-	.description = "How fast the kernel rbf falls with the squared distance of rows, whose columns are divided by their standard deviation."},
+	.description = "How fast the kernel rbf falls with the squared distance of rows, whose numbers are divided by their standard deviation."},
 	[PARAM_ALPHA] = {.name = "label_spreading_alpha", .type = ML_PARAM_DOUBLE, .default_number = 0.2, .minimum = 0, .maximum = 1, .open_minimum = true, .open_maximum = true,
 	.description = "The share of what a row says that comes from its neighbours rather than from its own label."},
 	[PARAM_SPREAD_MAX_ITER] = {.name = "label_spreading_max_iter", .type = ML_PARAM_INT, .default_number = 30, .minimum = 1, .maximum = 100000,

@@ -148,7 +148,9 @@ find_neighbors(MlEnv *env, Graph *g)
 
 	ML_TRY(ml_kdtree_build(env, g->value, g->n, (int32_t) g->p, ML_DISTANCE_EUCLIDEAN, &g->order, &g->tree));
 	g->found = (size_t) g->how->n_neighbors < g->n ? (size_t) g->how->n_neighbors : g->n;
-	g->queries = rows_of_task(ml_kdtree_visits(g->tree) * (double) g->p / 4, MAX_QUERIES);
+	g->queries = rows_of_task(ml_kdtree_visits(g->tree) * (double) g->p / 8, MAX_QUERIES);
+	/* Searches run by fours. */
+	g->queries -= g->queries > 4 ? g->queries % 4 : 0;
 	edges = g->found - 1;
 	g->neighbor = ml_alloc(env, g->n, edges * sizeof(uint32_t) + 1);
 	g->query = ml_alloc(env, threads * g->queries, g->p * sizeof(double));
