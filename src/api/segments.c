@@ -98,6 +98,10 @@ ml_segments(PG_FUNCTION_ARGS)
 	const MlServed *served;
 	Listing		listing;
 
+	if (PG_ARGISNULL(0))
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("model must not be null")));
 	InitMaterializedSRF(fcinfo, 0);
 	served = ml_serve_to_reader(text_to_cstring(PG_GETARG_TEXT_PP(0)), CurrentMemoryContext);
 	listing.routing = served->routing;

@@ -24,3 +24,6 @@ SELECT * FROM ml_fit_distribution('diabetes', 'bmi', 'normal', 'map', prior => '
 SELECT * FROM ml_fit_distribution('diabetes', 'bmi', 'normal', prior => '{"kappa": 1}');
 SELECT * FROM ml_fit_distribution('diabetes', 'bmi', 'normal', level => 1);
 SELECT * FROM ml_fit_distribution(NULL, 'bmi', 'normal');
+SELECT * FROM ml_fit_distribution('SELECT i * 1e-320 AS n FROM generate_series(1, 15) i', 'n', 'gamma');
+SELECT * FROM ml_fit_distribution('SELECT i * 1e307 AS n FROM generate_series(1, 15) i', 'n', 'normal');
+SELECT * FROM ml_fit_distribution('SELECT NULL::float8 AS n', 'n', 'normal');

@@ -139,6 +139,7 @@ SELECT round(ml_predict('sales', s)::numeric, 1) FROM sales s WHERE id = 98;
 SELECT count(*) FROM ml_segments('sales');
 SELECT count(*) FROM mlplat.segment;
 RESET ROLE;
+SELECT * FROM ml_segments(NULL);
 
 -- A damaged image is found, that of another segment too; the others still answer.
 UPDATE mlplat.segment s SET image = o.image FROM mlplat.segment o

@@ -26,8 +26,13 @@ $node->safe_psql('postgres', <<"SQL");
 	SET ROLE regress_bob;
 	SELECT ml_train('logistic_regression', 'breast_cancer', 'malignant', model => 'tumour');
 	RESET ROLE;
+	SET ROLE regress_alice;
+	SELECT ml_train('linear_regression', 'SELECT *, (age > 0)::text AS band FROM diabetes', 'progression', model => 'bands', segment_by => '{band}',
+		transform => '{"bmi": ["standard", "quantile_buckets"]}');
+	SELECT ml_train('pca', 'iris', model => 'flat', features => '{sepal_length,sepal_width,petal_length,petal_width}');
+	RESET ROLE;
 	SELECT ml_train('gbdt', 'diabetes', 'progression', model => 'gone');
-	DROP TYPE mlplat.m_4;
+	SELECT format('DROP TYPE mlplat.m_%s', model_id) FROM mlplat.model WHERE name = 'gone' \\gexec
 SQL
 # Functions of models in an index, a generated column and a view are restored after the models they need.
 $node->safe_psql('postgres', <<'SQL');
@@ -56,6 +61,9 @@ my $fingerprint = <<"SQL";
 	SELECT float8send(ml_predict(\$n\$$name\$n\$, d)) FROM diabetes d;
 	SELECT float8send(ml_predict_proba('tumour', b)) FROM breast_cancer b;
 	SELECT float8send(now), float8send(pinned) FROM judged;
+	SELECT ml_transform('bands', d), float8send(ml_predict('bands', d)) FROM (SELECT *, (age > 0)::text AS band FROM diabetes) d;
+	SELECT * FROM ml_segments('bands');
+	SELECT ml_reduce('flat', i) FROM iris i;
 	SELECT sum(now), sum(pinned) FROM kept;
 	SELECT * FROM mlplat.function ORDER BY 1;
 	SELECT sequencename, last_value FROM pg_sequences WHERE schemaname = 'mlplat' ORDER BY 1;
@@ -83,6 +91,15 @@ foreach my $way (sort keys %restore)
 	life_goes_on("restored_$way", $way);
 }
 
+# Over what is there: --clean drops everything, in a database of any name, and makes it anew.
+$node->safe_psql('postgres', 'CREATE DATABASE "Restored again" TEMPLATE template0');
+foreach my $time ('once', 'twice')
+{
+	$node->command_ok([ 'pg_restore', '--exit-on-error', ($time eq 'twice' ? ('--clean', '--if-exists') : ()), '-d', $node->connstr('Restored again'), "$dumps/custom.dump" ],
+		"--clean: restored $time");
+	ok($node->safe_psql('Restored again', $fingerprint) eq $expected, "--clean: everything is as it was, restored $time");
+}
+
 # Without owners everything belongs to who restores.
 $node->safe_psql('postgres', 'CREATE DATABASE restored_no_owner TEMPLATE template0');
 $node->command_ok([ 'pg_restore', '--exit-on-error', '--no-owner', '-d', $node->connstr('restored_no_owner'), "$dumps/custom.dump" ],
@@ -95,7 +112,7 @@ is($node->safe_psql('restored_no_owner', "SELECT ml_has_privilege('regress_bob',
 # A cluster that has none of the roles.
 my $stranger = MlplatNode::start('stranger', extension => 0);
 $stranger->command_fails([ 'pg_restore', '-d', $stranger->connstr('postgres'), "$dumps/custom.dump" ], 'missing roles: pg_restore complains');
-is($stranger->safe_psql('postgres', 'SELECT count(*), bool_and(owner = current_user) FROM ml_models'), '3|t',
+is($stranger->safe_psql('postgres', 'SELECT count(*), bool_and(owner = current_user) FROM ml_models'), '5|t',
 	'missing roles: the models are there and belong to who restored them');
 $stranger->safe_psql('postgres', 'CREATE ROLE regress_bob');
 is($stranger->safe_psql('postgres', "SELECT ml_has_privilege('regress_bob', 'flower', 'deploy')"), 't',

@@ -15,7 +15,22 @@ $primary->safe_psql('postgres', <<'SQL');
 	SELECT ml_train('linear_regression', 'diabetes', 'progression', model => 'progression');
 	SELECT ml_create_function('progression', 'diabetes', pinned => true);
 	CREATE INDEX ON diabetes (progression_predict(diabetes));
+	SELECT ml_train('pca', 'iris', model => 'flat', features => '{sepal_length,sepal_width,petal_length,petal_width}');
+	SELECT ml_train('decision_tree', 'iris', 'species', model => 'key');
+	SELECT ml_train('linear_regression', 'SELECT *, age > 0 AS elder FROM diabetes', 'progression', model => 'groups', segment_by => '{elder}', transform => '{"bmi": "quantile_buckets"}');
 SQL
+# Every method there is, one model each.
+$primary->safe_psql('postgres', <<'SQL');
+	SELECT ml_train(algorithm, 'SELECT sepal_length, sepal_width, petal_length, petal_width, species FROM iris',
+		CASE task WHEN 'regression' THEN 'petal_width' WHEN 'classification' THEN 'species' END, model => algorithm || '_' || task,
+		exclude => CASE WHEN task NOT IN ('regression', 'classification') THEN '{species}'::text[] END, params => jsonb_build_object('task', task))
+	FROM ml_algorithms(), unnest(tasks) task;
+SQL
+my @every = map { [ split /\|/ ] } split /\n/, $primary->safe_psql('postgres', 'SELECT algorithm, unnest(tasks) FROM ml_algorithms()');
+my $every = join('', map {
+	my ($model, $task) = ("$_->[0]_$_->[1]", $_->[1]);
+	my $answer = $task eq 'dimension_reduction' ? "ml_reduce('$model', i)" : $task eq 'classification' ? "ml_predict_probs('$model', i)" : "float8send(ml_predict('$model', i))";
+	"SELECT '$model', $answer FROM iris i;\n" } @every);
 $primary->backup('base');
 my $standby = PostgreSQL::Test::Cluster->new('standby');
 $standby->init_from_backup($primary, 'base', has_streaming => 1);
@@ -33,10 +48,22 @@ my $answers = <<'SQL';
 	SELECT * FROM ml_coefficients('progression');
 	SELECT * FROM ml_importance('flower');
 	SELECT * FROM ml_features('flower');
+	SELECT ml_reduce('flat', i) FROM iris i;
+	SELECT * FROM ml_reduce_batch('flat', 'iris');
+	SELECT * FROM ml_rules('key');
+	SELECT e.* FROM (SELECT * FROM iris LIMIT 3) i, ml_explain('key', i) e;
+	SELECT * FROM ml_model_statistics('progression');
+	SELECT * FROM ml_coefficient_intervals('progression');
+	SELECT ml_transform('groups', d), float8send(ml_predict('groups', d)) FROM (SELECT *, age > 0 AS elder FROM diabetes) d;
+	SELECT * FROM ml_segments('groups');
+	SELECT * FROM ml_fit_distribution('diabetes', 'bmi', 'gamma');
+	SELECT * FROM ml_estimate('gbdt', 'iris', 'species');
 	SET enable_seqscan = off;
 	SELECT count(*) FROM diabetes d WHERE progression_predict(d) > 150;
 SQL
+$answers .= $every;
 my $expected = $primary->safe_psql('postgres', $answers);
+cmp_ok(scalar @every, '>=', 32, 'of every method');
 like($expected, qr/virginica/, 'the primary answers');
 ok($standby->safe_psql('postgres', $answers) eq $expected, 'the standby gives the same answers to the bit');
 $standby->append_conf('postgresql.conf', "force_parallel_mode = on\nparallel_setup_cost = 0\nparallel_tuple_cost = 0\nmin_parallel_table_scan_size = 0");

@@ -454,7 +454,8 @@ posterior_gamma(Fit *f, const char *name, double shape, double rate)
 static MlStatus
 no_range(Fit *f)
 {
-	return ml_fail(f->env, ML_OUT_OF_RANGE, "the variance of the values is out of range");
+	ml_fail(f->env, ML_OUT_OF_RANGE, "the variance of the values is out of range");
+	return ml_hint(f->env, "Scale the values.");
 }
 
 /* Of mean and variance: normal-inverse-gamma; what is shown of the latter is its root. */
@@ -723,7 +724,8 @@ ml_distribution_fit(MlEnv *env, const MlFamily *family, MlFitMethod method, cons
 	if (n < 2)
 	{
 		ml_fail(env, ML_BAD_DATA, "too few values");
-		return ml_detail(env, "At least 2 are needed, there are %zu.", n);
+		ml_detail(env, "At least 2 are needed, there are %zu.", n);
+		return ml_hint(env, "NULL values do not count.");
 	}
 	for (size_t i = 0; i < n; i++)
 	{
@@ -738,6 +740,12 @@ ml_distribution_fit(MlEnv *env, const MlFamily *family, MlFitMethod method, cons
 		return no_range(&f);
 	f.z = ml_normal_quantile((1 + level) / 2);
 	ML_TRY(method == ML_FIT_MLE ? maximize(&f) : update(&f));
+	for (int i = 0; i < f.n_rows; i++)
+		if (isinf(rows[i].estimate) || isinf(rows[i].std_error))
+		{
+			ml_fail(env, ML_OUT_OF_RANGE, "parameter \"%s\" of family \"%s\" is out of range", rows[i].name, family->name);
+			return ml_hint(env, "Scale the values.");
+		}
 	ML_TRY(judge(&f));
 	*count = f.n_rows;
 	return ML_OK;
