@@ -13,6 +13,7 @@
  */
 #include <float.h>
 #include <math.h>
+#include <string.h>
 
 #include "ml/algo/gbdt/forest.h"
 #include "ml/base/arena.h"
@@ -27,6 +28,7 @@ enum
 };
 
 #define LEAF_BYTES 13			/* the smallest node */
+#define NUMBER_BYTES 25			/* a split on a number */
 #define SCALE_LIMIT 1100
 
 static void
@@ -134,6 +136,54 @@ get_set(MlReader *r, MlGbdtForest *forest, MlGbdtNode *node, uint32_t n_set, int
 	return r->status;
 }
 
+static inline uint32_t
+little_u32(const uint8_t *p)
+{
+	return p[0] | (uint32_t) p[1] << 8 | (uint32_t) p[2] << 16 | (uint32_t) p[3] << 24;
+}
+
+static inline double
+little_double(const uint8_t *p)
+{
+	uint64_t	bits = little_u32(p) | (uint64_t) little_u32(p + 4) << 32;
+	double		v;
+
+	memcpy(&v, &bits, sizeof(v));
+	return v;
+}
+
+/*
+ * Nearly all nodes are a leaf or a split on a number, and whole: read in one go, for each get of the reader checks for itself.  False, and nothing read: get_node() finds what is the matter.
+ */
+static inline bool
+get_sound_node(MlReader *r, const MlSchema *schema, MlGbdtNode *node, bool *leaf)
+{
+	const uint8_t *p = r->bytes + r->offset;
+	int32_t		feature;
+
+	if (r->status != ML_OK || r->length - r->offset < NUMBER_BYTES)
+		return false;
+	*leaf = p[0] == KIND_LEAF;
+	if (*leaf)
+	{
+		*node = (MlGbdtNode) {.rows = little_u32(p + 1), .value = little_double(p + 5)};
+		if (!isfinite(node->value))
+			return false;
+		r->offset += LEAF_BYTES;
+		return true;
+	}
+	feature = (int32_t) little_u32(p + 5);
+	if ((p[0] & ~KIND_MISSING_LEFT) != KIND_NUMBER || feature < 0 || feature >= schema->n_features ||
+		schema->features[feature].kind == ML_FEATURE_CATEGORY)
+		return false;
+	*node = (MlGbdtNode) {.rows = little_u32(p + 1), .feature = feature, .gain = little_double(p + 9), .value = little_double(p + 17),
+		.missing_left = (p[0] & KIND_MISSING_LEFT) != 0};
+	if (!isfinite(node->gain) || !isfinite(node->value))
+		return false;
+	r->offset += NUMBER_BYTES;
+	return true;
+}
+
 static MlStatus
 get_node(MlReader *r, const MlSchema *schema, MlGbdtForest *forest, MlGbdtNode *node, uint32_t n_set, bool *leaf)
 {
@@ -185,7 +235,8 @@ get_tree(MlReader *r, const MlSchema *schema, MlGbdtForest *forest, uint32_t n_n
 
 		if (i >= end)
 			return ml_reader_corrupt(r, "a node without a parent");
-		ML_TRY(get_node(r, schema, forest, &node[i], n_set, &leaf));
+		if (!get_sound_node(r, schema, &node[i], &leaf))
+			ML_TRY(get_node(r, schema, forest, &node[i], n_set, &leaf));
 		if (leaf)
 		{
 			double		a = node[i].value < 0 ? -node[i].value : node[i].value;
