@@ -579,6 +579,19 @@ ml_serve_key(const MlModelKey *key, MlServed *served)
 	serve_resolved(&resolved, served);
 }
 
+/*
+ * What the own transaction has done is never stored, but a plan may be made for it where the fresh snapshot, which found
+ * *resolved, and the active one see the same version: rolling back invalidates the plan as a deploy does.
+ */
+static bool
+both_see(const MlModelKey *key, Snapshot active, const MlResolved *resolved)
+{
+	MlResolved	seen;
+
+	return resolved->version_id != 0 && look_up(key, active, &seen) == ML_RESOLVED && seen.version_id == resolved->version_id &&
+		strcmp(seen.checksum, resolved->checksum) == 0;
+}
+
 bool
 ml_serve_quietly(const MlModelKey *key, MlServed *served)
 {
@@ -603,7 +616,7 @@ ml_serve_quietly(const MlModelKey *key, MlServed *served)
 		if (!permitted && !sees(active, &resolved))
 			return false;
 	}
-	else if (!resolve_fresh(key, text, active, &resolved))
+	else if (!resolve_fresh(key, text, active, &resolved) && !both_see(key, active, &resolved))
 		return false;
 	if (!permitted && ml_model_privilege(resolved.model_id, GetUserId(), active) < ML_PRIVILEGE_PREDICT)
 		return false;

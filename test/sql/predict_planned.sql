@@ -227,6 +227,31 @@ SELECT mlplat._predict_planned_json('returns', -1, '{"age": 50, "city": "a"}'), 
 SELECT mlplat._predict_planned_json('returns', -1, '{"age": 50}'); \echo :SQLSTATE
 SELECT mlplat._predict_planned_json('returns', :second, '{"age": 50}'); \echo :SQLSTATE
 
+-- Within the transaction that deploys, calls are planned as well; a plan that is kept follows when that is rolled back.
+PREPARE mine AS SELECT sum(ml_predict('returns', s)) FROM shop s;
+SET plan_cache_mode = force_generic_plan;
+CREATE TABLE before AS EXECUTE mine;
+BEGIN;
+SELECT model, version FROM ml_train('linear_regression', 'shop', 'paid', model => 'returns', features => '{late}', deploy => 'always', split => 'none');
+SELECT calls('SELECT ml_predict(''returns'', s) FROM shop s');
+EXECUTE mine \gset own_
+SELECT :own_sum = sum(ml_predict((SELECT 'returns'), s)) AS own FROM shop s;
+SAVEPOINT own;
+SELECT ml_deploy('returns', 1);
+SELECT calls('SELECT ml_predict(''returns'', s) FROM shop s');
+EXECUTE mine \gset first_
+SELECT :first_sum = sum(ml_predict('returns@1', s)) AS first FROM shop s;
+ROLLBACK TO own;
+SELECT calls('SELECT ml_predict(''returns'', s) FROM shop s');
+EXECUTE mine \gset again_
+SELECT :again_sum = :own_sum AS again;
+ROLLBACK;
+EXECUTE mine \gset after_
+SELECT :after_sum = sum AS after FROM before;
+SELECT calls('SELECT ml_predict(''returns'', s) FROM shop s');
+DROP TABLE before;
+RESET plan_cache_mode;
+
 -- What a call has found out about its columns stays with the model, for those names and types, and by the name that the model has.
 PREPARE one(int, text) AS SELECT ml_predict('returns', r) FROM (SELECT $1 AS age, $2 AS city) r;
 PREPARE other(float8, text) AS SELECT ml_predict('returns', r) FROM (SELECT $2 AS city, $1 AS age) r;
