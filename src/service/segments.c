@@ -85,17 +85,18 @@ find_route(const MlRoutes *routes, const RouteKey *key)
 	return routes->table == NULL ? NULL : hash_search(routes->table, key, HASH_FIND, NULL);
 }
 
-/* Keeps what a key means; the cache counts what that takes. */
-static void
-keep_route(MlRoutes *routes, const RouteKey *key, int32 segment, MlCachedModel *owner)
+/* Keeps what a key means; returns by how much the memory has grown, which the cache is to count. */
+static Size
+keep_route(MlRoutes *routes, const RouteKey *key, int32 segment)
 {
 	RouteKey	own = *key;
 	char	   *bytes;
 	Route	   *route;
 	Size		size;
+	Size		before = routes->counted;
 
 	if (find_route(routes, key) != NULL)
-		return;
+		return 0;
 	if (routes->table != NULL && hash_get_num_entries(routes->table) >= MAX_ROUTES)
 	{
 		MemoryContextDelete(routes->context);
@@ -112,11 +113,8 @@ keep_route(MlRoutes *routes, const RouteKey *key, int32 segment, MlCachedModel *
 	route->segment = segment;
 
 	size = MemoryContextMemAllocated(routes->context, true);
-	if (size > routes->counted)
-	{
-		ml_cache_grow(owner, size - routes->counted);
-		routes->counted = size;
-	}
+	routes->counted = Max(size, before);
+	return routes->counted - before;
 }
 
 /* -- the routing of a version ------------------------------------------------ */
@@ -478,6 +476,7 @@ read_segment(MlRouter *router, const RouteKey *key)
 	MemoryContext old = MemoryContextSwitchTo(scratch);
 	MlCachedModel *cached = NULL;
 	MlSegmentEntry entry;
+	Size		grown;
 
 	take_key_apart(router);
 	if (ml_segment_read(served->resolved.version_id, router->parts, router->part, router->part_length, ml_serving_snapshot(), &entry) &&
@@ -492,10 +491,12 @@ read_segment(MlRouter *router, const RouteKey *key)
 	MemoryContextSwitchTo(old);
 	MemoryContextDelete(scratch);
 
-	/* Pinned before anything that may make room. */
+	/* Pinned before anything that may make room, but after what may fail: nobody would give the pin back. */
+	grown = keep_route(served->routing->routes, key, cached != NULL ? cached->key.segment : ML_ALL_ROWS);
 	if (cached != NULL)
 		ml_cache_pin(cached);
-	keep_route(served->routing->routes, key, cached != NULL ? cached->key.segment : ML_ALL_ROWS, served->pin);
+	if (grown > 0)
+		ml_cache_grow(served->pin, grown);
 	return cached;
 }
 
