@@ -227,10 +227,11 @@ bin_rows(const MlHeapReader *h, MlRowBatch *batch, void *state, int thread)
 	for (int c = 0; c < pass->n; c++)
 	{
 		MlBinned   *binned = pass->binned[c];
-		double		number[ML_FRAME_TOGETHER];
+		double		room[ML_FRAME_TOGETHER];
+		const double *number;
 		uint8		bin[ML_FRAME_TOGETHER];
 
-		(void) ml_batch_numbers(h, batch, pass->feed[c], number);
+		(void) ml_batch_numbers(h, batch, pass->feed[c], &number, room);
 		look_at_training(pass, binned, place, number, batch->n_rows);
 		if (together)
 		{

@@ -17,6 +17,7 @@
 #include "access/tableam.h"
 #include "access/xact.h"
 #include "catalog/pg_class.h"
+#include "catalog/pg_type.h"
 #include "executor/executor.h"
 #include "miscadmin.h"
 #include "parser/parsetree.h"
@@ -115,6 +116,26 @@ describe_attributes(MlHeapReader *h, const List *targets)
 	h->most_rows = Max(Min(h->most_rows, ML_FRAME_TOGETHER), 32);
 }
 
+/* Feeds of float8 that have the same place in every whole row. */
+static void
+find_doubles(MlHeapReader *h)
+{
+	const MlPrivatePlan *plan = h->r->private_plan;
+
+	h->double_of = palloc(Max(plan->n_feeds, 1) * sizeof(int));
+	h->double_offset = palloc(Max(plan->n_feeds, 1) * sizeof(uint32));
+	for (int i = 0; i < plan->n_feeds; i++)
+	{
+		int			a = h->attribute_of[plan->feeds[i].place];
+
+		h->double_of[i] = -1;
+		if (plan->feeds[i].kind != ML_FEED_NUMBER || plan->feeds[i].converter.type != FLOAT8OID || a >= h->n_fixed)
+			continue;
+		h->double_offset[h->n_doubles] = h->attributes[a].offset;
+		h->double_of[i] = h->n_doubles++;
+	}
+}
+
 /* Arrays, whose elements are columns of their own, come row by row. */
 static void
 prepare_feeds(MlHeapReader *h)
@@ -133,6 +154,7 @@ prepare_feeds(MlHeapReader *h)
 		h->lenient[i] = plan->feeds[i];
 		h->lenient[i].converter.lenient = true;
 	}
+	find_doubles(h);
 }
 
 /* ------------------------------------------------------- rows together */

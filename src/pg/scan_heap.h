@@ -29,6 +29,9 @@ typedef struct MlAttribute
 	Datum		missing;
 } MlAttribute;
 
+/* A little more than the rows of a batch: a power of two would put all columns into the same places of the cache. */
+#define ML_DOUBLES_ROOM (ML_FRAME_TOGETHER + 8)
+
 /* Which rows of which pages come together; filled by the main thread. */
 typedef struct MlPageRun
 {
@@ -59,6 +62,8 @@ typedef struct MlRowBatch
 	bool		walked;			/* values and nulls hold what is at no fixed place */
 	HeapTupleHeader row[ML_FRAME_TOGETHER];
 	const char *data[ML_FRAME_TOGETHER];	/* where its attributes begin */
+	bool		turned;			/* all pages are whole, and columns of doubles at fixed places stand in "doubles" */
+	double	   *doubles;		/* ML_DOUBLES_ROOM for each such column */
 	Datum	   *values;			/* per lane, ML_FRAME_TOGETHER each: what was found by walking */
 	bool	   *nulls;
 } MlRowBatch;
@@ -98,6 +103,9 @@ struct MlHeapReader
 	bool		main_feeds;		/* some feeds may be read by the main thread only */
 	bool		truth_feeds;	/* some are booleans as categories: by the main thread until it has seen both */
 	int32	   *truth_code;		/* by feed, 2 each: codes of false and true; -1: not seen yet */
+	int			n_doubles;		/* feeds of float8 at a fixed place */
+	int		   *double_of;		/* by feed: which of them it is; -1: none */
+	uint32	   *double_offset;	/* by number of them */
 	MlFeed	   *lenient;		/* the feeds, but infinity passes: it is looked for afterwards */
 	TupleTableSlot *slot;		/* for rows one by one */
 	int			most_rows;		/* of a batch */
@@ -126,8 +134,8 @@ extern bool ml_feed_is_plain(const MlFeed *feed);
 extern bool ml_feed_is_truth(const MlFeed *feed);
 extern bool ml_truths_known(const MlHeapReader *h);
 
-/* The values of a plain number feed, infinities too; returns how many are NULL. */
-extern size_t ml_batch_numbers(const MlHeapReader *h, const MlRowBatch *batch, int feed, double *number);
+/* The values of a plain number feed, infinities too, where they stand or in "room"; returns how many are NULL. */
+extern size_t ml_batch_numbers(const MlHeapReader *h, const MlRowBatch *batch, int feed, const double **number, double *room);
 
 /* Of some rows of the batch. */
 extern void ml_batch_pick(const MlHeapReader *h, const MlRowBatch *batch, int feed, const int *row, int n, double *number);

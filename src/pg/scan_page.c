@@ -33,9 +33,49 @@ ml_batch_make(const MlHeapReader *h, MlRowBatch *batch)
 	memset(batch, 0, sizeof(MlRowBatch));
 	batch->values = palloc_extended(cells * sizeof(Datum), MCXT_ALLOC_HUGE);
 	batch->nulls = palloc_extended(cells * sizeof(bool), MCXT_ALLOC_HUGE);
+	batch->doubles = palloc_extended((Size) Max(h->n_doubles, 1) * ML_DOUBLES_ROOM * sizeof(double), MCXT_ALLOC_HUGE);
 }
 
 /* ------------------------------------------------ where the values are */
+
+/* All of a page is needed soon, but in strides that the processor would not foresee. */
+static inline void
+fetch_page(const MlPageRun *run)
+{
+	for (int at = 0; at < BLCKSZ; at += 64)
+		__builtin_prefetch((const char *) run->page + at);
+}
+
+static void
+locate_page(const MlHeapReader *h, MlRowBatch *batch, MlPageRun *run)
+{
+	run->whole = true;
+	for (int i = run->first; i < run->first + run->rows; i++)
+	{
+		HeapTupleHeader row = (HeapTupleHeader) PageGetItem(run->page, PageGetItemId(run->page, batch->offset[i]));
+
+		batch->row[i] = row;
+		batch->data[i] = (const char *) row + row->t_hoff;
+		run->whole &= (row->t_infomask & HEAP_HASNULL) == 0 && HeapTupleHeaderGetNatts(row) >= h->n_attributes;
+	}
+}
+
+/* Doubles of a page into columns, while its rows are in the cache: later they would be fetched once more for every few columns. */
+static void
+turn_page(const MlHeapReader *h, MlRowBatch *batch, const MlPageRun *run)
+{
+	const uint32 *offset = h->double_offset;
+	int			n = h->n_doubles;
+
+	for (int i = run->first; i < run->first + run->rows; i++)
+	{
+		const char *data = batch->data[i];
+		double	   *to = batch->doubles + i;
+
+		for (int c = 0; c < n; c++, to += ML_DOUBLES_ROOM)
+			memcpy(to, data + offset[c], sizeof(double));
+	}
+}
 
 /* In threads. */
 void
@@ -44,22 +84,19 @@ ml_batch_locate(const MlHeapReader *h, MlRowBatch *batch)
 	if (batch->located)
 		return;
 	batch->located = true;
+	batch->turned = h->n_doubles > 0;
 	for (int p = 0; p < batch->n_pages; p++)
 	{
 		MlPageRun  *run = &batch->pages[p];
 
-		run->whole = true;
-		/* All of it is needed soon, but in strides that the processor would not foresee. */
-		for (int at = 0; at < BLCKSZ; at += 64)
-			__builtin_prefetch((const char *) run->page + at);
-		for (int i = run->first; i < run->first + run->rows; i++)
-		{
-			HeapTupleHeader row = (HeapTupleHeader) PageGetItem(run->page, PageGetItemId(run->page, batch->offset[i]));
-
-			batch->row[i] = row;
-			batch->data[i] = (const char *) row + row->t_hoff;
-			run->whole &= (row->t_infomask & HEAP_HASNULL) == 0 && HeapTupleHeaderGetNatts(row) >= h->n_attributes;
-		}
+		if (p == 0)
+			fetch_page(run);
+		if (p + 1 < batch->n_pages)
+			fetch_page(run + 1);
+		locate_page(h, batch, run);
+		batch->turned &= run->whole;
+		if (batch->turned)
+			turn_page(h, batch, run);
 	}
 }
 
@@ -230,35 +267,20 @@ convert_numbers(const MlConverter *converter, const MlSlice *slice, double *numb
 		number[i] = slice->null[i] ? NAN : number[i];
 }
 
-/* Doubles at the same place in all rows?  In threads. */
-static bool
-is_direct(const MlHeapReader *h, const MlRowBatch *batch, int feed)
-{
-	bool		direct = h->lenient[feed].converter.type == FLOAT8OID && h->attribute_of[h->lenient[feed].place] < h->n_fixed;
-
-	for (int p = 0; p < batch->n_pages && direct; p++)
-		direct = batch->pages[p].whole;
-	return direct;
-}
-
 /* In threads. */
 size_t
-ml_batch_numbers(const MlHeapReader *h, const MlRowBatch *batch, int feed, double *number)
+ml_batch_numbers(const MlHeapReader *h, const MlRowBatch *batch, int feed, const double **number, double *room)
 {
-	const MlConverter *converter = &h->lenient[feed].converter;
-	int			a = h->attribute_of[h->lenient[feed].place];
 	MlSlice		slice;
 
-	if (is_direct(h, batch, feed))
+	if (batch->turned && h->double_of[feed] >= 0)
 	{
-		uint32		offset = h->attributes[a].offset;
-
-		for (int i = 0; i < batch->n_rows; i++)
-			memcpy(&number[i], batch->data[i] + offset, sizeof(double));
+		*number = batch->doubles + (Size) h->double_of[feed] * ML_DOUBLES_ROOM;
 		return 0;
 	}
 	gather(h, batch, h->lenient[feed].place, &slice);
-	convert_numbers(converter, &slice, number);
+	convert_numbers(&h->lenient[feed].converter, &slice, room);
+	*number = room;
 	return slice.n_nulls;
 }
 
@@ -266,17 +288,10 @@ ml_batch_numbers(const MlHeapReader *h, const MlRowBatch *batch, int feed, doubl
 void
 ml_batch_pick(const MlHeapReader *h, const MlRowBatch *batch, int feed, const int *row, int n, double *number)
 {
-	double		all[ML_FRAME_TOGETHER];
+	double		room[ML_FRAME_TOGETHER];
+	const double *all;
 
-	if (is_direct(h, batch, feed))
-	{
-		uint32		offset = h->attributes[h->attribute_of[h->lenient[feed].place]].offset;
-
-		for (int i = 0; i < n; i++)
-			memcpy(&number[i], batch->data[row[i]] + offset, sizeof(double));
-		return;
-	}
-	(void) ml_batch_numbers(h, batch, feed, all);
+	(void) ml_batch_numbers(h, batch, feed, &all, room);
 	for (int i = 0; i < n; i++)
 		number[i] = all[row[i]];
 }
@@ -288,8 +303,9 @@ static bool
 feed_numbers(const MlHeapReader *h, MlRowBatch *batch, int feed_number)
 {
 	const MlFeed *feed = &h->r->private_plan->feeds[feed_number];
-	double		number[ML_FRAME_TOGETHER];
-	size_t		nulls = ml_batch_numbers(h, batch, feed_number, number);
+	double		room[ML_FRAME_TOGETHER];
+	const double *number;
+	size_t		nulls = ml_batch_numbers(h, batch, feed_number, &number, room);
 
 	if ((feed->spec.roles & ML_ROLE_ID) != 0 && nulls > 0)
 		return false;

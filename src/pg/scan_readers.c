@@ -417,6 +417,7 @@ ml_readers_run(MlHeapReader *h, const MlBatchWork *work)
 	{
 		pfree(readers.batch[i].values);
 		pfree(readers.batch[i].nulls);
+		pfree(readers.batch[i].doubles);
 	}
 	pfree(readers.batch);
 }
