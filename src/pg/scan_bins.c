@@ -254,12 +254,10 @@ run_pass(MlHeapReader *h, const MlFrame *frame, void (*work) (const MlHeapReader
 {
 	MlBatchWork batches = {.work = work, .state = pass};
 
-	h->scan = table_beginscan_strat(h->relation, h->snapshot, 0, NULL, true, false);
 	ml_readers_run(h, &batches);
-	table_endscan(h->scan);
 	if (h->rows != frame->rows)
 		elog(ERROR, "table \"%s\" had %zu rows and has " UINT64_FORMAT " for the same snapshot",
-			 RelationGetRelationName(h->relation), frame->rows, h->rows);
+			 RelationGetRelationName(h->tables[0].relation), frame->rows, h->rows);
 }
 
 static int

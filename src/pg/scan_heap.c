@@ -1,13 +1,13 @@
 /*-------------------------------------------------------------------------
  * scan_heap.c
- *	  A plain table read page by page: visibility for the whole page at once, only
+ *	  Plain tables read page by page: visibility for the whole page at once, only
  *	  the needed attributes decoded, and whole slices of columns into the frame, by all threads of the run.
  *
- * What is read this way is decided by the plan: a sequential scan of one heap
- * without conditions, whose result is nothing but columns.  Row-level security,
- * inheritance, partitions, expressions and views that do more than
- * choose columns all make another plan, which the executor runs.  The scan is
- * the one that the executor would do (same snapshot, same order), so the frame has the same bits.
+ * What is read this way is decided by the plan: a sequential scan of a heap
+ * without conditions, whose result is nothing but columns, or several of them one after the other, as
+ * of partitions.  Row-level security, expressions and views that do more than
+ * choose columns all make another plan, which the executor runs.  The scans are
+ * those that the executor would do (same snapshot, same order), so the frame has the same bits.
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
@@ -25,6 +25,7 @@
 #include "pg/error.h"
 #include "pg/scan_heap.h"
 #include "pg/scan_internal.h"
+#include "storage/bufmgr.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
@@ -45,16 +46,14 @@ is_column(const TargetEntry *entry, Index relation)
 	return !entry->resjunk && IsA(var, Var) && var->varno == relation && var->varlevelsup == 0 && var->varattno > 0;
 }
 
-/* The range table index of the one relation that the plan reads, 0 if it does anything else. */
+/* The range table index of the relation that a plan reads, 0 if it does anything else. */
 static Index
-scanned_relation(const PlannedStmt *statement)
+scanned_relation(const Plan *plan)
 {
-	const Plan *plan = statement->planTree;
 	Index		relation;
 	ListCell   *cell;
 
-	if (!IsA(plan, SeqScan) || plan->qual != NIL || plan->initPlan != NIL || statement->subplans != NIL ||
-		statement->rowMarks != NIL || statement->hasModifyingCTE)
+	if (!IsA(plan, SeqScan) || plan->qual != NIL || plan->initPlan != NIL)
 		return 0;
 	relation = ((const Scan *) plan)->scanrelid;
 	foreach(cell, plan->targetlist)
@@ -63,6 +62,50 @@ scanned_relation(const PlannedStmt *statement)
 			return 0;
 	}
 	return relation;
+}
+
+/* An Append hands on what comes, column by column. */
+static bool
+hands_on(const Append *append)
+{
+	ListCell   *cell;
+
+	if (append->plan.qual != NIL || append->plan.initPlan != NIL || append->part_prune_info != NULL || append->nasyncplans != 0)
+		return false;
+	foreach(cell, append->plan.targetlist)
+	{
+		const TargetEntry *entry = lfirst_node(TargetEntry, cell);
+		const Var  *var = (const Var *) entry->expr;
+
+		if (entry->resjunk || !IsA(var, Var) || var->varno != OUTER_VAR || var->varattno != foreach_current_index(cell) + 1)
+			return false;
+	}
+	return true;
+}
+
+/* The plans of the statement that read a table each, one after the other; NIL if it does anything else. */
+static List *
+table_plans(const PlannedStmt *statement)
+{
+	Plan	   *plan = statement->planTree;
+	List	   *plans;
+	ListCell   *cell;
+
+	if (statement->subplans != NIL || statement->rowMarks != NIL || statement->hasModifyingCTE)
+		return NIL;
+	if (!IsA(plan, Append))
+		return scanned_relation(plan) != 0 ? list_make1(plan) : NIL;
+	if (!hands_on((Append *) plan))
+		return NIL;
+	plans = ((Append *) plan)->appendplans;
+	foreach(cell, plans)
+	{
+		const Plan *child = lfirst(cell);
+
+		if (scanned_relation(child) == 0 || list_length(child->targetlist) != list_length(plan->targetlist))
+			return NIL;
+	}
+	return plans;
 }
 
 /* Whatever is not quite usual is left to the executor, also to complain about. */
@@ -78,60 +121,73 @@ is_plain_heap(Relation relation)
 /* --------------------------------------------------------- preparation */
 
 static void
-describe_attributes(MlHeapReader *h, const List *targets)
+describe_attributes(MlHeapReader *h, MlHeapTable *table, const List *targets)
 {
-	TupleDesc	columns = RelationGetDescr(h->relation);
+	TupleDesc	columns = RelationGetDescr(table->relation);
+	int			n_lanes = 0;
 	uint32		offset = 0;
 	ListCell   *cell;
 
 	h->n_places = list_length(targets);
-	h->attribute_of = palloc(Max(h->n_places, 1) * sizeof(int));
-	h->attributes = palloc(Max(columns->natts, 1) * sizeof(MlAttribute));
+	table->attribute_of = palloc(Max(h->n_places, 1) * sizeof(int));
+	table->attributes = palloc(Max(columns->natts, 1) * sizeof(MlAttribute));
 	for (int a = 0; a < columns->natts; a++)
 	{
 		Form_pg_attribute column = TupleDescAttr(columns, a);
 
-		h->attributes[a] = (MlAttribute) {column->attlen, column->attbyval, column->attalign, -1, 0, true, (Datum) 0};
+		table->attributes[a] = (MlAttribute) {column->attlen, column->attbyval, column->attalign, -1, 0, true, (Datum) 0};
 	}
 	foreach(cell, targets)
 	{
 		int			a = ((Var *) lfirst_node(TargetEntry, cell)->expr)->varattno - 1;
 
-		h->attribute_of[foreach_current_index(cell)] = a;
-		h->n_attributes = Max(h->n_attributes, a + 1);
-		if (h->attributes[a].lane >= 0)
+		table->attribute_of[foreach_current_index(cell)] = a;
+		table->n_attributes = Max(table->n_attributes, a + 1);
+		if (table->attributes[a].lane >= 0)
 			continue;
-		h->attributes[a].lane = h->n_lanes++;
-		h->attributes[a].missing = getmissingattr(columns, a + 1, &h->attributes[a].missing_null);
+		table->attributes[a].lane = n_lanes++;
+		table->attributes[a].missing = getmissingattr(columns, a + 1, &table->attributes[a].missing_null);
 	}
-	for (h->n_fixed = 0; h->n_fixed < h->n_attributes && h->attributes[h->n_fixed].length > 0; h->n_fixed++)
+	for (table->n_fixed = 0; table->n_fixed < table->n_attributes && table->attributes[table->n_fixed].length > 0; table->n_fixed++)
 	{
-		MlAttribute *attribute = &h->attributes[h->n_fixed];
+		MlAttribute *attribute = &table->attributes[table->n_fixed];
 
 		attribute->offset = att_align_nominal(offset, attribute->align);
 		offset = attribute->offset + attribute->length;
 	}
-	h->fixed_end = offset;
-	h->most_rows = LANE_BYTES / ((sizeof(Datum) + sizeof(bool)) * Max(h->n_lanes, 1));
-	h->most_rows = Max(Min(h->most_rows, ML_FRAME_TOGETHER), 32);
+	table->fixed_end = offset;
+	h->n_lanes = Max(h->n_lanes, n_lanes);
 }
 
-/* Feeds of float8 that have the same place in every whole row. */
+/* Has a feed the same place in every whole row of each table? */
+static bool
+has_fixed_place(const MlHeapReader *h, const MlFeed *feed)
+{
+	bool		fixed = true;
+
+	for (int t = 0; t < h->n_tables; t++)
+		fixed &= h->tables[t].attribute_of[feed->place] < h->tables[t].n_fixed;
+	return fixed;
+}
+
+/* Feeds of float8 that have one. */
 static void
 find_doubles(MlHeapReader *h)
 {
 	const MlPrivatePlan *plan = h->r->private_plan;
 
 	h->double_of = palloc(Max(plan->n_feeds, 1) * sizeof(int));
-	h->double_offset = palloc(Max(plan->n_feeds, 1) * sizeof(uint32));
+	for (int t = 0; t < h->n_tables; t++)
+		h->tables[t].double_offset = palloc(Max(plan->n_feeds, 1) * sizeof(uint32));
 	for (int i = 0; i < plan->n_feeds; i++)
 	{
-		int			a = h->attribute_of[plan->feeds[i].place];
+		const MlFeed *feed = &plan->feeds[i];
 
 		h->double_of[i] = -1;
-		if (plan->feeds[i].kind != ML_FEED_NUMBER || plan->feeds[i].converter.type != FLOAT8OID || a >= h->n_fixed)
+		if (feed->kind != ML_FEED_NUMBER || feed->converter.type != FLOAT8OID || !has_fixed_place(h, feed))
 			continue;
-		h->double_offset[h->n_doubles] = h->attributes[a].offset;
+		for (int t = 0; t < h->n_tables; t++)
+			h->tables[t].double_offset[h->n_doubles] = h->tables[t].attributes[h->tables[t].attribute_of[feed->place]].offset;
 		h->double_of[i] = h->n_doubles++;
 	}
 }
@@ -199,13 +255,14 @@ static void
 feed_singly(MlHeapReader *h, MlRowBatch *batch)
 {
 	TupleTableSlot *slot = h->slot;
+	const MlHeapTable *table = batch->table;
 
 	for (int row = 0; row < batch->n_rows; row++)
 	{
 		ExecClearTuple(slot);
 		for (int place = 0; place < h->n_places; place++)
 		{
-			size_t		at = (size_t) h->attributes[h->attribute_of[place]].lane * h->most_rows + row;
+			size_t		at = (size_t) table->attributes[table->attribute_of[place]].lane * h->most_rows + row;
 
 			slot->tts_values[place] = batch->values[at];
 			slot->tts_isnull[place] = batch->nulls[at];
@@ -217,25 +274,62 @@ feed_singly(MlHeapReader *h, MlRowBatch *batch)
 
 static const MlBatchWork singly = {.work = locate_rows, .end = feed_singly, .in_order = true};
 
-/* --------------------------------------------------------- the relation */
+/* --------------------------------------------------------- the tables */
+
+void
+ml_heap_end(MlHeapReader *h)
+{
+	if (h->scan != NULL)
+		table_endscan(h->scan);
+	h->scan = NULL;
+}
+
+void
+ml_heap_begin(MlHeapReader *h, int table)
+{
+	ml_heap_end(h);
+	h->table = table;
+	h->scan = table_beginscan_strat(h->tables[table].relation, h->snapshot, 0, NULL, true, false);
+	h->next_block = 0;
+	h->next_row = 0;
+	((HeapScanDesc) h->scan)->rs_ntuples = 0;
+}
+
+/* Rows of a page of all tables. */
+static int
+count_rows(MlHeapReader *h, uint64 page)
+{
+	int			table = 0;
+
+	while (page >= h->tables[table].n_blocks)
+		page -= h->tables[table++].n_blocks;
+	if (h->scan == NULL || h->table != table)
+		ml_heap_begin(h, table);
+	if (page >= ((HeapScanDesc) h->scan)->rs_nblocks)
+		return 0;
+	ML_HEAP_PAGE(h->scan, (BlockNumber) page);
+	return ((HeapScanDesc) h->scan)->rs_ntuples;
+}
 
 /* Statistics are better, but a table that has just been filled has none.  0: not known. */
 static double
 guess_rows(MlHeapReader *h)
 {
-	BlockNumber pages = ((HeapScanDesc) h->scan)->rs_nblocks;
+	uint64		pages = 0;
 	double		rows = 0;
 
 	if (h->r->plan->rows_firm)
 		return h->r->plan->estimated_rows;
+	for (int t = 0; t < h->n_tables; t++)
+		pages += h->tables[t].n_blocks;
 	if (h->r->builder == NULL || pages < 4 * SAMPLED_PAGES)
 		return 0;
 	for (int i = 0; i < SAMPLED_PAGES; i++)
 	{
 		CHECK_FOR_INTERRUPTS();
-		ML_HEAP_PAGE(h->scan, (BlockNumber) ((uint64) pages * i / SAMPLED_PAGES));
-		rows += ((HeapScanDesc) h->scan)->rs_ntuples;
+		rows += count_rows(h, pages * i / SAMPLED_PAGES);
 	}
+	ml_heap_end(h);
 	rows *= (double) pages / SAMPLED_PAGES;
 	ml_check(h->r->env, ml_frame_expect(h->r->builder, rows));
 	return rows;
@@ -248,35 +342,46 @@ ml_scan_heap_read(MlHeapReader *h)
 	List	   *targets = h->r->private_plan->statement->planTree->targetlist;
 	double		rows;
 
-	elog(DEBUG1, "reading pages of \"%s\"", RelationGetRelationName(h->relation));
+	for (int t = 0; t < h->n_tables; t++)
+	{
+		elog(DEBUG1, "reading pages of \"%s\"", RelationGetRelationName(h->tables[t].relation));
+		h->tables[t].n_blocks = RelationGetNumberOfBlocks(h->tables[t].relation);
+	}
 	prepare_feeds(h);
 	h->slot = MakeSingleTupleTableSlot(ExecCleanTypeFromTL(targets), &TTSOpsVirtual);
 
 	/* Output functions of types run in here. */
 	XactReadOnly = true;
-	h->scan = table_beginscan_strat(h->relation, h->snapshot, 0, NULL, true, false);
-	h->n_blocks = ((HeapScanDesc) h->scan)->rs_nblocks;
 	rows = guess_rows(h);
 	if (h->deferred)
 		ml_bin_draw_make(h, rows);
 	ml_readers_run(h, h->in_slices ? &together : &singly);
-	table_endscan(h->scan);
 	XactReadOnly = was_read_only;
 	ExecDropSingleTupleTableSlot(h->slot);
+}
+
+static Relation
+open_table(const PlannedStmt *statement, const Plan *plan)
+{
+	const RangeTblEntry *entry = rt_fetch(scanned_relation(plan), statement->rtable);
+
+	return table_open(entry->relid, entry->rellockmode);
 }
 
 bool
 ml_scan_heap_fits(const MlPrivatePlan *plan)
 {
-	Index		scanned = scanned_relation(plan->statement);
-	Relation	relation;
-	bool		plain;
+	List	   *plans = table_plans(plan->statement);
+	bool		plain = plans != NIL && !IsolationIsSerializable();
+	ListCell   *cell;
 
-	if (scanned == 0 || IsolationIsSerializable())
-		return false;
-	relation = table_open(rt_fetch(scanned, plan->statement->rtable)->relid, rt_fetch(scanned, plan->statement->rtable)->rellockmode);
-	plain = is_plain_heap(relation);
-	table_close(relation, NoLock);
+	foreach(cell, plans)
+	{
+		Relation	relation = open_table(plan->statement, lfirst(cell));
+
+		plain &= is_plain_heap(relation);
+		table_close(relation, NoLock);
+	}
 	return plain;
 }
 
@@ -284,27 +389,27 @@ MlHeapReader *
 ml_scan_heap_open(MlFrameReceiver *r)
 {
 	PlannedStmt *statement = r->private_plan->statement;
-	Index		scanned = scanned_relation(statement);
-	RangeTblEntry *entry;
-	Relation	relation;
+	List	   *plans = table_plans(statement);
 	MlHeapReader *h;
+	ListCell   *cell;
 
 	/* A serializable transaction wants to know what was read; the executor tells it. */
-	if (scanned == 0 || IsolationIsSerializable())
+	if (!ml_scan_heap_fits(r->private_plan))
 		return NULL;
-	entry = rt_fetch(scanned, statement->rtable);
-	relation = table_open(entry->relid, entry->rellockmode);
-	if (!is_plain_heap(relation))
-	{
-		table_close(relation, NoLock);
-		return NULL;
-	}
 	ML_CHECK_RIGHTS(statement);
 	h = palloc0(sizeof(MlHeapReader));
 	h->r = r;
-	h->relation = relation;
 	h->snapshot = RegisterSnapshot(GetActiveSnapshot());
-	describe_attributes(h, statement->planTree->targetlist);
+	h->tables = palloc0(list_length(plans) * sizeof(MlHeapTable));
+	foreach(cell, plans)
+	{
+		MlHeapTable *table = &h->tables[h->n_tables++];
+
+		table->relation = open_table(statement, lfirst(cell));
+		describe_attributes(h, table, ((Plan *) lfirst(cell))->targetlist);
+	}
+	h->most_rows = LANE_BYTES / ((sizeof(Datum) + sizeof(bool)) * Max(h->n_lanes, 1));
+	h->most_rows = Max(Min(h->most_rows, ML_FRAME_TOGETHER), 32);
 	return h;
 }
 
@@ -312,7 +417,8 @@ void
 ml_scan_heap_close(MlHeapReader *h)
 {
 	UnregisterSnapshot(h->snapshot);
-	table_close(h->relation, NoLock);	/* as after planning, the lock stays to the end of the transaction */
+	for (int t = 0; t < h->n_tables; t++)
+		table_close(h->tables[t].relation, NoLock);	/* as after planning, the lock stays to the end of the transaction */
 	pfree(h);
 }
 

@@ -32,6 +32,19 @@ typedef struct MlAttribute
 /* A little more than the rows of a batch: a power of two would put all columns into the same places of the cache. */
 #define ML_DOUBLES_ROOM (ML_FRAME_TOGETHER + 8)
 
+/* One of the tables that are read one after the other: partitions have columns of their own. */
+typedef struct MlHeapTable
+{
+	Relation	relation;
+	BlockNumber n_blocks;
+	int			n_attributes;	/* up to the last one needed */
+	int			n_fixed;		/* those before the first of variable length */
+	uint32		fixed_end;		/* where that one begins, before alignment */
+	MlAttribute *attributes;
+	int		   *attribute_of;	/* per place */
+	uint32	   *double_offset;	/* by number of them */
+} MlHeapTable;
+
 /* Which rows of which pages come together; filled by the main thread. */
 typedef struct MlPageRun
 {
@@ -46,6 +59,7 @@ typedef struct MlPageRun
 /* Some rows in the hands of one thread. */
 typedef struct MlRowBatch
 {
+	const MlHeapTable *table;	/* whose pages they are */
 	uint64		first_row;		/* of all */
 	int			n_pages;
 	MlPageRun	pages[ML_BATCH_PAGES];
@@ -84,28 +98,23 @@ typedef struct MlBinDraw
 struct MlHeapReader
 {
 	MlFrameReceiver *r;
-	Relation	relation;
+	int			n_tables;
+	MlHeapTable *tables;
 	Snapshot	snapshot;
+	int			table;			/* of the scan */
 	TableScanDesc scan;
-	BlockNumber n_blocks;
 	BlockNumber next_block;
 	int			next_row;		/* of the page of the scan, that has not been dealt out */
 	uint64		rows;			/* dealt out */
-	int			n_attributes;	/* up to the last one needed */
-	int			n_fixed;		/* those before the first of variable length */
-	uint32		fixed_end;		/* where that one begins, before alignment */
-	MlAttribute *attributes;
-	int			n_lanes;
+	int			n_lanes;		/* the most of any table */
 	int			n_places;
-	int		   *attribute_of;	/* per place */
 	bool		in_slices;		/* no feed needs whole rows */
 	bool		deferred;		/* some columns will be read again */
 	bool		main_feeds;		/* some feeds may be read by the main thread only */
 	bool		truth_feeds;	/* some are booleans as categories: by the main thread until it has seen both */
 	int32	   *truth_code;		/* by feed, 2 each: codes of false and true; -1: not seen yet */
-	int			n_doubles;		/* feeds of float8 at a fixed place */
+	int			n_doubles;		/* feeds of float8 at a fixed place in every table */
 	int		   *double_of;		/* by feed: which of them it is; -1: none */
-	uint32	   *double_offset;	/* by number of them */
 	MlFeed	   *lenient;		/* the feeds, but infinity passes: it is looked for afterwards */
 	TupleTableSlot *slot;		/* for rows one by one */
 	int			most_rows;		/* of a batch */
@@ -120,6 +129,12 @@ typedef struct MlSlice
 	Datum		value[ML_FRAME_TOGETHER];
 	bool		null[ML_FRAME_TOGETHER];
 } MlSlice;
+
+/* ---- scan_heap.c ---- */
+
+/* Begins to read a table, and ends the one before; ml_heap_end() ends the last one. */
+extern void ml_heap_begin(MlHeapReader *h, int table);
+extern void ml_heap_end(MlHeapReader *h);
 
 /* ---- scan_page.c ---- */
 

@@ -74,7 +74,7 @@ extern void ml_scan_refuse_null_id(const MlFrameReceiver *r, const MlFeed *feed)
 extern const char *ml_scan_text(const MlFeed *feed, Datum value, size_t *length);
 
 /*
- * Reading page by page, where the plan is a plain scan of a heap; else NULL.  Same rows, same order, same
+ * Reading page by page, where the plan is a plain scan of a heap, or of several; else NULL.  Same rows, same order, same
  * rights, same errors as the executor.  ml_scan_heap_defer: before the columns of the frame are made; columns that
  * will be read again need not be kept; false when there are none.
  */

@@ -56,7 +56,7 @@ locate_page(const MlHeapReader *h, MlRowBatch *batch, MlPageRun *run)
 
 		batch->row[i] = row;
 		batch->data[i] = (const char *) row + row->t_hoff;
-		run->whole &= (row->t_infomask & HEAP_HASNULL) == 0 && HeapTupleHeaderGetNatts(row) >= h->n_attributes;
+		run->whole &= (row->t_infomask & HEAP_HASNULL) == 0 && HeapTupleHeaderGetNatts(row) >= batch->table->n_attributes;
 	}
 }
 
@@ -64,7 +64,7 @@ locate_page(const MlHeapReader *h, MlRowBatch *batch, MlPageRun *run)
 static void
 turn_page(const MlHeapReader *h, MlRowBatch *batch, const MlPageRun *run)
 {
-	const uint32 *offset = h->double_offset;
+	const uint32 *offset = batch->table->double_offset;
 	int			n = h->n_doubles;
 
 	for (int i = run->first; i < run->first + run->rows; i++)
@@ -103,7 +103,7 @@ ml_batch_locate(const MlHeapReader *h, MlRowBatch *batch)
 static inline void
 keep(const MlHeapReader *h, MlRowBatch *batch, int attribute, int row, Datum value, bool null)
 {
-	int			lane = h->attributes[attribute].lane;
+	int			lane = batch->table->attributes[attribute].lane;
 
 	if (lane < 0)
 		return;
@@ -118,11 +118,11 @@ walk_row(const MlHeapReader *h, MlRowBatch *batch, int row, int from, uint32 off
 	HeapTupleHeader header = batch->row[row];
 	const char *data = batch->data[row];
 	const bits8 *given = (header->t_infomask & HEAP_HASNULL) != 0 ? header->t_bits : NULL;
-	int			there = Min(HeapTupleHeaderGetNatts(header), h->n_attributes);
+	int			there = Min(HeapTupleHeaderGetNatts(header), batch->table->n_attributes);
 
 	for (int a = from; a < there; a++)
 	{
-		const MlAttribute *attribute = &h->attributes[a];
+		const MlAttribute *attribute = &batch->table->attributes[a];
 
 		if (given != NULL && att_isnull(a, given))
 		{
@@ -138,8 +138,8 @@ walk_row(const MlHeapReader *h, MlRowBatch *batch, int row, int from, uint32 off
 		offset = att_addlength_pointer(offset, attribute->length, data + offset);
 	}
 	/* Columns that were added after the row was written. */
-	for (int a = Max(from, there); a < h->n_attributes; a++)
-		keep(h, batch, a, row, h->attributes[a].missing, h->attributes[a].missing_null);
+	for (int a = Max(from, there); a < batch->table->n_attributes; a++)
+		keep(h, batch, a, row, batch->table->attributes[a].missing, batch->table->attributes[a].missing_null);
 }
 
 /* In threads. */
@@ -152,10 +152,10 @@ ml_batch_walk(const MlHeapReader *h, MlRowBatch *batch, bool all)
 	for (int p = 0; p < batch->n_pages; p++)
 	{
 		const MlPageRun *run = &batch->pages[p];
-		int			from = all || !run->whole ? 0 : h->n_fixed;
-		uint32		offset = all || !run->whole ? 0 : h->fixed_end;
+		int			from = all || !run->whole ? 0 : batch->table->n_fixed;
+		uint32		offset = all || !run->whole ? 0 : batch->table->fixed_end;
 
-		for (int i = run->first; i < run->first + run->rows && from < h->n_attributes; i++)
+		for (int i = run->first; i < run->first + run->rows && from < batch->table->n_attributes; i++)
 			walk_row(h, batch, i, from, offset);
 	}
 }
@@ -192,8 +192,8 @@ gather_fixed(const MlRowBatch *batch, const MlAttribute *attribute, const MlPage
 static void
 gather(const MlHeapReader *h, const MlRowBatch *batch, int place, MlSlice *slice)
 {
-	int			a = h->attribute_of[place];
-	const MlAttribute *attribute = &h->attributes[a];
+	int			a = batch->table->attribute_of[place];
+	const MlAttribute *attribute = &batch->table->attributes[a];
 	size_t		lane = (size_t) attribute->lane * h->most_rows;
 
 	slice->count = batch->n_rows;
@@ -202,7 +202,7 @@ gather(const MlHeapReader *h, const MlRowBatch *batch, int place, MlSlice *slice
 	{
 		const MlPageRun *run = &batch->pages[p];
 
-		if (run->whole && a < h->n_fixed)
+		if (run->whole && a < batch->table->n_fixed)
 		{
 			gather_fixed(batch, attribute, run, slice);
 			continue;
@@ -461,7 +461,7 @@ ml_batch_feed_main(MlHeapReader *h, MlRowBatch *batch)
 static void
 check_value(MlHeapReader *h, const MlRowBatch *batch, const MlFeed *feed, int row)
 {
-	size_t		at = (size_t) h->attributes[h->attribute_of[feed->place]].lane * h->most_rows + row;
+	size_t		at = (size_t) batch->table->attributes[batch->table->attribute_of[feed->place]].lane * h->most_rows + row;
 	size_t		length;
 
 	if (batch->nulls[at])

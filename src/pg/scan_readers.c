@@ -199,21 +199,38 @@ end_all(Readers *readers)
 	}
 }
 
-/* Brings the next page with rows that have not been dealt out into the scan; false when there is none. */
+/*
+ * Brings the next page with rows that have not been dealt out into the scan; false when there is none.
+ * A batch has pages of one table: only where it is to be its first page may it be of the next.
+ */
 static bool
-load_page(MlHeapReader *h)
+load_page(MlHeapReader *h, bool first)
+{
+	for (;;)
+	{
+		HeapScanDesc scan = (HeapScanDesc) h->scan;
+
+		if (h->next_row < scan->rs_ntuples)
+			return true;
+		if (h->next_block < scan->rs_nblocks)
+		{
+			ML_HEAP_PAGE(h->scan, h->next_block);
+			h->next_block++;
+			h->next_row = 0;
+		}
+		else if (first && h->table + 1 < h->n_tables)
+			ml_heap_begin(h, h->table + 1);
+		else
+			return false;
+	}
+}
+
+static bool
+is_at_end(const MlHeapReader *h)
 {
 	HeapScanDesc scan = (HeapScanDesc) h->scan;
 
-	while (h->next_row >= scan->rs_ntuples)
-	{
-		if (h->next_block >= h->n_blocks)
-			return false;
-		ML_HEAP_PAGE(h->scan, h->next_block);
-		h->next_block++;
-		h->next_row = 0;
-	}
-	return true;
+	return h->table + 1 == h->n_tables && h->next_block >= scan->rs_nblocks && h->next_row >= scan->rs_ntuples;
 }
 
 static void
@@ -233,7 +250,7 @@ add_page(MlHeapReader *h, MlRowBatch *batch, int limit)
 	batch->n_rows += run->rows;
 	h->next_row += run->rows;
 	for (int i = 0; i < run->rows; i++)
-		pgstat_count_heap_getnext(h->relation);
+		pgstat_count_heap_getnext(h->tables[h->table].relation);
 }
 
 /* Columns that grow move: nobody may be writing to them. */
@@ -263,10 +280,11 @@ deal(Readers *readers)
 	if (readers->bad || number < 0)
 		return false;
 	batch = &readers->batch[number];
-	while (batch->n_pages < readers->batch_pages && batch->n_rows < limit && load_page(h))
+	while (batch->n_pages < readers->batch_pages && batch->n_rows < limit && load_page(h, batch->n_pages == 0))
 		add_page(h, batch, limit);
 	if (batch->n_rows == 0)
 		return false;
+	batch->table = &h->tables[h->table];
 	batch->first_row = h->rows;
 	h->rows += batch->n_rows;
 	if (readers->work->begin != NULL)
@@ -373,7 +391,11 @@ throw(Readers *readers)
 static int
 count_readers(const MlHeapReader *h)
 {
-	if (h->n_blocks < PAGES_FOR_ONE)
+	BlockNumber blocks = 0;
+
+	for (int i = 0; i < h->n_tables && blocks < PAGES_FOR_ONE; i++)
+		blocks += Min(h->tables[i].n_blocks, PAGES_FOR_ONE);
+	if (blocks < PAGES_FOR_ONE)
 		return 1;
 	return Min(Min(ml_pool_threads(h->r->env->pool), ml_setting_parallel_workers + 1), MOST_READERS);
 }
@@ -401,10 +423,8 @@ ml_readers_run(MlHeapReader *h, const MlBatchWork *work)
 		if (work->begin != NULL)
 			ml_check(h->r->env, ml_frame_chunk_make(h->r->builder, &readers.batch[i].chunk));
 	}
-	h->next_block = 0;
-	h->next_row = 0;
 	h->rows = 0;
-	((HeapScanDesc) h->scan)->rs_ntuples = 0;
+	ml_heap_begin(h, 0);
 	do
 	{
 		run_threads(&readers);
@@ -412,7 +432,8 @@ ml_readers_run(MlHeapReader *h, const MlBatchWork *work)
 		CHECK_FOR_INTERRUPTS();
 		if (ml_canceled(h->r->env))
 			ml_check(h->r->env, ml_fail(h->r->env, ML_CANCELED, "canceled"));
-	} while (h->next_block < h->n_blocks || h->next_row < ((HeapScanDesc) h->scan)->rs_ntuples);
+	} while (!is_at_end(h));
+	ml_heap_end(h);
 	for (int i = 0; i < readers.n_batches; i++)
 	{
 		pfree(readers.batch[i].values);

@@ -112,6 +112,29 @@ CREATE MATERIALIZED VIEW mv AS SELECT * FROM types;
 CREATE TEMP TABLE tt AS SELECT i AS k, sin(i) AS a, i % 10 AS y FROM generate_series(1, 140000) i;
 SELECT compare('mv'), compare('tt'), compare('tt', $$, id => 'k'$$);
 
+-- Partitions and children, one after the other: with columns in another order, of another past, empty, and within each other.
+CREATE TABLE parts (k int, a float8, n numeric, t text, b float4, y float8) PARTITION BY RANGE (k);
+CREATE TABLE parts_1 PARTITION OF parts FOR VALUES FROM (0) TO (5000);
+CREATE TABLE parts_2 (y float8, gone text, t text, b float4, k int, a float8, n numeric);
+INSERT INTO parts_2 SELECT i % 13, 'gone', 'early ' || i % 3, i, i, sin(i), i / 7.0 FROM generate_series(5000, 5500) i;
+ALTER TABLE parts_2 DROP gone;
+ALTER TABLE parts ATTACH PARTITION parts_2 FOR VALUES FROM (5000) TO (10000);
+CREATE TABLE parts_3 PARTITION OF parts FOR VALUES FROM (10000) TO (15000);
+CREATE TABLE parts_4 PARTITION OF parts FOR VALUES FROM (15000) TO (30000) PARTITION BY LIST (t);
+CREATE TABLE parts_4_x PARTITION OF parts_4 FOR VALUES IN ('t 0', 't 1', 't 2');
+CREATE TABLE parts_4_other PARTITION OF parts_4 DEFAULT;
+INSERT INTO parts SELECT i, sin(i), i / 3.0, 't ' || i % 5, i % 100, i % 13 FROM generate_series(1, 25000) i WHERE i < 5000 OR i BETWEEN 6000 AND 9999 OR i >= 15000;
+ALTER TABLE parts ADD later float8 DEFAULT 2.5, ADD never float4;
+INSERT INTO parts SELECT i, cos(i), NULL, NULL, NULL, i % 13, i, 1 FROM generate_series(25001, 29999) i;
+SELECT compare('parts'), compare('parts', $$, id => 'k'$$), compare('parts', $$, split => 'time', split_by => 'k'$$);
+ANALYZE parts;
+DELETE FROM parts WHERE k % 4 = 0;
+SELECT compare('parts'), compare('parts', $$, id => 'k'$$), compare('parts', $$, features => '{a, b, later}'$$), compare('parent'), compare('parts_2'), compare('parts_4');
+-- A table that is partitioned differently is the same data to whoever has an id.
+CREATE TABLE together AS SELECT * FROM parts;
+SELECT outcome('parts', $$, id => 'k'$$) = outcome('together', $$, id => 'k'$$) AS same;
+SELECT outcome('SELECT k, a, y FROM parts_1 UNION ALL SELECT k, b::float8, y FROM parts_2', '') ~ '^\(' AS trained;
+
 -- What is wrong with a value, and in which row, is said alike; the first one counts.
 UPDATE t SET a = 'inf' WHERE k IN (4001, 4003);
 SELECT compare('t');

@@ -90,6 +90,19 @@ ANALYZE grown;
 SELECT compare('sampled', 'grown', $$, split => 'column', split_by => 'part'$$), compare('sampled', 'grown', $$, exclude => '{part}', holdout => 0.9$$);
 SELECT compare('gbdt', 'grown', $$, split => 'column', split_by => 'part', features => '{a, constant}'$$);
 
+-- Partitions, which go to the threads one after the other.
+CREATE TABLE ranges (LIKE grown) PARTITION BY RANGE (c);
+CREATE TABLE range_1 PARTITION OF ranges FOR VALUES FROM (0) TO (300);
+CREATE TABLE range_2 PARTITION OF ranges FOR VALUES FROM (300) TO (310);
+CREATE TABLE range_3 (part text, y float8, constant float8, g timestamp, f bigint, e boolean, d smallint, c int, b float4, a float8);
+ALTER TABLE ranges ATTACH PARTITION range_3 FOR VALUES FROM (310) TO (1000);
+INSERT INTO ranges SELECT * FROM grown;
+SELECT compare('sampled', 'ranges'), compare('linear_regression', 'ranges'), compare('sampled', 'ranges', $$, split => 'column', split_by => 'part'$$);
+ANALYZE ranges;
+SELECT compare('sampled', 'ranges'), compare('gbdt', 'ranges', $$, split => 'none'$$);
+UPDATE ranges SET a = 'infinity' WHERE f = (SELECT max(f) FROM range_3);
+SELECT compare('gbdt', 'ranges') ~ '^22000 \| .* row \d+ of the source$' AS same_complaint;
+
 -- The first error counts, whoever finds it.
 CREATE TABLE wrong AS SELECT i AS k, sin(i) AS a, cos(i) AS b, (i % 7)::numeric AS n, (i % 5)::float8 AS y FROM generate_series(1, 50000) i;
 UPDATE wrong SET b = 'infinity' WHERE k = 49999;
