@@ -235,6 +235,7 @@ test_alone(const MlMethod *method, TinyTarget target)
 	MlTrainSpec spec;
 	MlSplitSpec split = {target == TINY_NONE ? ML_SPLIT_NONE : ML_SPLIT_AUTO, 0.2, 0.1, 42};
 	const MlSegment *segment;
+	size_t		repeated;
 	uint8_t    *part;
 	uint8_t    *own;
 	size_t		n = 0;
@@ -265,7 +266,7 @@ test_alone(const MlMethod *method, TinyTarget target)
 			class_of[i] = target == TINY_TWO ? fabs(score) > 1.5 : score < 0 ? 0 : score < 2 ? 1 : 2;
 		}
 	}
-	CHECK_STATUS(env, ml_split(env, &split, rows, frame->row_hash, class_of, target == TINY_TWO ? 2 : 3, NULL, part), ML_OK);
+	CHECK_STATUS(env, ml_split(env, &split, rows, frame->row_hash, class_of, target == TINY_TWO ? 2 : 3, NULL, part, &repeated), ML_OK);
 	/* Train first, then validation, then test: as the rows of a run stand. */
 	for (size_t i = 0; i < rows; i++)
 	{

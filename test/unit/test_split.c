@@ -39,8 +39,9 @@ static MlStatus
 split(MlEnv *env, MlSplitKind kind, double holdout, double validation, bool classes, const MlColumn *column)
 {
 	MlSplitSpec spec = {kind, holdout, validation, 42};
+	size_t		repeated;
 
-	return ml_split(env, &spec, ROWS, hash, classes ? class_of : NULL, classes ? 3 : 0, column, part);
+	return ml_split(env, &spec, ROWS, hash, classes ? class_of : NULL, classes ? 3 : 0, column, part, &repeated);
 }
 
 static void

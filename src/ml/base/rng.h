@@ -20,6 +20,16 @@ ml_mix64(uint64_t z)
 	return z ^ (z >> 31);
 }
 
+/* The number that ml_mix64() makes z of. */
+static inline uint64_t
+ml_unmix64(uint64_t z)
+{
+	z = (z ^ (z >> 31) ^ (z >> 62)) * UINT64_C(0x319642B2D24D8EC3);
+	z = (z ^ (z >> 27) ^ (z >> 54)) * UINT64_C(0x96DE1B173F119089);
+	z = z ^ (z >> 30) ^ (z >> 60);
+	return z - UINT64_C(0x9E3779B97F4A7C15);
+}
+
 static inline uint64_t
 ml_rng_u64(uint64_t seed, uint64_t stream, uint64_t counter)
 {

@@ -264,7 +264,7 @@ ml_frame_begin(MlEnv *env, const MlColumnSpec *specs, int n_specs, uint64_t seed
 		/* An id is a name for a row, whatever the column is called. */
 		column->key = ml_hash_bytes(0, specs[c].name, (specs[c].roles & ML_ROLE_ID) != 0 ? 0 : strlen(specs[c].name));
 		b->hash_mask[c] = specs[c].unhashed ? 0 : UINT64_MAX;
-		missing[c] = ml_hash_fold(column->key, UINT64_C(0x589965CC75374CC3));
+		missing[c] = ml_hash_fold(column->key, ML_HASH_MISSING);
 		if ((specs[c].roles & ML_ROLE_ID) != 0)
 			b->id = c;
 	}
@@ -665,6 +665,8 @@ ml_frame_finish(MlFrameBuilder *b, MlFrame **result)
 	}
 	ML_TRY(join(b, &b->hashes, &hashes));
 	frame->row_hash = hashes;
+	frame->hash_of_id = b->id >= 0;
+	frame->seed_hash = b->seed_hash;
 	memcpy(frame->content_hash, b->content_hash, sizeof(frame->content_hash));
 	*result = frame;
 	return ML_OK;

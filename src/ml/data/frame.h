@@ -121,6 +121,8 @@ typedef struct MlFrame
 	int			n_columns;
 	MlColumn   *columns;		/* those that are stored, in spec order */
 	uint64_t   *row_hash;		/* of the id where there is one, else of all columns of the spec */
+	bool		hash_of_id;
+	uint64_t	seed_hash;		/* that entered them */
 	uint64_t	content_hash[2];	/* of all columns of all rows, whatever their order */
 } MlFrame;
 

@@ -16,6 +16,9 @@
 #include <stdint.h>
 #include <string.h>
 
+/* Stands for the value of a cell that has none: ml_hash_fold(key, this) is its hash. */
+#define ML_HASH_MISSING UINT64_C(0x589965CC75374CC3)
+
 #define ML_FOLD_A UINT64_C(0xA0761D6478BD642F)
 #define ML_FOLD_B UINT64_C(0xE7037ED1A0B428DB)
 

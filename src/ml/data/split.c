@@ -67,14 +67,15 @@ check_shares(MlEnv *env, const MlSplitSpec *spec)
 /*
  * Cuts the n rows of one stratum, sorted by key.  The test part is at the
  * beginning, or for "from_end" at the end, with the validation part next to it.
- * At least one group trains.
+ * At least one group trains.  Returns how many rows are not the first of their group.
  */
-static void
+static size_t
 cut(const MlSplitSpec *spec, const MlKeyed *items, size_t n, bool from_end, uint8_t *part)
 {
 	double		limit = n > 0 ? (double) (n - 1) : 0;
 	double		test = fmin(floor(spec->holdout * (double) n + 0.5), limit);
 	double		both = fmin(test + floor(spec->validation * (double) n + 0.5), limit);
+	size_t		repeated = 0;
 
 	for (size_t start = 0, end; start < n; start = end)
 	{
@@ -91,7 +92,9 @@ cut(const MlSplitSpec *spec, const MlKeyed *items, size_t n, bool from_end, uint
 			p = ML_PART_TRAIN;	/* the group farthest from the test part */
 		for (size_t i = start; i < end; i++)
 			part[items[i].row] = (uint8_t) p;
+		repeated += end - start - 1;
 	}
+	return repeated;
 }
 
 /* A number that orders the values of a split column in time. */
@@ -193,7 +196,7 @@ fill_items(MlEnv *env, const MlSplitSpec *spec, size_t rows, const uint64_t *row
 
 static MlStatus
 split_sorted(MlEnv *env, const MlSplitSpec *spec, size_t rows, const uint64_t *row_hash, const int32_t *class_of,
-			 int32_t n_classes, const MlColumn *column, uint8_t *part)
+			 int32_t n_classes, const MlColumn *column, uint8_t *part, size_t *repeated)
 {
 	int32_t		n_strata = class_of == NULL ? 1 : n_classes;
 	MlKeyed    *items = ml_alloc(env, rows, sizeof(MlKeyed));
@@ -207,7 +210,7 @@ split_sorted(MlEnv *env, const MlSplitSpec *spec, size_t rows, const uint64_t *r
 		size_t		n = first[s + 1] - first[s];
 
 		ML_TRY(ml_sort_keyed(env, items + first[s], n));
-		cut(spec, items + first[s], n, spec->kind == ML_SPLIT_TIME, part);
+		*repeated += cut(spec, items + first[s], n, spec->kind == ML_SPLIT_TIME, part);
 	}
 	ml_release(env, items);
 	return ML_OK;
@@ -260,10 +263,11 @@ split_by_column(MlEnv *env, size_t rows, const MlColumn *column, bool unlabelled
 
 MlStatus
 ml_split(MlEnv *env, const MlSplitSpec *given, size_t rows, const uint64_t *row_hash,
-		 const int32_t *class_of, int32_t n_classes, const MlColumn *split_column, uint8_t *part)
+		 const int32_t *class_of, int32_t n_classes, const MlColumn *split_column, uint8_t *part, size_t *repeated)
 {
 	MlSplitSpec spec = *given;
 
+	*repeated = 0;
 	ML_TRY(check_shares(env, &spec));
 	if (spec.kind == ML_SPLIT_AUTO)
 		spec.kind = class_of != NULL ? ML_SPLIT_STRATIFIED : ML_SPLIT_RANDOM;
@@ -284,7 +288,7 @@ ml_split(MlEnv *env, const MlSplitSpec *given, size_t rows, const uint64_t *row_
 		return ML_OK;
 	if (spec.kind != ML_SPLIT_STRATIFIED)
 		class_of = NULL;
-	return split_sorted(env, &spec, rows, row_hash, class_of, n_classes, split_column, part);
+	return split_sorted(env, &spec, rows, row_hash, class_of, n_classes, split_column, part, repeated);
 }
 
 /* ------------------------------------------------------------------------

@@ -5,7 +5,8 @@
  * Rows are ordered by their 64-bit hash; within each class (stratified) or over
  * all rows (random) the lowest round(holdout * n) are the test part, the next
  * round(validation * n) the validation part.  Rows with equal hashes stay
- * together, so a duplicate is never on both sides.
+ * together, so a copy of a row is never on both sides; whether equal rows are
+ * copies is told by duplicates.h.
  *-------------------------------------------------------------------------
  */
 #ifndef ML_DATA_SPLIT_H
@@ -47,10 +48,11 @@ extern MlStatus ml_split_parse(MlEnv *env, const char *word, MlSplitKind *kind);
 
 /*
  * class_of: class index per row, NULL for regression.  part: in, ML_PART_UNUSED
- * for rows to leave out, anything else is overwritten.
+ * for rows to leave out, anything else is overwritten.  repeated (out): how many rows have the
+ * key of a row before them, by which they were sorted.
  */
 extern MlStatus ml_split(MlEnv *env, const MlSplitSpec *spec, size_t rows, const uint64_t *row_hash,
-						 const int32_t *class_of, int32_t n_classes, const MlColumn *split_column, uint8_t *part);
+						 const int32_t *class_of, int32_t n_classes, const MlColumn *split_column, uint8_t *part, size_t *repeated);
 
 /*
  * Which of the rows that ml_split() left out (part, in and out) train without a target: all, but that a split by time takes none from the

@@ -16,6 +16,7 @@
 
 #include "ml/base/arena.h"
 #include "ml/base/sort.h"
+#include "ml/data/duplicates.h"
 #include "ml/data/encode.h"
 #include "ml/data/subset.h"
 #include "ml/data/target.h"
@@ -531,15 +532,22 @@ split(Run *run)
 {
 	const MlTrainSpec *spec = run->spec;
 	const MlFrame *frame = run->frame;
+	const MlColumn *split_column = ml_frame_column(frame, ML_ROLE_SPLIT);
 	MlSplitSpec how = spec->split;
+	uint64_t   *keys = NULL;
+	size_t		repeated;
 
 	/* Without a target there is nothing that a hold-out could prove. */
 	if (how.kind == ML_SPLIT_AUTO && run->target == NULL)
 		how.kind = ML_SPLIT_NONE;
 	if (spec->part == NULL)
 	{
-		ML_TRY(ml_split(run->env, &how, frame->rows, frame->row_hash, run->class_of, run->schema->n_classes,
-						ml_frame_column(frame, ML_ROLE_SPLIT), run->part));
+		ML_TRY(ml_split(run->env, &how, frame->rows, frame->row_hash, run->class_of, run->schema->n_classes, split_column, run->part, &repeated));
+		if (repeated > 0 && (how.kind == ML_SPLIT_AUTO || how.kind == ML_SPLIT_STRATIFIED || how.kind == ML_SPLIT_RANDOM))
+			ML_TRY(ml_rows_told_apart(run->env, frame, run->target, run->part, &keys));
+		if (keys != NULL)
+			ML_TRY(ml_split(run->env, &how, frame->rows, keys, run->class_of, run->schema->n_classes, split_column, run->part, &repeated));
+		ml_release(run->env, keys);
 		return spec->semi != NULL && run->target != NULL ? split_unlabelled(run, &how) : ML_OK;
 	}
 	for (size_t i = 0; i < frame->rows; i++)
