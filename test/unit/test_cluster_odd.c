@@ -277,6 +277,49 @@ test_batches(void)
 	unit_env_free(env);
 }
 
+/* Bounds pass over rows, but change no bit of what comes out: clusters that lie apart, that overlap, ties on a grid, huge and tiny numbers. */
+static void
+test_bounds(void)
+{
+	static const double scale[] = {1, 1, 1, 1e150, 1e-155};
+
+	for (int kind = 0; kind < 5; kind++)
+		for (int k = 1; k <= 40; k += 13)
+			for (int threads = 1; threads <= 2; threads++)
+			{
+				MlEnv	   *env = unit_env(threads);
+				Table		t = table_heaps(6000, 3);
+				MlDataset	data;
+				MlKmeansSpec spec = {.k = k, .n_init = 2, .max_iter = 60, .plus_plus = kind != 2};
+				MlKmeansResult r[3];
+				MlSpace    *space;
+				MlPoints   *points;
+				bool		same = true;
+
+				for (size_t i = 0; i < t.n * 3; i++)
+				{
+					double		u = ml_rng_uniform(5, (uint64_t) kind, i);
+
+					t.x[i] = scale[kind] * (kind == 1 ? u : kind == 2 ? floor(6 * u) : t.x[i]);
+				}
+				data = table_dataset(env, &t);
+				CHECK_STATUS(env, ml_space_fit(env, &data, 10, ML_SPACE_AS_IS, &space), ML_OK);
+				CHECK_STATUS(env, ml_points_read(env, space, &data, &points), ML_OK);
+				for (int b = ML_KMEANS_BOUNDS_NEVER; b <= ML_KMEANS_BOUNDS_ALWAYS; b++)
+				{
+					ml_simd_limit(b == ML_KMEANS_BOUNDS_LATE ? ML_TIER_AVX2 : ML_TIER_AVX512);
+					spec.bounds = (MlKmeansBounds) b;
+					CHECK_STATUS(env, ml_kmeans_fit(env, points, &spec, &r[b]), ML_OK);
+					same &= r[b].iterations == r[0].iterations && memcmp(&r[b].inertia, &r[0].inertia, sizeof(double)) == 0 &&
+						memcmp(r[b].center, r[0].center, (size_t) k * 3 * sizeof(double)) == 0 &&
+						memcmp(r[b].label, r[0].label, points->n * sizeof(int32_t)) == 0;
+				}
+				ml_simd_limit(ML_TIER_AVX512);
+				unit_check(same, __FILE__, __LINE__, "kind %d, %d clusters, %d threads: bounds change no bit (%d iterations)", kind, k, threads, r[0].iterations);
+				unit_env_free(env);
+			}
+}
+
 /* Against all pairs of rows, one by one. */
 static void
 test_silhouette(void)
@@ -437,6 +480,7 @@ main(void)
 	test_same_bits();
 	test_empty_clusters();
 	test_batches();
+	test_bounds();
 	test_silhouette();
 	test_dbscan_definition();
 	test_weights();

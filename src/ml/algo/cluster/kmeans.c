@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "ml/algo/cluster/kmeans_bounds.h"
 #include "ml/algo/cluster/kmeans_fit.h"
 #include "ml/algo/cluster/nearest.h"
 #include "ml/base/arena.h"
@@ -26,6 +27,15 @@ enum
 	PARAM_MAX_CATEGORIES
 };
 
+/* Choices of PARAM_ALGORITHM. */
+enum
+{
+	ALGORITHM_AUTO,
+	ALGORITHM_LLOYD,
+	ALGORITHM_HAMERLY,
+	ALGORITHM_MINIBATCH
+};
+
 static const MlParam kmeans_params[] = {
 	{.name = "n_clusters", .type = ML_PARAM_INT, .default_number = 8, .minimum = 1, .maximum = MAX_CLUSTERS,
 		.aliases = "k|clusters|num_clusters",
@@ -41,8 +51,8 @@ static const MlParam kmeans_params[] = {
 	{.name = "tol", .type = ML_PARAM_DOUBLE, .default_number = 1e-4, .minimum = 0, .maximum = 1,
 		.aliases = "tolerance",
 	.description = "A run ends when the centres move, in sum of squares, by less than tol times the mean variance of a coordinate."},
-	{.name = "algorithm", .type = ML_PARAM_CHOICE, .default_choice = "lloyd", .choices = "lloyd|minibatch",
-	.description = "\"lloyd\": every row in every iteration; \"minibatch\": batches of rows drawn at random, much faster on many rows and a little worse."},
+	{.name = "algorithm", .type = ML_PARAM_CHOICE, .default_choice = "auto", .choices = "auto|lloyd|hamerly|minibatch",
+	.description = "\"lloyd\": every row is compared with every centre in every iteration; \"hamerly\": the same result, but rows that bounds show to stay in their cluster are passed over; \"auto\": bounds from the iteration on in which few rows change, as long as they decide most; \"minibatch\": batches of rows drawn at random, much faster on many rows and a little worse."},
 	{.name = "batch_size", .type = ML_PARAM_INT, .default_number = 1024, .minimum = 1, .maximum = 10000000,
 	.description = "Rows of a batch, for algorithm \"minibatch\"."},
 	ML_SPACE_PARAM_SCALE("none", "Whether numbers are divided by their standard deviation first (\"standard\"); a category's coordinates are 0 and 1 either way; \"none\" measures them as they are, as scikit-learn does."),
@@ -69,7 +79,7 @@ kmeans_memory(const MlSchema *schema, const MlParams *params, size_t n, int thre
 
 	if (!ml_add_size(total, ml_points_memory(n, p, threads), &total) ||
 		!ml_add_size(total, ml_kmeans_memory(n, p, k, (int) ml_param_int(params, PARAM_MAX_ITER)), &total) ||
-		!ml_add_size(total, ml_param_int(params, PARAM_ALGORITHM) == 0 ? 0 :
+		!ml_add_size(total, ml_param_int(params, PARAM_ALGORITHM) != ALGORITHM_MINIBATCH ? ml_bounds_memory(n, k, p) :
 					 ml_kmeans_mini_memory(n, p, (int32_t) k, (int) ml_param_int(params, PARAM_BATCH_SIZE), (int) ml_param_int(params, PARAM_N_INIT)), &total) ||
 		!ml_add_size(total, 4 * ml_centers_packed_size(k, p) * sizeof(double), &total))
 		return SIZE_MAX;
@@ -101,6 +111,15 @@ pack(MlEnv *env, KmeansModel *m)
 	return ML_OK;
 }
 
+/* With few centres, what comparing saves does not outweigh the distances to the own ones, which are taken from scattered places. */
+static MlKmeansBounds
+bounds_of(int algorithm, int32_t k)
+{
+	if (algorithm == ALGORITHM_HAMERLY)
+		return ML_KMEANS_BOUNDS_ALWAYS;
+	return algorithm == ALGORITHM_AUTO && k >= 16 ? ML_KMEANS_BOUNDS_LATE : ML_KMEANS_BOUNDS_NEVER;
+}
+
 static MlStatus
 kmeans_fit(MlEnv *env, const MlDataset *data, const MlParams *params, void **model)
 {
@@ -111,7 +130,7 @@ kmeans_fit(MlEnv *env, const MlDataset *data, const MlParams *params, void **mod
 		.max_iter = (int) ml_param_int(params, PARAM_MAX_ITER),
 		.plus_plus = ml_param_int(params, PARAM_INIT) == 0,
 		.show = true,
-		.batch_size = ml_param_int(params, PARAM_ALGORITHM) == 0 ? 0 : (int) ml_param_int(params, PARAM_BATCH_SIZE)
+		.batch_size = ml_param_int(params, PARAM_ALGORITHM) != ALGORITHM_MINIBATCH ? 0 : (int) ml_param_int(params, PARAM_BATCH_SIZE)
 	};
 	MlKmeansResult result;
 	MlPoints   *points;
@@ -122,6 +141,7 @@ kmeans_fit(MlEnv *env, const MlDataset *data, const MlParams *params, void **mod
 						ml_param_int(params, PARAM_SCALE) == 1 ? ML_SPACE_SCALE_NUMBERS : ML_SPACE_AS_IS, &m->space));
 	spec.tol = ml_param_double(params, PARAM_TOL) * mean_variance(m->space);
 	ML_TRY(ml_points_read(env, m->space, data, &points));
+	spec.bounds = bounds_of((int) ml_param_int(params, PARAM_ALGORITHM), spec.k);
 	ML_TRY(ml_kmeans_fit(env, points, &spec, &result));
 	m->k = spec.k;
 	m->center = result.center;

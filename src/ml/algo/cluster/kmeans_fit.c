@@ -11,6 +11,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "ml/algo/cluster/kmeans_bounds.h"
 #include "ml/algo/cluster/kmeans_internal.h"
 #include "ml/algo/cluster/nearest.h"
 #include "ml/base/arena.h"
@@ -18,6 +19,10 @@
 
 /* One task's work, in coordinates compared: some milliseconds. */
 #define TASK_WORK ((size_t) 1 << 24)
+
+/* Bounds begin when less than one group of rows of so many has changed, and end when more than one row of so many is not decided. */
+#define FEW_CHANGES 8
+#define MOST_DOUBTS 4
 
 #define MAX_SLOTS 32
 #define MIN_SLOTS 4
@@ -40,10 +45,15 @@ typedef struct Lloyd
 	double	   *weight;			/* k */
 	double	   *sums;			/* slots x k x (p + 1): sums of rows, then of weights */
 	double	   *inertia;		/* slots */
-	bool	   *changed;		/* slots */
+	size_t	   *changed;		/* slots: groups of rows of which some have another cluster than before */
 	int32_t    *label;			/* groups x ML_LANES */
 	double	   *squared;		/* groups x ML_LANES */
 	double	   *history;		/* max_iter */
+	MlBounds   *bounds;			/* NULL: every row is compared with every centre */
+	bool		bounded;		/* this pass uses them */
+	bool		fresh;			/* the one before did not */
+	bool		gave_up;		/* they did not decide enough in this run */
+	size_t	   *doubts;			/* slots: rows that they did not decide */
 } Lloyd;
 
 static size_t
@@ -90,10 +100,16 @@ assign_task(void *arg, size_t slot, int thread)
 	{
 		int32_t    *before = w->label + g * ML_LANES;
 
-		ml_nearest_of_groups(w->points->value + g * w->p * ML_LANES, 1, 0, ML_LANES, w->p, w->center, w->k, label, w->squared + g * ML_LANES);
+		if (w->bounded)
+		{
+			memcpy(label, before, sizeof(label));
+			w->doubts[slot] += (size_t) ml_bounds_nearest(w->bounds, w->points, g, w->center, label, w->squared + g * ML_LANES);
+		}
+		else
+			ml_nearest_of_groups(w->points->value + g * w->p * ML_LANES, 1, 0, ML_LANES, w->p, w->center, w->k, label, w->squared + g * ML_LANES);
 		if (memcmp(before, label, sizeof(label)) != 0)
 		{
-			w->changed[slot] = true;
+			w->changed[slot]++;
 			memcpy(before, label, sizeof(label));
 		}
 		add_group(w, g, label, sums, &w->inertia[slot]);
@@ -102,13 +118,16 @@ assign_task(void *arg, size_t slot, int thread)
 
 /* Labels by the present centres, and the sums of the rows of each cluster. */
 static MlStatus
-assign(Lloyd *w, double *inertia, bool *changed)
+assign(Lloyd *w, double *inertia, size_t *changed)
 {
 	size_t		span = w->slots * w->task_groups;
 
+	if (w->bounded)
+		ml_bounds_begin(w->bounds, w->center, w->fresh);
+	memset(w->doubts, 0, w->slots * sizeof(size_t));
 	memset(w->sums, 0, w->slots * w->k * (w->p + 1) * sizeof(double));
 	memset(w->inertia, 0, w->slots * sizeof(double));
-	memset(w->changed, 0, w->slots * sizeof(bool));
+	memset(w->changed, 0, w->slots * sizeof(size_t));
 	for (w->wave = 0; w->wave * span < w->points->groups; w->wave++)
 	{
 		size_t		left = w->points->groups - w->wave * span;
@@ -117,7 +136,7 @@ assign(Lloyd *w, double *inertia, bool *changed)
 		ML_TRY(ml_pool_run(w->env, tasks < w->slots ? tasks : w->slots, assign_task, w));
 	}
 	*inertia = 0;
-	*changed = false;
+	*changed = 0;
 	memset(w->next, 0, w->k * w->p * sizeof(double));
 	memset(w->weight, 0, w->k * sizeof(double));
 	for (size_t s = 0; s < w->slots; s++)
@@ -131,7 +150,7 @@ assign(Lloyd *w, double *inertia, bool *changed)
 			w->weight[c] += sums[c * (w->p + 1) + w->p];
 		}
 		*inertia += w->inertia[s];
-		*changed |= w->changed[s];
+		*changed += w->changed[s];
 	}
 	return ML_OK;
 }
@@ -232,14 +251,36 @@ report(const Lloyd *w, int run, int iteration, double inertia)
 		ml_progress(w->env, &progress);
 }
 
+/* Whether the next pass uses bounds, after one that changed so many groups of rows. */
+static void
+choose_bounds(Lloyd *w, size_t changed)
+{
+	size_t		rows = w->points->groups * ML_LANES;
+	size_t		doubts = 0;
+
+	if (w->bounds == NULL || w->spec->bounds == ML_KMEANS_BOUNDS_ALWAYS)
+	{
+		w->fresh = false;
+		return;
+	}
+	for (size_t s = 0; s < w->slots; s++)
+		doubts += w->doubts[s];
+	w->gave_up |= w->bounded && doubts > rows / MOST_DOUBTS;
+	w->fresh = !w->bounded;
+	w->bounded = !w->gave_up && (w->bounded || changed < w->points->groups / FEW_CHANGES);
+}
+
 /* Iterates from w->center on; labels and inertia are those of the centres in the end. */
 static MlStatus
 iterate(Lloyd *w, int run, double *inertia, int *iterations, bool *converged)
 {
-	bool		changed = true;
+	size_t		changed = 0;
 
 	for (size_t i = 0; i < w->points->groups * ML_LANES; i++)
 		w->label[i] = -1;
+	w->bounded = w->spec->bounds == ML_KMEANS_BOUNDS_ALWAYS;
+	w->fresh = true;
+	w->gave_up = false;
 	*converged = false;
 	for (*iterations = 0; *iterations < w->spec->max_iter && !*converged;)
 	{
@@ -250,6 +291,7 @@ iterate(Lloyd *w, int run, double *inertia, int *iterations, bool *converged)
 		moved = move_centers(w);
 		w->history[(*iterations)++] = *inertia;
 		report(w, run, *iterations, *inertia);
+		choose_bounds(w, changed);
 		*converged = !changed || moved <= w->spec->tol || isnan(moved);
 		if (!changed)
 			return ML_OK;		/* the centres were the means of these rows before */
@@ -261,7 +303,7 @@ iterate(Lloyd *w, int run, double *inertia, int *iterations, bool *converged)
 static MlStatus
 by_batches(Lloyd *w, int run, MlKmeansRoom *room, int32_t *distinct, double *inertia, int *iterations, bool *converged)
 {
-	bool		changed;
+	size_t		changed;
 
 	report(w, run, 0, NAN);
 	ML_TRY(ml_kmeans_mini(w->env, w->points, w->spec, (uint64_t) run, room, w->center, distinct, converged));
@@ -300,7 +342,8 @@ allocate(Lloyd *w, MlKmeansRoom *room, MlKmeansResult *result)
 	w->weight = ml_alloc(env, w->k, sizeof(double));
 	w->sums = ml_alloc(env, w->slots * w->k, (w->p + 1) * sizeof(double));
 	w->inertia = ml_alloc(env, w->slots, sizeof(double));
-	w->changed = ml_alloc(env, w->slots, sizeof(bool));
+	w->changed = ml_alloc(env, w->slots, sizeof(size_t));
+	w->doubts = ml_alloc(env, w->slots, sizeof(size_t));
 	w->label = ml_alloc(env, rows, sizeof(int32_t));
 	w->squared = ml_alloc(env, rows, sizeof(double));
 	w->history = ml_alloc(env, (size_t) w->spec->max_iter, sizeof(double));
@@ -310,7 +353,7 @@ allocate(Lloyd *w, MlKmeansRoom *room, MlKmeansResult *result)
 	result->center = ml_alloc(env, w->k * w->p, sizeof(double));
 	result->weight = ml_alloc(env, w->k, sizeof(double));
 	result->label = ml_alloc(env, rows, sizeof(int32_t));
-	if (w->center == NULL || w->next == NULL || w->weight == NULL || w->sums == NULL || w->inertia == NULL || w->changed == NULL ||
+	if (w->center == NULL || w->next == NULL || w->weight == NULL || w->sums == NULL || w->inertia == NULL || w->changed == NULL || w->doubts == NULL ||
 		w->label == NULL || w->squared == NULL || w->history == NULL || room->potential == NULL || room->candidate == NULL ||
 		result->center == NULL || result->weight == NULL || result->label == NULL)
 		return env->error.status;
@@ -352,6 +395,7 @@ ml_kmeans_fit(MlEnv *env, const MlPoints *points, const MlKmeansSpec *spec, MlKm
 {
 	Lloyd		w = {.env = env, .points = points, .spec = spec, .k = (size_t) spec->k, .p = (size_t) points->p};
 	MlKmeansRoom room;
+	MlBounds	bounds;
 	int32_t		distinct = spec->k;
 	double	   *history;
 
@@ -366,6 +410,11 @@ ml_kmeans_fit(MlEnv *env, const MlPoints *points, const MlKmeansSpec *spec, MlKm
 	if (w.task_groups * w.slots > points->groups)
 		w.task_groups = (points->groups + w.slots - 1) / w.slots;
 	ML_TRY(allocate(&w, &room, result));
+	if (spec->bounds != ML_KMEANS_BOUNDS_NEVER)
+	{
+		ML_TRY(ml_bounds_make(env, points, w.k, &bounds));
+		w.bounds = &bounds;
+	}
 	history = ml_alloc(env, (size_t) spec->max_iter, sizeof(double));
 	if (history == NULL)
 		return env->error.status;
@@ -393,6 +442,8 @@ ml_kmeans_fit(MlEnv *env, const MlPoints *points, const MlKmeansSpec *spec, MlKm
 	ml_release(env, w.sums);
 	ml_release(env, w.label);
 	ml_release(env, w.squared);
+	if (w.bounds != NULL)
+		ml_bounds_release(env, w.bounds);
 	return ML_OK;
 }
 

@@ -8,6 +8,14 @@
 
 #include "ml/algo/cluster/space.h"
 
+/* When rows that cannot have changed their cluster are passed over (kmeans_bounds.h).  The result is the same to the bit. */
+typedef enum MlKmeansBounds
+{
+	ML_KMEANS_BOUNDS_NEVER,
+	ML_KMEANS_BOUNDS_LATE,		/* once few rows change, as long as the bounds decide most of them */
+	ML_KMEANS_BOUNDS_ALWAYS
+} MlKmeansBounds;
+
 typedef struct MlKmeansSpec
 {
 	int32_t		k;
@@ -17,6 +25,7 @@ typedef struct MlKmeansSpec
 	bool		plus_plus;		/* greedy k-means++, else rows at random */
 	bool		show;			/* progress and history */
 	int			batch_size;		/* rows of a batch; 0: all rows in each iteration (Lloyd) */
+	MlKmeansBounds bounds;
 } MlKmeansSpec;
 
 typedef struct MlKmeansResult

@@ -45,12 +45,13 @@ tile_of_centers(const double *value, size_t step, size_t p, const double *center
 
 ML_LANES_INLINE void
 nearest_of_groups_body(const double *value, size_t groups, size_t group_step, size_t step, size_t p,
-					   const double *center, size_t k, int32_t *label, double *squared)
+					   const double *center, size_t k, int32_t *label, double *squared, double *second)
 {
 	for (size_t g = 0; g < groups; g++)
 	{
 		const double *rows = value + g * group_step;
 		MlLanes		best = {INFINITY, INFINITY, INFINITY, INFINITY, INFINITY, INFINITY, INFINITY, INFINITY};
+		MlLanes		next = best;
 		MlLanesInt	which = {0};
 		MlLanes		sum[TILE];
 
@@ -66,12 +67,25 @@ nearest_of_groups_body(const double *value, size_t groups, size_t group_step, si
 			{
 				MlLanesInt	closer = sum[t] < best;
 
+				if (second != NULL)
+				{
+					/* The one of the two that is not the best. */
+					MlLanes		other = best;
+					MlLanesInt	nearer;
+
+					ml_lanes_choose(&other, &closer, &sum[t]);
+					nearer = other < next;
+					ml_lanes_choose(&other, &nearer, &next);
+					next = other;
+				}
 				ml_lanes_choose(&sum[t], &closer, &best);
 				best = sum[t];
 				which = (closer & (int64_t) (c + (size_t) t)) | (~closer & which);
 			}
 		}
 		ml_lanes_store(squared + g * ML_LANES, &best);
+		if (second != NULL)
+			ml_lanes_store(second + g * ML_LANES, &next);
 		for (int l = 0; l < ML_LANES; l++)
 			label[g * ML_LANES + (size_t) l] = (int32_t) which[l];
 	}
@@ -79,7 +93,12 @@ nearest_of_groups_body(const double *value, size_t groups, size_t group_step, si
 
 ML_SIMD_TIERS(nearest_of_groups,
 			  (const double *value, size_t groups, size_t group_step, size_t step, size_t p, const double *center, size_t k, int32_t *label, double *squared),
-			  (value, groups, group_step, step, p, center, k, label, squared))
+			  (value, groups, group_step, step, p, center, k, label, squared, NULL))
+
+#define two_nearest_of_groups_body nearest_of_groups_body
+ML_SIMD_TIERS(two_nearest_of_groups,
+			  (const double *value, size_t groups, size_t group_step, size_t step, size_t p, const double *center, size_t k, int32_t *label, double *squared, double *second),
+			  (value, groups, group_step, step, p, center, k, label, squared, second))
 
 void
 ml_nearest_of_groups(const double *value, size_t groups, size_t group_step, size_t step, size_t p,
@@ -89,9 +108,10 @@ ml_nearest_of_groups(const double *value, size_t groups, size_t group_step, size
 }
 
 ML_LANES_INLINE void
-nearest_of_row_body(const double *row, size_t p, const double *packed, size_t k, int32_t *label, double *squared)
+nearest_of_row_body(const double *row, size_t step, size_t p, const double *packed, size_t k, int32_t *label, double *squared, double *second)
 {
 	double		best = INFINITY;
+	double		next = INFINITY;
 	int32_t		which = 0;
 
 	for (size_t c = 0; c < k; c += ML_LANES)
@@ -104,7 +124,7 @@ nearest_of_row_body(const double *row, size_t p, const double *packed, size_t k,
 			MlLanes		v;
 
 			ml_lanes_load(&v, packed + (c * p) + j * ML_LANES);
-			v -= row[j];
+			v -= row[j * step];
 			sum += v * v;
 		}
 		ml_lanes_store(d, &sum);
@@ -112,23 +132,46 @@ nearest_of_row_body(const double *row, size_t p, const double *packed, size_t k,
 		{
 			if (d[l] < best)
 			{
+				next = best;
 				best = d[l];
 				which = (int32_t) (c + l);
 			}
+			else if (second != NULL && d[l] < next)
+				next = d[l];
 		}
 	}
 	*label = which;
 	*squared = best;
+	if (second != NULL)
+		*second = next;
 }
 
 ML_SIMD_TIERS(nearest_of_row,
 			  (const double *row, size_t p, const double *packed, size_t k, int32_t *label, double *squared),
-			  (row, p, packed, k, label, squared))
+			  (row, 1, p, packed, k, label, squared, NULL))
+
+#define two_nearest_of_row_body nearest_of_row_body
+ML_SIMD_TIERS(two_nearest_of_row,
+			  (const double *row, size_t step, size_t p, const double *packed, size_t k, int32_t *label, double *squared, double *second),
+			  (row, step, p, packed, k, label, squared, second))
 
 void
 ml_nearest_of_row(const double *row, size_t p, const double *packed, size_t k, int32_t *label, double *squared)
 {
 	ML_SIMD_CALL(nearest_of_row, (row, p, packed, k, label, squared));
+}
+
+void
+ml_two_nearest_of_groups(const double *value, size_t groups, size_t group_step, size_t step, size_t p,
+						 const double *center, size_t k, int32_t *label, double *squared, double *second)
+{
+	ML_SIMD_CALL(two_nearest_of_groups, (value, groups, group_step, step, p, center, k, label, squared, second));
+}
+
+void
+ml_two_nearest_of_row(const double *row, size_t step, size_t p, const double *packed, size_t k, int32_t *label, double *squared, double *second)
+{
+	ML_SIMD_CALL(two_nearest_of_row, (row, step, p, packed, k, label, squared, second));
 }
 
 ML_LANES_INLINE void

@@ -34,6 +34,11 @@ extern void ml_nearest_of_groups(const double *value, size_t groups, size_t grou
 /* The same for one row against packed centres. */
 extern void ml_nearest_of_row(const double *row, size_t p, const double *packed, size_t k, int32_t *label, double *squared);
 
+/* The same with the second least squared distance: infinity where there is no other centre.  Coordinates of the row are step apart. */
+extern void ml_two_nearest_of_groups(const double *value, size_t groups, size_t group_step, size_t step, size_t p,
+									 const double *center, size_t k, int32_t *label, double *squared, double *second);
+extern void ml_two_nearest_of_row(const double *row, size_t step, size_t p, const double *packed, size_t k, int32_t *label, double *squared, double *second);
+
 /* squared (groups x ML_LANES) from one centre. */
 extern void ml_distance_of_groups(const double *value, size_t groups, size_t p, const double *center, double *squared);
 
