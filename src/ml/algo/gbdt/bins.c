@@ -18,6 +18,9 @@
 
 #define SPREAD_ROWS 1024			/* of a sparse column at a time */
 
+/* Distinct values of a sparse column, beside 0, up to which most of its zeros need not be counted. */
+#define FEW_VALUES 32
+
 typedef struct BinJob
 {
 	MlEnv	   *env;
@@ -33,20 +36,70 @@ typedef struct BinJob
 	size_t	   *first;			/* by feature: its first bin in there */
 } BinJob;
 
-/* The sampled rows of a column that is 0 in most of them; they rise. */
+/* The first sampled row, from number i on, that is not before this one. */
+static size_t
+sampled_from(const BinJob *job, size_t i, size_t row)
+{
+	size_t		end = job->n_sample;
+
+	if (job->sample == NULL)
+		return row < end ? row : end;
+	while (i < end)
+	{
+		size_t		middle = i + (end - i) / 2;
+
+		if (job->sample[middle] < row)
+			i = middle + 1;
+		else
+			end = middle;
+	}
+	return i;
+}
+
+/* Has the sample so few distinct values that each may have its own bin, with 0 and missing ones? */
+static bool
+is_few(const BinJob *job, const MlBinSample *room)
+{
+	uint64_t	seen[FEW_VALUES];
+	int			n = 0;
+
+	for (size_t i = 0; i < room->n; i++)
+	{
+		int			k = 0;
+
+		while (k < n && seen[k] != room->key[i])
+			k++;
+		if (k < n)
+			continue;
+		if (n == FEW_VALUES || n + 3 > job->rules->max_bin)
+			return false;
+		seen[n++] = room->key[i];
+	}
+	return true;
+}
+
+/*
+ * The sampled rows of a column that is 0 in most of them.  Where each value may have its own bin,
+ * limits depend on whether a value has min_data_in_bin rows, and no more: so many zeros do for all.
+ */
 static void
 sample_sparse(const BinJob *job, const MlSparse *s, MlBinSample *room)
 {
-	size_t		at = 0;
+	size_t		zeros = job->n_sample;
+	size_t		i = 0;
 
-	for (size_t i = 0; i < job->n_sample; i++)
+	for (size_t at = 0; at < s->n && i < job->n_sample; at++)
 	{
-		size_t		row = job->sample ? job->sample[i] : i;
-
-		while (at < s->n && s->row[at] < row)
-			at++;
-		ml_bin_sample_add(room, at == s->n || s->row[at] != row ? 0 : s->value != NULL ? s->value[at] : 1);
+		i = sampled_from(job, i, s->row[at]);
+		if (i == job->n_sample || (job->sample ? job->sample[i] : i) != s->row[at])
+			continue;
+		ml_bin_sample_add(room, s->value != NULL ? s->value[at] : 1);
+		zeros--;
 	}
+	if (zeros > (size_t) job->rules->min_data_in_bin && is_few(job, room))
+		zeros = job->rules->min_data_in_bin < 1 ? 1 : (size_t) job->rules->min_data_in_bin;
+	for (size_t z = 0; z < zeros; z++)
+		ml_bin_sample_add(room, 0);
 }
 
 /* One task: the limits of one feature. */
