@@ -85,6 +85,8 @@ def main():
     print(f"/* test/reference/semi_supervised.py, scikit-learn {sklearn.__version__} */")
     self_training("iris_logistic", *iris, logistic)
     self_training("iris_best", *iris, logistic, criterion="k_best", k_best=8, max_iter=6)
+    balanced = LogisticRegression(solver="newton-cg", tol=1e-8, max_iter=100000, class_weight="balanced")
+    self_training("iris_balanced", *iris, balanced, threshold=0.6, max_iter=4)
     self_training("iris_strict", *iris, logistic, threshold=0.97)
     self_training("digits_logistic", *digits, logistic)
     self_training("digits_bayes", *digits, GaussianNB(var_smoothing=0.1), threshold=0.9, max_iter=3)

@@ -9,7 +9,7 @@
 
 #include "tables.h"
 #include "tiny.h"
-#include "ml/data/subset.h"
+#include "ml/base/simd.h"
 #include "../reference/semi_supervised_figures.h"
 
 /* ------------------------------------------------------------------------
@@ -108,6 +108,8 @@ test_spreading(const char *name, int32_t classes, MlSpreading how, const char *l
 		double		worst = 0;
 		MlSpread	spread;
 
+		/* Each number of threads with another set of instructions. */
+		ml_simd_limit(threads == 1 ? ML_TIER_BASELINE : threads == 2 ? ML_TIER_AVX2 : ML_TIER_AVX512);
 		CHECK_STATUS(env, ml_spread_labels(env, &how, z, t.n, p, label, classes, &spread), ML_OK);
 		CHECK(spread.converged && spread.iterations == iterations);
 		for (size_t i = 0; i < t.n; i++)
@@ -130,6 +132,7 @@ test_spreading(const char *name, int32_t classes, MlSpreading how, const char *l
 		CHECK(ml_arena_peak(env->arena) <= before + ml_spread_memory(&how, t.n, (size_t) p, (size_t) classes, threads) + 65536);
 		unit_env_free(env);
 	}
+	ml_simd_limit(ML_TIER_AVX512);
 	free(first);
 	free(label);
 	free(z);
@@ -144,7 +147,7 @@ test_spreading(const char *name, int32_t classes, MlSpreading how, const char *l
  * ------------------------------------------------------------------------
  */
 
-/* Rows with a label first, then the others, each in their order; row (n): which they are.  valid: the last rows, with a label, judge. */
+/* Rows with a label first, then the others, each in their order; row (n): which they are. */
 static MlDataset *
 dataset_of(MlEnv *env, const Table *t, int classes, size_t *row)
 {
@@ -207,7 +210,7 @@ keep_rounds(void *state, const MlHistory *entry)
 }
 
 static void
-test_self_training(const char *name, int classes, const char *algorithm, MlSemi how, const char *want_rounds, const char *want_labels, int iterations)
+test_self_training(const char *name, int classes, const char *algorithm, bool balanced, MlSemi how, const char *want_rounds, const char *want_labels, int iterations)
 {
 	Table		t = read_set(name);
 	size_t	   *row = malloc(t.n * sizeof(size_t));
@@ -221,7 +224,7 @@ test_self_training(const char *name, int classes, const char *algorithm, MlSemi 
 		MlDataset  *data = dataset_of(env, &t, classes, row);
 		size_t		known = data->n_train - data->n_unlabelled;
 		MlParams   *params;
-		MlSemiRun	run = {.semi = &how, .method = ml_method_find(algorithm), .schema = data->schema, .raw = data, .seen = data};
+		MlSemiRun	run = {.semi = &how, .method = ml_method_find(algorithm), .schema = data->schema, .raw = data, .seen = data, .balanced = balanced};
 		MlSemiResult r;
 		Rounds		rounds = {0};
 		size_t		wrong = 0;
@@ -257,8 +260,8 @@ test_self_training(const char *name, int classes, const char *algorithm, MlSemi 
 	free_set(&t);
 }
 
-#define SELF_TRAINING(name, classes, algorithm, set, ...) \
-	test_self_training(name, classes, algorithm, (MlSemi) {__VA_ARGS__}, set##_rounds, set##_labels, set##_n_iter)
+#define SELF_TRAINING(name, classes, algorithm, balanced, set, ...) \
+	test_self_training(name, classes, algorithm, balanced, (MlSemi) {__VA_ARGS__}, set##_rounds, set##_labels, set##_n_iter)
 
 /* ------------------------------------------------------------------------
  * With every method
@@ -462,11 +465,12 @@ main(void)
 	SPREADING("digits", 10, digits_knn, ML_SPREAD_KNN, 7, 20, 0.2, 30, 1e-3);
 	SPREADING("digits", 10, digits_rbf, ML_SPREAD_RBF, 7, 0.05, 0.2, 30, 1e-3);
 
-	SELF_TRAINING("iris", 3, "logistic_regression", iris_logistic, .threshold = 0.75, .max_iter = 10);
-	SELF_TRAINING("iris", 3, "logistic_regression", iris_best, .by_k_best = true, .k_best = 8, .max_iter = 6);
-	SELF_TRAINING("iris", 3, "logistic_regression", iris_strict, .threshold = 0.97, .max_iter = 10);
-	SELF_TRAINING("digits", 10, "logistic_regression", digits_logistic, .threshold = 0.75, .max_iter = 10);
-	SELF_TRAINING("digits", 10, "naive_bayes", digits_bayes, .threshold = 0.9, .max_iter = 3);
+	SELF_TRAINING("iris", 3, "logistic_regression", false, iris_logistic, .threshold = 0.75, .max_iter = 10);
+	SELF_TRAINING("iris", 3, "logistic_regression", false, iris_best, .by_k_best = true, .k_best = 8, .max_iter = 6);
+	SELF_TRAINING("iris", 3, "logistic_regression", true, iris_balanced, .threshold = 0.6, .max_iter = 4);
+	SELF_TRAINING("iris", 3, "logistic_regression", false, iris_strict, .threshold = 0.97, .max_iter = 10);
+	SELF_TRAINING("digits", 10, "logistic_regression", false, digits_logistic, .threshold = 0.75, .max_iter = 10);
+	SELF_TRAINING("digits", 10, "naive_bayes", false, digits_bayes, .threshold = 0.9, .max_iter = 3);
 
 	for (const MlMethod *const *method = ml_methods; *method != NULL; method++)
 	{
