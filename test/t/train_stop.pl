@@ -78,6 +78,15 @@ SQL
 like($err, qr/canceling statement due to statement timeout/, 'statement_timeout stops a run');
 is($out, "1\nt", 'and the session trains and predicts as before');
 
+# -- judging a model whose predictions are slow
+
+$node->safe_psql('postgres', 'CREATE TABLE many AS SELECT ' . join(', ', map { "random() AS x$_" } 1 .. 20) . ', random() AS y FROM generate_series(1, 200000) i');
+my $judged = time;
+($status, $out, $err) = $node->psql('postgres', "SET statement_timeout = '4s'; SELECT ml_train('knn', 'many', 'y', model => 'm')");
+cmp_ok(time - $judged, '<', 4 + 2, 'knn is stopped while it is judged');
+like($err, qr/canceling statement due to statement timeout/, 'by the time limit');
+$node->safe_psql('postgres', 'DROP TABLE many');
+
 # -- telling the client how far it is, from five seconds on
 
 my $told = train($slow{fit});

@@ -15,7 +15,7 @@
 #include "ml/base/pool.h"
 #include "ml/model/judge_internal.h"
 
-#define TASK_ROWS 512
+#define TASK_ROWS ML_BATCH_ROWS	/* no more: a row may take milliseconds, and a cancel is seen between tasks */
 #define BATCH_ROWS 262144		/* between two reports of progress */
 
 typedef struct Work
@@ -38,13 +38,8 @@ predict_task(void *arg, size_t task, int thread)
 	size_t		begin = w->start + task * TASK_ROWS;
 	size_t		end = begin + TASK_ROWS < w->end ? begin + TASK_ROWS : w->end;
 
-	for (size_t i = begin; i < end; i += ML_BATCH_ROWS)
-	{
-		size_t		n = end - i < ML_BATCH_ROWS ? end - i : ML_BATCH_ROWS;
-
-		ml_judge_block(w->rows, p, i, n, x);
-		ml_model_predict_batch(model, x, n, w->out + i * (size_t) model->n_out);
-	}
+	ml_judge_block(w->rows, p, begin, end - begin, x);
+	ml_model_predict_batch(model, x, end - begin, w->out + begin * (size_t) model->n_out);
 }
 
 /* n x n_out predictions; NULL with env->error set on failure. */
