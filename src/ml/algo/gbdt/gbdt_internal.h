@@ -136,12 +136,16 @@ typedef struct MlGbdtLoss
 	double		h_max;			/* bounds of hessians, and of their sum */
 	double		h_sum;
 	double	   *block;			/* scratch, ML_GBDT_BLOCK_SUMS per block */
+
+	/* The last tree's values, if they are yet to be added to the scores of the training rows: that is done with the gradients. */
+	const uint32_t *leaf_of;	/* by row; NULL: there are none */
+	const double *leaf_value;
 } MlGbdtLoss;
 
 /* Where scores start.  Before the scores are filled: score and g serve as scratch. */
 extern void ml_gbdt_loss_base(MlGbdtLoss *loss, bool from_average, double *base);
 
-/* Gradients of the current scores, and the mean loss of the training part (root of the mean for squared). */
+/* Brings the scores up to date; gradients of them, and the mean loss of the training part (root of the mean for squared). */
 extern MlStatus ml_gbdt_loss_gradients(MlEnv *env, MlGbdtLoss *loss, double *train_loss);
 extern MlStatus ml_gbdt_loss_validation(MlEnv *env, MlGbdtLoss *loss, double *validation_loss);
 extern const char *ml_gbdt_loss_name(MlGbdtObjective objective);
@@ -305,6 +309,9 @@ ml_gbdt_h(const MlGbdtScale *scale, MlGbdtSum s)
 extern void ml_gbdt_logistic_rows(const double *score, const double *y, const double *weight, size_t n, double *g,
 								  double *loss, double *sum_g);
 
+/* The same of the squared loss; adds to sums[] by ML_GBDT_BLOCK_...  */
+extern void ml_gbdt_squared_rows(const double *score, const double *y, const double *weight, size_t n, double *g, double *sums);
+
 /* Rows begin .. end-1 to integers; adds them to *sum. */
 extern void ml_gbdt_quantise_rows(const MlGbdtLoss *loss, const MlGbdtScale *scale, const double *g, size_t begin, size_t end,
 								  MlGbdtGradient *to, MlGbdtSum *sum);
@@ -381,7 +388,7 @@ extern MlStatus ml_gbdt_grower_create(MlEnv *env, const MlGbdtBins *bins, const 
 /*
  * Grows one tree for output k of loss on the given rows (ascending) and the
  * features of use[] (by feature; tree is its number among all, for what is drawn), adds it to the forest and its values to the
- * scores of those rows.  *grown is false when no split was found; nothing is
+ * scores of those rows, at the latest when gradients are next asked for.  *grown is false when no split was found; nothing is
  * added then.
  */
 extern MlStatus ml_gbdt_grow(MlEnv *env, MlGbdtGrower *grower, MlGbdtLoss *loss, int32_t k,

@@ -49,6 +49,23 @@ slot_limit(size_t entries, int32_t max_leaves, int threads)
 	return slots < most ? slots : most;
 }
 
+/* Rows whose gradients are summed up together, by leaf: the sums of all blocks take no more room than half a number a row. */
+static size_t
+sum_rows(size_t n, size_t leaves)
+{
+	size_t		rows = 65536;
+
+	while (rows < n && (n / rows + 1) * 4 * leaves > n / 2)
+		rows *= 2;
+	return rows;
+}
+
+static size_t
+sum_entries(size_t n, size_t leaves)
+{
+	return (n / sum_rows(n, leaves) + 1) * 2 * leaves;
+}
+
 size_t
 ml_gbdt_grower_memory(size_t n, size_t entries, size_t widest, int columns, int32_t num_leaves, int threads)
 {
@@ -61,7 +78,8 @@ ml_gbdt_grower_memory(size_t n, size_t entries, size_t widest, int columns, int3
 		+ (size_t) threads * (size_t) (columns < ML_GBDT_TILE ? columns : ML_GBDT_TILE) * ML_GBDT_PACKED_STRIDE * sizeof(int64_t)
 		+ (size_t) threads * (size_t) columns * 2 * (sizeof(MlGbdtSplit) + sizeof(bool))
 		+ (size_t) ahead_limit(threads) * (sizeof(MlGbdtExpansion) + room * (sizeof(uint32_t) + sizeof(uint8_t)))
-		+ leaves * (sizeof(MlGbdtLeaf) + 2 * sizeof(MlGbdtNode) + 64) + n / 64;
+		+ leaves * (sizeof(MlGbdtLeaf) + 2 * sizeof(MlGbdtNode) + 64) + n / 64
+		+ sum_entries(n, leaves) * sizeof(MlGbdtLeafSum);
 }
 
 static MlStatus
@@ -127,7 +145,7 @@ ml_gbdt_grower_create(MlEnv *env, const MlGbdtBins *bins, const MlGbdtRules *rul
 	size_t		leaves = n < (size_t) rules->num_leaves ? n : (size_t) rules->num_leaves;
 	size_t		columns = (size_t) (bins->n_narrow + bins->n_wide);
 	size_t		entries = bins->offset[bins->n_stored] + 1;
-	size_t		blocks = n / ML_GBDT_BLOCK + leaves + 1;
+	size_t		blocks = n / ML_GBDT_BLOCK + 2;
 
 	if (grower == NULL)
 		return env->error.status;
@@ -157,9 +175,13 @@ ml_gbdt_grower_create(MlEnv *env, const MlGbdtBins *bins, const MlGbdtRules *rul
 	grower->ahead = ml_alloc0(env, (size_t) grower->n_ahead, sizeof(MlGbdtExpansion));
 	grower->block_sum = ml_alloc(env, 2 * blocks, sizeof(double));
 	grower->first_block = ml_alloc(env, leaves + 1, sizeof(size_t));
+	grower->leaf_of = grower->to_left;
+	grower->leaf_value = ml_alloc(env, leaves, sizeof(double));
+	grower->sum_rows = sum_rows(n, leaves);
+	grower->leaf_sum = ml_alloc(env, sum_entries(n, leaves), sizeof(MlGbdtLeafSum));
 	if (!grower->rows || !grower->to_left || !grower->to_right || !grower->block_left || !grower->gradient ||
 		!grower->narrow || !grower->stored || !grower->in_use || !grower->wide || !grower->leaf || !grower->node || !grower->slot || !grower->slot_owner || !grower->free_slot || !grower->heap ||
-		!grower->room || !grower->ahead || !grower->block_sum || !grower->first_block)
+		!grower->room || !grower->ahead || !grower->block_sum || !grower->first_block || !grower->leaf_value || !grower->leaf_sum)
 		return env->error.status;
 	*result = grower;
 	ML_TRY(create_rooms(env, grower, entries));
@@ -654,6 +676,7 @@ start_tree(MlGbdtGrower *grower, const uint32_t *rows, size_t n_rows, const bool
 	const MlGbdtBins *bins = grower->bins;
 
 	memcpy(grower->rows, rows, n_rows * sizeof(uint32_t));
+	grower->drawn = rows;
 	grower->n_rows = n_rows;
 	grower->n_narrow = 0;
 	grower->n_stored = 0;

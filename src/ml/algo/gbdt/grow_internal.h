@@ -48,6 +48,9 @@ typedef struct MlGbdtExpansion
 	uint8_t    *goes_left;		/* by bin */
 } MlGbdtExpansion;
 
+/* Gradients and hessians, unrounded. */
+typedef double MlGbdtLeafSum __attribute__((vector_size(16)));
+
 /* Room of one thread. */
 typedef struct MlGbdtRoom
 {
@@ -113,8 +116,14 @@ struct MlGbdtGrower
 
 	struct MlGbdtLevels *levels;	/* of symmetric trees, else NULL */
 
-	double	   *block_sum;		/* leaves.c */
-	size_t	   *first_block;
+	double	   *block_sum;		/* quantise.c */
+
+	size_t	   *first_block;	/* leaves.c */
+	const uint32_t *drawn;		/* the tree's rows, ascending */
+	uint32_t   *leaf_of;		/* by row: its leaf, when the tree is grown.  The room of to_left */
+	double	   *leaf_value;		/* by leaf */
+	MlGbdtLeafSum *leaf_sum;	/* by block of sum_rows rows: two for each leaf */
+	size_t		sum_rows;
 	double	   *median_value;	/* bins->n each, absolute loss only */
 	double	   *median_weight;
 };

@@ -3,10 +3,16 @@
  *	  What each leaf of a grown tree adds, and adding it.
  *
  * Splits are chosen on quantised gradients; values come from the gradients
- * themselves, summed over fixed blocks of each leaf's rows in block order.
+ * themselves.  Each row learns the number of its leaf, and then the rows are gone
+ * through in their order in memory: leaf by leaf, eight leaves would fetch each
+ * cache line of gradients, and of scores, anew.  Sums are those of fixed blocks of rows,
+ * joined in block order.
  *-------------------------------------------------------------------------
  */
+#include <string.h>
+
 #include "ml/algo/gbdt/grow_internal.h"
+#include "ml/base/lanes.h"
 #include "ml/base/pool.h"
 
 /* No sum of 2^32 trees of such leaves leaves the range of a double. */
@@ -65,27 +71,55 @@ number_blocks(MlGbdtGrower *grower)
 	return blocks;
 }
 
+/* One task: some rows of one leaf. */
+static void
+mark_block(void *arg, size_t task, int thread)
+{
+	MlGbdtGrower *grower = arg;
+	const MlGbdtLeaf *leaf;
+	size_t		n;
+	const uint32_t *rows = block_rows(grower, task, &n, &leaf);
+	uint32_t	number = (uint32_t) (leaf - grower->leaf);
+
+	for (size_t i = 0; i < n; i++)
+		grower->leaf_of[rows[i]] = number;
+}
+
+/* Gradients and hessians, by leaf: two sums each, of every other row, for neighbours are often of one leaf. */
+ML_LANES_INLINE void
+sum_rows_body(MlGbdtGrower *grower, size_t begin, size_t end, bool all, bool plain)
+{
+	const MlGbdtLoss *loss = grower->loss;
+	const double *g = loss->g + (size_t) grower->output * loss->n;
+	bool		identity = ml_gbdt_identity(loss->objective);
+	MlGbdtLeafSum *sum = grower->leaf_sum + begin / grower->sum_rows * 2 * (size_t) grower->n_leaves;
+
+	memset(sum, 0, 2 * (size_t) grower->n_leaves * sizeof(MlGbdtLeafSum));
+	for (size_t i = begin; i < end; i++)
+	{
+		size_t		r = all ? i : grower->drawn[i];
+		double		v = g[r];
+		double		a = v < 0 ? -v : v;
+		double		h = plain ? (identity ? 1 : loss->hessian_factor * a * (1 - a)) : ml_gbdt_hessian(loss, r, v, ml_gbdt_weight(loss, r));
+
+		sum[2 * grower->leaf_of[r] + i % 2] += (MlGbdtLeafSum) {v, h};
+	}
+}
+
 static void
 sum_block(void *arg, size_t task, int thread)
 {
 	MlGbdtGrower *grower = arg;
-	const MlGbdtLoss *loss = grower->loss;
-	const double *g = loss->g + (size_t) grower->output * loss->n;
-	const MlGbdtLeaf *leaf;
-	size_t		n;
-	const uint32_t *rows = block_rows(grower, task, &n, &leaf);
-	double		sum_g = 0;
-	double		sum_h = 0;
+	size_t		begin = task * grower->sum_rows;
+	size_t		end = begin + grower->sum_rows < grower->n_rows ? begin + grower->sum_rows : grower->n_rows;
+	bool		plain = grower->loss->weight == NULL && grower->loss->h == NULL;
 
-	for (size_t i = 0; i < n; i++)
-	{
-		size_t		r = rows[i];
-
-		sum_g += g[r];
-		sum_h += ml_gbdt_hessian(loss, r, g[r], ml_gbdt_weight(loss, r));
-	}
-	grower->block_sum[2 * task] = sum_g;
-	grower->block_sum[2 * task + 1] = sum_h;
+	if (grower->n_rows != grower->bins->n)
+		sum_rows_body(grower, begin, end, false, false);
+	else if (plain)
+		sum_rows_body(grower, begin, end, true, true);
+	else
+		sum_rows_body(grower, begin, end, true, false);
 }
 
 /* One task: one leaf whose value is a quantile. */
@@ -112,24 +146,22 @@ quantile_leaf(void *arg, size_t task, int thread)
 MlStatus
 ml_gbdt_leaf_values(MlEnv *env, MlGbdtGrower *grower)
 {
-	size_t		blocks = number_blocks(grower);
+	size_t		leaves = (size_t) grower->n_leaves;
+	size_t		blocks = (grower->n_rows + grower->sum_rows - 1) / grower->sum_rows;
 
+	ML_TRY(ml_pool_run(env, number_blocks(grower), mark_block, grower));
 	if (ml_gbdt_renews_leaves(grower->loss->objective))
-		return ml_pool_run(env, (size_t) grower->n_leaves, quantile_leaf, grower);
+		return ml_pool_run(env, leaves, quantile_leaf, grower);
 	ML_TRY(ml_pool_run(env, blocks, sum_block, grower));
-	for (int32_t l = 0; l < grower->n_leaves; l++)
+	for (size_t l = 0; l < leaves; l++)
 	{
 		const MlGbdtLeaf *leaf = &grower->leaf[l];
-		double		g = 0;
-		double		h = 0;
+		MlGbdtLeafSum sum = {0, 0};
 
-		for (size_t b = grower->first_block[l]; b < grower->first_block[l + 1]; b++)
-		{
-			g += grower->block_sum[2 * b];
-			h += grower->block_sum[2 * b + 1];
-		}
+		for (size_t b = 0; b < blocks; b++)
+			sum += grower->leaf_sum[2 * (b * leaves + l)] + grower->leaf_sum[2 * (b * leaves + l) + 1];
 		grower->node[leaf->node].value = limited(grower->rules->learning_rate * ml_gbdt_between(
-			ml_gbdt_leaf_value(grower->rules, g, h, grower->rules->lambda_l2 + leaf->extra_l2), leaf->lower, leaf->upper));
+			ml_gbdt_leaf_value(grower->rules, sum[0], sum[1], grower->rules->lambda_l2 + leaf->extra_l2), leaf->lower, leaf->upper));
 	}
 	return ML_OK;
 }
@@ -140,17 +172,25 @@ score_block(void *arg, size_t task, int thread)
 	MlGbdtGrower *grower = arg;
 	MlGbdtLoss *loss = grower->loss;
 	double	   *score = loss->score + (size_t) grower->output * (loss->n + loss->n_valid);
-	const MlGbdtLeaf *leaf;
-	size_t		n;
-	const uint32_t *rows = block_rows(grower, task, &n, &leaf);
-	double		value = grower->node[leaf->node].value;
+	size_t		begin = task * ML_GBDT_BLOCK;
+	size_t		end = begin + ML_GBDT_BLOCK < grower->n_rows ? begin + ML_GBDT_BLOCK : grower->n_rows;
 
-	for (size_t i = 0; i < n; i++)
-		score[rows[i]] += value;
+	for (size_t i = begin; i < end; i++)
+		score[grower->drawn[i]] += grower->leaf_value[grower->leaf_of[grower->drawn[i]]];
 }
 
 MlStatus
 ml_gbdt_leaf_scores(MlEnv *env, MlGbdtGrower *grower)
 {
-	return ml_pool_run(env, number_blocks(grower), score_block, grower);
+	MlGbdtLoss *loss = grower->loss;
+
+	for (int32_t l = 0; l < grower->n_leaves; l++)
+		grower->leaf_value[l] = grower->node[grower->leaf[l].node].value;
+	if (grower->n_rows == grower->bins->n && loss->n_outputs == 1)
+	{
+		loss->leaf_of = grower->leaf_of;
+		loss->leaf_value = grower->leaf_value;
+		return ML_OK;
+	}
+	return ml_pool_run(env, (grower->n_rows + ML_GBDT_BLOCK - 1) / ML_GBDT_BLOCK, score_block, grower);
 }

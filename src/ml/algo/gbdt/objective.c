@@ -68,25 +68,6 @@ log_sum_end(const LogSum *s)
 }
 
 static void
-squared_rows(const MlGbdtLoss *loss, size_t begin, size_t end, bool gradients, double *sums)
-{
-	for (size_t i = begin; i < end; i++)
-	{
-		double		w = ml_gbdt_weight(loss, i);
-		double		r = loss->score[i] - loss->y[i];
-		double		g = w * r;
-		double		a = g < 0 ? -g : g;
-
-		sums[ML_GBDT_BLOCK_LOSS] += g * r;
-		sums[ML_GBDT_BLOCK_SUM] += a;
-		if (a > sums[ML_GBDT_BLOCK_MAX])
-			sums[ML_GBDT_BLOCK_MAX] = a;
-		if (gradients)
-			loss->g[i] = g;
-	}
-}
-
-static void
 absolute_rows(const MlGbdtLoss *loss, size_t begin, size_t end, bool gradients, double *sums)
 {
 	for (size_t i = begin; i < end; i++)
@@ -142,6 +123,14 @@ softmax_rows(const MlGbdtLoss *loss, size_t begin, size_t end, bool gradients, d
 	sums[ML_GBDT_BLOCK_LOSS] = log_sum_end(&logs);
 }
 
+/* What is to come of these rows stays in the cache for what follows. */
+static void
+update_scores(const MlGbdtLoss *loss, size_t begin, size_t end)
+{
+	for (size_t i = begin; i < end; i++)
+		loss->score[i] += loss->leaf_value[loss->leaf_of[i]];
+}
+
 static void
 loss_block(void *arg, size_t task, int thread)
 {
@@ -151,10 +140,13 @@ loss_block(void *arg, size_t task, int thread)
 	size_t		end = begin + ML_GBDT_BLOCK < job->end ? begin + ML_GBDT_BLOCK : job->end;
 	double		sums[ML_GBDT_BLOCK_SUMS] = {0};
 
+	if (loss->leaf_of != NULL && begin < loss->n)
+		update_scores(loss, begin, end);
 	switch (loss->objective)
 	{
 		case ML_GBDT_SQUARED:
-			squared_rows(loss, begin, end, job->gradients, sums);
+			ml_gbdt_squared_rows(loss->score + begin, loss->y + begin, loss->weight == NULL ? NULL : loss->weight + begin,
+								 end - begin, job->gradients ? loss->g + begin : NULL, sums);
 			break;
 		case ML_GBDT_ABSOLUTE:
 			absolute_rows(loss, begin, end, job->gradients, sums);
@@ -211,6 +203,7 @@ ml_gbdt_loss_gradients(MlEnv *env, MlGbdtLoss *loss, double *train_loss)
 	double		sums[ML_GBDT_BLOCK_SUMS];
 
 	ML_TRY(run_blocks(env, &job, sums));
+	loss->leaf_of = NULL;
 	if (loss->objective == ML_GBDT_SQUARED || loss->objective >= ML_GBDT_HUBER)
 	{
 		loss->g_max = sums[ML_GBDT_BLOCK_MAX];

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  * rows.c
- *	  What every tree does with every row: gradients of the logistic loss, and
- *	  gradients to integers.
+ *	  What every tree does with every row: gradients of the logistic and the
+ *	  squared loss, and gradients to integers.
  *
  * Eight rows at once, each function compiled for the three tiers; the body is
  * the same C, so the bits are the same.
@@ -109,6 +109,90 @@ ml_gbdt_logistic_rows(const double *score, const double *y, const double *weight
 	ML_SIMD_CALL(logistic, (score, y, weight, n, g, loss, sum_g));
 }
 
+/* As ml_gbdt_hessian() where it follows from gradient and weight; weight is looked at only where the loss has weights. */
+ML_LANES_INLINE void
+hessian_of_rows(const MlGbdtLoss *loss, const MlLanes *g, const MlLanes *weight, MlLanes *h)
+{
+	MlLanes		a = (MlLanes) ((MlLanesInt) *g & INT64_MAX);
+
+	if (ml_gbdt_identity(loss->objective))
+		*h = *weight;
+	else if (loss->weight == NULL)
+		*h = loss->hessian_factor * a * (1 - a);
+	else
+	{
+		MlLanesInt	weighs = *weight > 0;
+
+		*h = loss->hessian_factor * a * (1 - a / *weight);
+		*h = (MlLanes) (weighs & (MlLanesInt) *h);
+	}
+}
+
+/* ---- squared loss ---- */
+
+ML_LANES_INLINE void
+squared_body(const double *score, const double *y, const double *weight, size_t n, double *g, double *sums)
+{
+	MlLanes		loss = {0};
+	MlLanes		sum = {0};
+	MlLanes		most = {0};
+
+	for (size_t i = 0; i < n; i += ML_LANES)
+	{
+		size_t		rows = n - i < ML_LANES ? n - i : ML_LANES;
+		MlLanes		s = {0};
+		MlLanes		t = {0};
+		MlLanes		r;
+		MlLanes		v;
+		MlLanes		a;
+		MlLanesInt	more;
+
+		if (rows == ML_LANES)
+		{
+			ml_lanes_load(&s, score + i);
+			ml_lanes_load(&t, y + i);
+		}
+		else
+		{
+			memcpy(&s, score + i, rows * sizeof(double));
+			memcpy(&t, y + i, rows * sizeof(double));
+		}
+		r = v = s - t;
+		if (weight != NULL)
+		{
+			MlLanes		w = {0};
+
+			memcpy(&w, weight + i, rows * sizeof(double));
+			v = w * r;
+		}
+		a = (MlLanes) ((MlLanesInt) v & INT64_MAX);
+		more = a > most;
+		loss += v * r;
+		sum += a;
+		most = (MlLanes) ((more & (MlLanesInt) a) | (~more & (MlLanesInt) most));
+		if (g != NULL && rows == ML_LANES)
+			ml_lanes_store(g + i, &v);
+		else if (g != NULL)
+			memcpy(g + i, &v, rows * sizeof(double));
+	}
+	for (int j = 0; j < ML_LANES; j++)
+	{
+		sums[ML_GBDT_BLOCK_LOSS] += loss[j];
+		sums[ML_GBDT_BLOCK_SUM] += sum[j];
+		if (most[j] > sums[ML_GBDT_BLOCK_MAX])
+			sums[ML_GBDT_BLOCK_MAX] = most[j];
+	}
+}
+
+ML_SIMD_TIERS(squared, (const double *score, const double *y, const double *weight, size_t n, double *g, double *sums),
+			  (score, y, weight, n, g, sums))
+
+void
+ml_gbdt_squared_rows(const double *score, const double *y, const double *weight, size_t n, double *g, double *sums)
+{
+	ML_SIMD_CALL(squared, (score, y, weight, n, g, sums));
+}
+
 /* ---- gradients to integers ---- */
 
 ML_LANES_INLINE void
@@ -116,7 +200,6 @@ quantise_body(const MlGbdtLoss *loss, const MlGbdtScale *scale, const double *g,
 			  MlGbdtGradient *to, MlGbdtSum *sum)
 {
 	const double round_to_int = 0x1.8p52;
-	bool		newton = loss->objective == ML_GBDT_LOGISTIC || loss->objective == ML_GBDT_SOFTMAX;
 	MlLanesInt	sum_g = {0};
 	MlLanesInt	sum_h = {0};
 
@@ -136,18 +219,13 @@ quantise_body(const MlGbdtLoss *loss, const MlGbdtScale *scale, const double *g,
 			memcpy(&v, g + i, rows * sizeof(double));
 		if (loss->weight != NULL)
 			memcpy(&w, loss->weight + i, rows * sizeof(double));
-		h = w;
 		if (loss->h != NULL)
-			memcpy(&h, loss->h + i, rows * sizeof(double));
-		else if (newton)
 		{
-			/* as ml_gbdt_hessian() */
-			MlLanes		a = (MlLanes) ((MlLanesInt) v & INT64_MAX);
-			MlLanesInt	weighs = w > 0;
-
-			h = loss->hessian_factor * a * (1 - (loss->weight == NULL ? a : a / w));
-			h = (MlLanes) (weighs & (MlLanesInt) h);
+			h = w;
+			memcpy(&h, loss->h + i, rows * sizeof(double));
 		}
+		else
+			hessian_of_rows(loss, &v, &w, &h);
 		int_g = (MlLanesInt) (v * scale->to_g + round_to_int) - INT64_C(0x4338000000000000);
 		int_h = (MlLanesInt) (h * scale->to_h + round_to_int) - INT64_C(0x4338000000000000);
 		if (rows < ML_LANES)
