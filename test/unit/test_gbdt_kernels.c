@@ -371,9 +371,114 @@ test_split_search(void)
 	CHECK(found > 500);
 }
 
+/* Rows to both sides, beside one another and in place, at every length around sixteen; nothing outside is touched. */
+static void
+test_partition(void)
+{
+	enum
+	{
+		MOST = 65537
+	};
+	static const size_t sizes[] = {0, 1, 2, 15, 16, 17, 31, 32, 33, 300, 4095, 65535, 65536, MOST};
+	static uint8_t narrow[2 * MOST];
+	static uint16_t wide[2 * MOST];
+	static uint8_t goes_left[3000];
+	static uint32_t rows[MOST];
+	static uint32_t left[MOST + 1];
+	static uint32_t right[MOST + 1];
+	int			wrong = 0;
+
+	for (size_t i = 0; i < 2 * MOST; i++)
+	{
+		narrow[i] = (uint8_t) (gbdt_random(40, i) * 256);
+		wide[i] = (uint16_t) (gbdt_random(41, i) * 3000);
+	}
+	for (int c = 0; c < 4 * 14 * 2 * TIERS; c++)
+	{
+		int			share = c % 4;	/* none, a third, two thirds or all of the bins go left */
+		size_t		n = sizes[c / 4 % 14];
+		MlGbdtColumn column = {.narrow = c / 56 % 2 ? narrow : NULL, .wide = c / 56 % 2 ? NULL : wide};
+		size_t		n_left = 0;
+		size_t		n_right = 0;
+		size_t		got;
+
+		for (int b = 0; b < 3000; b++)
+			goes_left[b] = gbdt_random(42, (uint64_t) b) * 3 < share;
+		for (size_t i = 0; i < n; i++)
+			rows[i] = (uint32_t) (c % 3 == 0 ? i : 2 * i + (size_t) (gbdt_random(43, i) * 2));
+		ml_simd_limit((MlSimdTier) (c / 112));
+		left[n] = right[n] = 77;
+		got = ml_gbdt_sort_rows(&column, goes_left, rows, n, left, right);
+		for (size_t i = 0; i < n; i++)
+		{
+			if (goes_left[column.narrow ? narrow[rows[i]] : wide[rows[i]]])
+				wrong += left[n_left++] != rows[i];
+			else
+				wrong += right[n_right++] != rows[i];
+		}
+		wrong += got != n_left || left[n] != 77 || right[n] != 77;
+		got = ml_gbdt_sort_rows(&column, goes_left, rows, n, rows, right);
+		wrong += got != n_left || memcmp(rows, left, n_left * sizeof(uint32_t)) != 0 || right[n] != 77;
+	}
+	CHECK(wrong == 0);
+	ml_simd_limit(ML_TIER_AVX512);
+}
+
+/* The squared loss against its definition; targets and scores may be hostile, but finite. */
+static void
+test_squared(void)
+{
+	static double score[ROWS];
+	static double y[ROWS];
+	static double weight[ROWS];
+	static double g[TIERS][ROWS + 1];
+
+	for (size_t i = 0; i < ROWS; i++)
+	{
+		score[i] = i % 97 == 0 ? 5e-324 : i % 89 == 0 ? 1e150 : gbdt_normal(6, i);
+		y[i] = i % 101 == 0 ? -0.0 : gbdt_normal(7, i);
+		weight[i] = i % 11 == 0 ? 0 : gbdt_random(8, i) * 5;
+	}
+	for (size_t l = 0; l < sizeof(lengths) / sizeof(lengths[0]); l++)
+	{
+		for (int weighted = 0; weighted <= 1; weighted++)
+		{
+			size_t		n = lengths[l];
+			double		sums[TIERS][ML_GBDT_BLOCK_SUMS] = {{0}};
+			double		want[ML_GBDT_BLOCK_SUMS] = {0};
+			int			wrong = 0;
+
+			for (int t = 0; t < TIERS; t++)
+			{
+				ml_simd_limit((MlSimdTier) t);
+				g[t][n] = 77;
+				ml_gbdt_squared_rows(score, y, weighted ? weight : NULL, n, g[t], sums[t]);
+				wrong += g[t][n] != 77 || memcmp(g[0], g[t], n * sizeof(double)) != 0 || memcmp(sums[0], sums[t], sizeof(sums[0])) != 0;
+			}
+			for (size_t i = 0; i < n; i++)
+			{
+				double		r = score[i] - y[i];
+				double		v = (weighted ? weight[i] : 1) * r;
+
+				wrong += g[0][i] != v;
+				want[ML_GBDT_BLOCK_LOSS] += v * r;
+				want[ML_GBDT_BLOCK_SUM] += fabs(v);
+				want[ML_GBDT_BLOCK_MAX] = fmax(want[ML_GBDT_BLOCK_MAX], fabs(v));
+			}
+			CHECK(wrong == 0);
+			CHECK(sums[0][ML_GBDT_BLOCK_MAX] == want[ML_GBDT_BLOCK_MAX]);
+			CHECK_CLOSE(sums[0][ML_GBDT_BLOCK_LOSS], want[ML_GBDT_BLOCK_LOSS], 1e-12);
+			CHECK_CLOSE(sums[0][ML_GBDT_BLOCK_SUM], want[ML_GBDT_BLOCK_SUM], 1e-12);
+		}
+	}
+	ml_simd_limit(ML_TIER_AVX512);
+}
+
 int
 main(void)
 {
+	test_partition();
+	test_squared();
 	test_sigmoid();
 	test_logistic();
 	test_quantise();

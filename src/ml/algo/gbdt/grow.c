@@ -397,6 +397,15 @@ ml_gbdt_describe_children(const MlGbdtGrower *grower, MlGbdtExpansion *x, int32_
 		x->wanted[c] = grower->n_leaves + 1 < grower->max_leaves && ml_gbdt_may_split(grower, &x->child[c]);
 }
 
+/* How many leaves of the heap, from place i on, are split before leaf l.  Below one that is not, none is. */
+static int32_t
+count_before(const MlGbdtGrower *grower, int32_t i, int32_t l)
+{
+	if (i >= grower->n_heap || !splits_before(grower, grower->heap[i], l))
+		return 0;
+	return 1 + count_before(grower, 2 * i + 1, l) + count_before(grower, 2 * i + 2, l);
+}
+
 /*
  * Prepares the expansion of leaf l; *result is NULL when there is no room for it
  * now.  The next leaf in order always finds room ("insist").
@@ -412,6 +421,9 @@ begin_expansion(MlEnv *env, MlGbdtGrower *grower, int32_t l, bool insist, MlGbdt
 	if (x == NULL)
 		return ML_OK;
 	ml_gbdt_describe_children(grower, x, l);
+	/* Once the leaves before this one are split, too, its halves may be the last leaves. */
+	if (grower->n_leaves + count_before(grower, 0, l) + 1 >= grower->max_leaves)
+		x->wanted[0] = x->wanted[1] = false;
 	if (parent_slot >= 0)
 		grower->slot_owner[parent_slot] = NULL;
 	x->subtract = parent_slot >= 0;
@@ -656,7 +668,7 @@ grow_task(void *arg, size_t task, int thread)
 	ml_pool_unlock(pool);
 }
 
-/* The rows of leaves that were expanded in vain get their old order back: sums depend on it. */
+/* The rows of leaves that were expanded in vain get their old order back: sums of weights in quantiles depend on it. */
 static void
 put_back(MlGbdtGrower *grower)
 {
@@ -675,7 +687,6 @@ start_tree(MlGbdtGrower *grower, const uint32_t *rows, size_t n_rows, const bool
 {
 	const MlGbdtBins *bins = grower->bins;
 
-	memcpy(grower->rows, rows, n_rows * sizeof(uint32_t));
 	grower->drawn = rows;
 	grower->n_rows = n_rows;
 	grower->n_narrow = 0;

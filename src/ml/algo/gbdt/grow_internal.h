@@ -159,12 +159,16 @@ extern void ml_gbdt_partition(MlGbdtGrower *grower, MlGbdtExpansion *x, const Ml
 extern MlStatus ml_gbdt_partition_shared(MlEnv *env, MlGbdtGrower *grower, MlGbdtExpansion *x, const MlGbdtColumn *column,
 										 size_t begin, size_t count);
 
+/* Rows to two places with room for n each; returns how many went left.  goes_left[] is 0 or 1; to_left may be rows itself. */
+extern size_t ml_gbdt_sort_rows(const MlGbdtColumn *column, const uint8_t *goes_left, const uint32_t *rows, size_t n,
+								uint32_t *to_left, uint32_t *to_right);
+
 /* The other way: both sides ascend, and together they will again. */
 extern void ml_gbdt_unpartition(MlGbdtGrower *grower, size_t begin, size_t count, size_t n_left);
 
 /* quantise.c */
 
-/* Gradients of the tree's rows to integers; *total is their sum. */
+/* The tree's rows in their first order, and their gradients as integers; *total is their sum. */
 extern MlStatus ml_gbdt_quantise(MlEnv *env, MlGbdtGrower *grower, MlGbdtSum *total);
 
 /* grow.c */

@@ -107,6 +107,7 @@ quantise_block(void *arg, size_t task, int thread)
 	size_t		end = begin + ML_GBDT_BLOCK < grower->n_rows ? begin + ML_GBDT_BLOCK : grower->n_rows;
 	MlGbdtSum	sum = {0, 0};
 
+	memcpy(grower->rows + begin, grower->drawn + begin, (end - begin) * sizeof(uint32_t));
 	if (grower->n_rows == grower->bins->n)
 	{
 		/* Every row, in order. */
@@ -115,7 +116,7 @@ quantise_block(void *arg, size_t task, int thread)
 	}
 	for (size_t i = begin; i < end; i++)
 	{
-		size_t		r = grower->rows[i];
+		size_t		r = grower->drawn[i];
 		double		g = job->g[r];
 		double		h = ml_gbdt_hessian(loss, r, g, ml_gbdt_weight(loss, r));
 
