@@ -10,6 +10,7 @@
 #include "nodes/supportnodes.h"
 #include "utils/builtins.h"
 
+#include "api/argument.h"
 #include "pg/compat.h"
 #include "service/batch.h"
 #include "service/batch_plan.h"
@@ -23,22 +24,6 @@ ML_FUNCTION(mlplat_batch_label);
 ML_FUNCTION(mlplat_batch_probability);
 ML_FUNCTION(mlplat_batch_version);
 ML_FUNCTION(ml_create_function);
-
-static char *
-required_text(FunctionCallInfo fcinfo, int argument, const char *name)
-{
-	if (PG_ARGISNULL(argument))
-		ereport(ERROR,
-				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-				 errmsg("%s must not be null", name)));
-	return text_to_cstring(PG_GETARG_TEXT_PP(argument));
-}
-
-static char *
-optional_text(FunctionCallInfo fcinfo, int argument)
-{
-	return PG_ARGISNULL(argument) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(argument));
-}
 
 /* The tuplestore spills to disk beyond work_mem. */
 static void
@@ -62,9 +47,9 @@ Datum
 ml_predict_batch(PG_FUNCTION_ARGS)
 {
 	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
-	char	   *model = required_text(fcinfo, 0, "model");
-	char	   *source = required_text(fcinfo, 1, "source");
-	char	   *id = optional_text(fcinfo, 2);
+	char	   *model = ml_required_text(fcinfo, 0, "model");
+	char	   *source = ml_required_text(fcinfo, 1, "source");
+	char	   *id = ml_text_argument(fcinfo, 2);
 
 	InitMaterializedSRF(fcinfo, 0);
 	if (!ml_batch_store(model, source, id, result->setResult, result->econtext->ecxt_per_query_memory))
@@ -144,12 +129,12 @@ mlplat_batch_version(PG_FUNCTION_ARGS)
 Datum
 ml_create_function(PG_FUNCTION_ARGS)
 {
-	char	   *model = required_text(fcinfo, 0, "model");
-	char	   *kind = required_text(fcinfo, 3, "kind");
+	char	   *model = ml_required_text(fcinfo, 0, "model");
+	char	   *kind = ml_required_text(fcinfo, 3, "kind");
 
 	if (PG_ARGISNULL(1) || PG_ARGISNULL(4))
 		ereport(ERROR,
 				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
 				 errmsg("%s must not be null", PG_ARGISNULL(1) ? "relation" : "pinned")));
-	PG_RETURN_OID(ml_function_create(model, PG_GETARG_OID(1), optional_text(fcinfo, 2), kind, PG_GETARG_BOOL(4)));
+	PG_RETURN_OID(ml_function_create(model, PG_GETARG_OID(1), ml_text_argument(fcinfo, 2), kind, PG_GETARG_BOOL(4)));
 }

@@ -9,6 +9,7 @@
 #include "funcapi.h"
 #include "utils/builtins.h"
 
+#include "api/argument.h"
 #include "pg/compat.h"
 #include "service/batch.h"
 #include "service/predict.h"
@@ -58,18 +59,6 @@ mlplat_reduce_planned(PG_FUNCTION_ARGS)
 	PG_RETURN_ARRAYTYPE_P(ml_site_vector(site));
 }
 
-static char *
-text_argument(FunctionCallInfo fcinfo, int argument, const char *required)
-{
-	if (!PG_ARGISNULL(argument))
-		return text_to_cstring(PG_GETARG_TEXT_PP(argument));
-	if (required != NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-				 errmsg("%s must not be null", required)));
-	return NULL;
-}
-
 /* The tuplestore spills to disk beyond work_mem. */
 static void
 store_row(void *state, const MlBatchRow *row)
@@ -88,10 +77,10 @@ store_row(void *state, const MlBatchRow *row)
 Datum
 ml_reduce_batch(PG_FUNCTION_ARGS)
 {
-	char	   *model = text_argument(fcinfo, 0, "model");
-	char	   *source = text_argument(fcinfo, 1, "source");
+	char	   *model = ml_required_text(fcinfo, 0, "model");
+	char	   *source = ml_required_text(fcinfo, 1, "source");
 
 	InitMaterializedSRF(fcinfo, 0);
-	ml_batch_vectors(model, source, text_argument(fcinfo, 2, NULL), store_row, fcinfo->resultinfo);
+	ml_batch_vectors(model, source, ml_text_argument(fcinfo, 2), store_row, fcinfo->resultinfo);
 	return (Datum) 0;
 }

@@ -11,6 +11,7 @@
 #include "utils/builtins.h"
 #include "utils/jsonb.h"
 
+#include "api/argument.h"
 #include "catalog/lineage.h"
 #include "pg/compat.h"
 #include "service/registry.h"
@@ -27,12 +28,6 @@ ML_FUNCTION(ml_has_privilege);
 ML_FUNCTION(ml_lineage);
 
 /* NULL for SQL NULL. */
-static char *
-text_argument(FunctionCallInfo fcinfo, int i)
-{
-	return PG_ARGISNULL(i) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(i));
-}
-
 /* 0 for SQL NULL; a version that is given must be positive. */
 static int32
 version_argument(FunctionCallInfo fcinfo, int i)
@@ -50,22 +45,22 @@ Datum
 ml_deploy(PG_FUNCTION_ARGS)
 {
 	PreventCommandIfReadOnly("ml_deploy()");
-	PG_RETURN_INT32(ml_registry_deploy(text_argument(fcinfo, 0), version_argument(fcinfo, 1), text_argument(fcinfo, 2),
-									   PG_ARGISNULL(3) ? NULL : PG_GETARG_JSONB_P(3), text_argument(fcinfo, 4)));
+	PG_RETURN_INT32(ml_registry_deploy(ml_text_argument(fcinfo, 0), version_argument(fcinfo, 1), ml_text_argument(fcinfo, 2),
+									   PG_ARGISNULL(3) ? NULL : PG_GETARG_JSONB_P(3), ml_text_argument(fcinfo, 4)));
 }
 
 Datum
 ml_rollback(PG_FUNCTION_ARGS)
 {
 	PreventCommandIfReadOnly("ml_rollback()");
-	PG_RETURN_INT32(ml_registry_rollback(text_argument(fcinfo, 0), text_argument(fcinfo, 1)));
+	PG_RETURN_INT32(ml_registry_rollback(ml_text_argument(fcinfo, 0), ml_text_argument(fcinfo, 1)));
 }
 
 Datum
 ml_drop(PG_FUNCTION_ARGS)
 {
 	PreventCommandIfReadOnly("ml_drop()");
-	ml_registry_drop(text_argument(fcinfo, 0), version_argument(fcinfo, 1));
+	ml_registry_drop(ml_text_argument(fcinfo, 0), version_argument(fcinfo, 1));
 	PG_RETURN_VOID();
 }
 
@@ -73,7 +68,7 @@ Datum
 ml_rename(PG_FUNCTION_ARGS)
 {
 	PreventCommandIfReadOnly("ml_rename()");
-	ml_registry_rename(text_argument(fcinfo, 0), text_argument(fcinfo, 1));
+	ml_registry_rename(ml_text_argument(fcinfo, 0), ml_text_argument(fcinfo, 1));
 	PG_RETURN_VOID();
 }
 
@@ -85,7 +80,7 @@ ml_set_alias(PG_FUNCTION_ARGS)
 		ereport(ERROR,
 				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
 				 errmsg("version must not be null")));
-	ml_registry_deploy(text_argument(fcinfo, 0), version_argument(fcinfo, 2), text_argument(fcinfo, 1), NULL, NULL);
+	ml_registry_deploy(ml_text_argument(fcinfo, 0), version_argument(fcinfo, 2), ml_text_argument(fcinfo, 1), NULL, NULL);
 	PG_RETURN_VOID();
 }
 
@@ -93,7 +88,7 @@ Datum
 ml_drop_alias(PG_FUNCTION_ARGS)
 {
 	PreventCommandIfReadOnly("ml_drop_alias()");
-	ml_registry_drop_alias(text_argument(fcinfo, 0), text_argument(fcinfo, 1));
+	ml_registry_drop_alias(ml_text_argument(fcinfo, 0), ml_text_argument(fcinfo, 1));
 	PG_RETURN_VOID();
 }
 
@@ -101,7 +96,7 @@ Datum
 ml_grant(PG_FUNCTION_ARGS)
 {
 	PreventCommandIfReadOnly("ml_grant()");
-	ml_registry_grant(text_argument(fcinfo, 0), text_argument(fcinfo, 1), text_argument(fcinfo, 2));
+	ml_registry_grant(ml_text_argument(fcinfo, 0), ml_text_argument(fcinfo, 1), ml_text_argument(fcinfo, 2));
 	PG_RETURN_VOID();
 }
 
@@ -109,21 +104,21 @@ Datum
 ml_revoke(PG_FUNCTION_ARGS)
 {
 	PreventCommandIfReadOnly("ml_revoke()");
-	ml_registry_revoke(text_argument(fcinfo, 0), text_argument(fcinfo, 1), text_argument(fcinfo, 2));
+	ml_registry_revoke(ml_text_argument(fcinfo, 0), ml_text_argument(fcinfo, 1), ml_text_argument(fcinfo, 2));
 	PG_RETURN_VOID();
 }
 
 Datum
 ml_has_privilege(PG_FUNCTION_ARGS)
 {
-	PG_RETURN_BOOL(ml_registry_has_privilege(text_argument(fcinfo, 0), text_argument(fcinfo, 1), text_argument(fcinfo, 2)));
+	PG_RETURN_BOOL(ml_registry_has_privilege(ml_text_argument(fcinfo, 0), ml_text_argument(fcinfo, 1), ml_text_argument(fcinfo, 2)));
 }
 
 Datum
 ml_lineage(PG_FUNCTION_ARGS)
 {
-	char	   *reference = text_argument(fcinfo, 0);
-	char	   *direction = text_argument(fcinfo, 1);
+	char	   *reference = ml_text_argument(fcinfo, 0);
+	char	   *direction = ml_text_argument(fcinfo, 1);
 	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
 
 	InitMaterializedSRF(fcinfo, 0);

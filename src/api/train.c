@@ -7,6 +7,7 @@
 
 #include <math.h>
 
+#include "api/argument.h"
 #include "catalog/pg_type.h"
 #include "funcapi.h"
 #include "miscadmin.h"
@@ -28,12 +29,6 @@ enum
 	A_SPLIT, A_HOLDOUT, A_VALIDATION, A_SPLIT_BY, A_CLASS_WEIGHT, A_SEED, A_MAX_SECONDS, A_DEPLOY, A_NOTE,
 	A_SEGMENT_BY, A_SEGMENT_MIN_ROWS, A_TRANSFORM, A_PRIORITY
 };
-
-static char *
-text_argument(FunctionCallInfo fcinfo, int number)
-{
-	return PG_ARGISNULL(number) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(number));
-}
 
 static void
 require(FunctionCallInfo fcinfo, int number, const char *name)
@@ -129,28 +124,28 @@ read_request(FunctionCallInfo fcinfo)
 
 	require(fcinfo, A_ALGORITHM, "algorithm");
 	require(fcinfo, A_SOURCE, "source");
-	request->algorithm = text_argument(fcinfo, A_ALGORITHM);
-	request->source = text_argument(fcinfo, A_SOURCE);
-	request->target = text_argument(fcinfo, A_TARGET);
-	request->model = text_argument(fcinfo, A_MODEL);
+	request->algorithm = ml_text_argument(fcinfo, A_ALGORITHM);
+	request->source = ml_text_argument(fcinfo, A_SOURCE);
+	request->target = ml_text_argument(fcinfo, A_TARGET);
+	request->model = ml_text_argument(fcinfo, A_MODEL);
 	request->features_given = !PG_ARGISNULL(A_FEATURES);
 	request->features = names_argument(fcinfo, A_FEATURES, "features");
 	request->exclude = names_argument(fcinfo, A_EXCLUDE, "exclude");
 	request->params = json_argument(fcinfo, A_PARAMS);
 	request->transform = json_argument(fcinfo, A_TRANSFORM);
-	request->id = text_argument(fcinfo, A_ID);
-	request->weight = text_argument(fcinfo, A_WEIGHT);
+	request->id = ml_text_argument(fcinfo, A_ID);
+	request->weight = ml_text_argument(fcinfo, A_WEIGHT);
 	require(fcinfo, A_SPLIT, "split");
-	request->split = text_argument(fcinfo, A_SPLIT);
+	request->split = ml_text_argument(fcinfo, A_SPLIT);
 	request->holdout = number_argument(fcinfo, A_HOLDOUT, "holdout");
 	request->validation = number_argument(fcinfo, A_VALIDATION, "validation");
-	request->split_by = text_argument(fcinfo, A_SPLIT_BY);
-	request->class_weight = text_argument(fcinfo, A_CLASS_WEIGHT);
+	request->split_by = ml_text_argument(fcinfo, A_SPLIT_BY);
+	request->class_weight = ml_text_argument(fcinfo, A_CLASS_WEIGHT);
 	request->seed = seed_argument(fcinfo, A_SEED);
 	request->max_seconds = max_seconds_argument(fcinfo, A_MAX_SECONDS);
 	require(fcinfo, A_DEPLOY, "deploy");
-	request->deploy = text_argument(fcinfo, A_DEPLOY);
-	request->note = text_argument(fcinfo, A_NOTE);
+	request->deploy = ml_text_argument(fcinfo, A_DEPLOY);
+	request->note = ml_text_argument(fcinfo, A_NOTE);
 	request->segment_by = names_argument(fcinfo, A_SEGMENT_BY, "segment_by");
 	require(fcinfo, A_SEGMENT_MIN_ROWS, "segment_min_rows");
 	request->segment_min_rows = PG_GETARG_INT32(A_SEGMENT_MIN_ROWS);
@@ -221,7 +216,7 @@ ml_retrain(PG_FUNCTION_ARGS)
 	InitMaterializedSRF(fcinfo, 0);
 	require(fcinfo, 0, "model");
 	require(fcinfo, 2, "deploy");
-	request = ml_train_again(text_argument(fcinfo, 0), text_argument(fcinfo, 1), text_argument(fcinfo, 2));
+	request = ml_train_again(ml_text_argument(fcinfo, 0), ml_text_argument(fcinfo, 1), ml_text_argument(fcinfo, 2));
 	return_report(fcinfo, ml_train_run(request));
 	return (Datum) 0;
 }
