@@ -322,6 +322,56 @@ test_bits(void)
 		free_env(&env[t]);
 }
 
+/* Counts of many terms, few in a row: sparse columns give the bits of full ones, whatever the distribution. */
+static void
+test_sparse(void)
+{
+	static const char *const settings[] = {"distribution=multinomial alpha=0.3", "distribution=bernoulli", "distribution=bernoulli binarize=-1", "distribution=gaussian", "distribution=categorical"};
+
+	for (int kind = 0; kind < 5; kind++)
+	{
+		MlEnv		env = new_env(2);
+		size_t		n = 5000;
+		int			p = 60;
+		MlDataset  *data = new_dataset(&env, n, p, 4);
+		MlDataColumn *columns = ml_alloc0(&env, (size_t) p, sizeof(MlDataColumn));
+		MlDataset	sparse = *data;
+		void	   *model;
+		MlWriter	full,
+					other;
+
+		for (size_t i = 0; i < n; i++)
+			target_of_data(data)[i] = (double) (i * 31 % 97 % 4);
+		for (int f = 0; f < p; f++)
+		{
+			uint32_t   *row = ml_alloc(&env, n, sizeof(uint32_t));
+			double	   *value = ml_alloc(&env, n, sizeof(double));
+			MlSparse   *s = ml_alloc0(&env, 1, sizeof(MlSparse));
+
+			for (size_t i = 0; i < n; i++)
+			{
+				bool		there = (i * 7919 + (size_t) f * 104729) % 53 < (size_t) (1 + (int) data->y[i] * (f % 3));
+
+				column_of_data(data, f)[i] = there ? (double) (1 + (i + (size_t) f) % 4) : 0;
+				if (!there)
+					continue;
+				row[s->n] = (uint32_t) i;
+				value[s->n++] = column_of_data(data, f)[i];
+			}
+			s->row = row;
+			s->value = value;
+			columns[f].sparse = s;
+		}
+		sparse.columns = columns;
+		CHECK(fit_with(&env, bayes, data, settings[kind], &model) == ML_OK);
+		full = save_model(&env, bayes, model);
+		CHECK(fit_with(&env, bayes, &sparse, settings[kind], &model) == ML_OK);
+		other = save_model(&env, bayes, model);
+		check(full.length == other.length && memcmp(full.bytes, other.bytes, full.length) == 0, "sparse columns, %s: the bits of full ones", settings[kind]);
+		free_env(&env);
+	}
+}
+
 /* Far from 0 and over many blocks: mean and variance by class as two passes in long doubles find them. */
 static void
 test_moments(bool weighted)
@@ -386,6 +436,7 @@ main(void)
 	test_figures("digits", digit, 10, "distribution=multinomial alpha=0.5", false, digits_multinomial_figures);
 	test_figures("digits", digit, 10, "distribution=bernoulli binarize=7", false, digits_bernoulli_figures);
 	test_figures("digits", digit, 10, "distribution=categorical fit_prior=false", false, digits_categorical_figures);
+	test_sparse();
 	test_moments(false);
 	test_moments(true);
 	test_mixed();

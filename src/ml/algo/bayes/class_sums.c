@@ -39,7 +39,7 @@ ml_class_order_memory(size_t n, size_t n_classes, int threads)
 	size_t		rows = stretch_of(n);
 
 	return rows * (sizeof(uint16_t) + sizeof(double)) + blocks_of(rows) * (n_classes + 1) * sizeof(uint16_t) +
-		(size_t) threads * 2 * ROOM * sizeof(double) + 4 * 128;
+		(size_t) threads * 3 * ROOM * sizeof(double) + 4 * 128;
 }
 
 MlStatus
@@ -53,7 +53,7 @@ ml_class_order_make(MlEnv *env, const MlDataset *data, size_t n_classes, MlClass
 		.place = ml_alloc(env, rows + 1, sizeof(uint16_t)),
 		.start = ml_alloc(env, (blocks_of(rows) + 1) * (n_classes + 1), sizeof(uint16_t)),
 		.weight = data->weight != NULL ? ml_alloc(env, rows + 1, sizeof(double)) : NULL,
-		.room = ml_alloc(env, (size_t) ml_pool_threads(env->pool) * 2 * ROOM, sizeof(double))
+		.room = ml_alloc(env, (size_t) ml_pool_threads(env->pool) * 3 * ROOM, sizeof(double))
 	};
 	return env->error.status;
 }
@@ -241,16 +241,22 @@ join(MlClassSums *sums, size_t k, double weight, double mean, double squares)
 
 __attribute__((always_inline))
 static inline void
-add_body(const MlClassOrder *order, const double *x, const double *limit, double *room, MlClassSums *sums)
+add_body(const MlClassOrder *order, const MlDataColumn *column, const double *limit, double *room, MlClassSums *sums)
 {
 	double	   *value = room;
 	double	   *room_weight = order->weight != NULL ? room + ROOM : NULL;
+	double	   *spread = room + 2 * ROOM;	/* a block of a sparse column */
 
 	for (size_t b = 0; b < order->blocks; b++)
 	{
 		size_t		offset = b * ML_CLASS_BLOCK;
 		const uint16_t *start = order->start + b * (order->n_classes + 1);
+		const double *x = spread;
 
+		if (column->number != NULL)
+			x = column->number + order->first + offset;
+		else
+			ml_sparse_read(column->sparse, order->first + offset, order->rows - offset < ML_CLASS_BLOCK ? order->rows - offset : ML_CLASS_BLOCK, spread);
 		for (size_t k = 0; k < order->n_classes; k++)
 		{
 			const uint16_t *place = order->place + offset + start[k];
@@ -261,9 +267,9 @@ add_body(const MlClassOrder *order, const double *x, const double *limit, double
 			size_t		m;
 
 			if (room_weight != NULL)
-				m = collect(x + order->first + offset, place, order->weight + offset + start[k], n, value, room_weight);
+				m = collect(x, place, order->weight + offset + start[k], n, value, room_weight);
 			else
-				m = collect(x + order->first + offset, place, NULL, n, value, NULL);
+				m = collect(x, place, NULL, n, value, NULL);
 			if (m == 0)
 				continue;
 			if (limit != NULL)
@@ -288,10 +294,10 @@ add_body(const MlClassOrder *order, const double *x, const double *limit, double
 	}
 }
 
-ML_SIMD_TIERS(add, (const MlClassOrder *order, const double *x, const double *limit, double *room, MlClassSums *sums), (order, x, limit, room, sums))
+ML_SIMD_TIERS(add, (const MlClassOrder *order, const MlDataColumn *column, const double *limit, double *room, MlClassSums *sums), (order, column, limit, room, sums))
 
 void
-ml_class_sums_add(const MlClassOrder *order, const double *x, const double *limit, int thread, MlClassSums *sums)
+ml_class_sums_add(const MlClassOrder *order, const MlDataColumn *column, const double *limit, int thread, MlClassSums *sums)
 {
-	ML_SIMD_CALL(add, (order, x, limit, order->room + (size_t) thread * 2 * ROOM, sums));
+	ML_SIMD_CALL(add, (order, column, limit, order->room + (size_t) thread * 3 * ROOM, sums));
 }

@@ -27,7 +27,7 @@ typedef struct MlClassOrder
 	uint16_t   *place;			/* rows: within the block */
 	uint16_t   *start;			/* blocks x (n_classes + 1): where each class begins in its block's part of "place" */
 	double	   *weight;			/* rows: in this order; NULL without weights */
-	double	   *room;			/* threads x 2 x (ML_CLASS_BLOCK + lanes) */
+	double	   *room;			/* threads x 3 x (ML_CLASS_BLOCK + lanes) */
 } MlClassOrder;
 
 /* By class, over the rows where the column is there. */
@@ -49,9 +49,9 @@ extern MlStatus ml_class_order_fill(MlEnv *env, MlClassOrder *order, size_t firs
 extern void ml_class_order_weigh(const MlClassOrder *order, double *weight);
 
 /*
- * Adds the stretch of a column of numbers to its sums.  limit not NULL: of 1 for each value
+ * Adds the stretch of a column of numbers, sparse or not, to its sums.  limit not NULL: of 1 for each value
  * greater than that, 0 for others.  The same bits on every tier.
  */
-extern void ml_class_sums_add(const MlClassOrder *order, const double *x, const double *limit, int thread, MlClassSums *sums);
+extern void ml_class_sums_add(const MlClassOrder *order, const MlDataColumn *column, const double *limit, int thread, MlClassSums *sums);
 
 #endif							/* ML_ALGO_CLASS_SUMS_H */

@@ -482,6 +482,7 @@ const MlMethod ml_method_naive_bayes = {
 	"Contribution of a feature to a prediction: its term of the sum; with two classes the difference of both classes' terms. The baseline is the prior.",
 	.tasks = ML_TASK_CLASSIFICATION,
 	.format = 1,
+	.reads_sparse = true,
 	.params = bayes_params,
 	.memory = ml_bayes_memory,
 	.fit = ml_bayes_fit,

@@ -51,12 +51,11 @@ kind_of(const MlFeature *feature, MlBayesKind asked)
 static MlStatus
 count_codes(MlEnv *env, const MlDataset *data, int f, MlBayesFeature *feature)
 {
-	const double *x = data->columns[f].number;
 	double		greatest = -1;
 
 	for (size_t i = 0; i < data->n_train; i++)
 	{
-		double		v = x[i];
+		double		v = ml_column_value(&data->columns[f], i);
 
 		if (i % ML_CLASS_STRETCH == 0 && ml_canceled(env))
 			return ml_fail(env, ML_CANCELED, "canceled");
@@ -89,7 +88,7 @@ add_codes(const BayesFit *fit, const MlDataColumn *column, const MlBayesFeature 
 
 	for (size_t i = fit->order.first; i < fit->order.first + fit->order.rows; i++)
 	{
-		double		v = column->code != NULL ? column->code[i] : column->number[i];
+		double		v = column->code != NULL ? column->code[i] : ml_column_value(column, i);
 
 		if (v >= 0 && v <= feature->levels)
 			s->count[(size_t) v * classes + (size_t) data->y[i]] += weight_of(data, i);
@@ -106,7 +105,7 @@ sum_task(void *arg, size_t task, int thread)
 	if (feature->kind == ML_BAYES_CATEGORICAL)
 		add_codes(fit, column, feature, &fit->sums[task]);
 	else
-		ml_class_sums_add(&fit->order, column->number, feature->kind == ML_BAYES_BERNOULLI ? &fit->model->binarize : NULL, thread, &fit->sums[task].numbers);
+		ml_class_sums_add(&fit->order, column, feature->kind == ML_BAYES_BERNOULLI ? &fit->model->binarize : NULL, thread, &fit->sums[task].numbers);
 }
 
 /* One pass over all rows.  Leaves the weight of each class in log_prior. */
