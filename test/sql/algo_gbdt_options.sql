@@ -34,6 +34,11 @@ SELECT count(*) AS nodes, count(DISTINCT regexp_replace(condition, '<=|>', '')) 
 SELECT algorithm FROM ml_train('xgboost', 'claims', 'claims', model => 'claims_symmetric', features => '{age,power,region}', params => '{"grow_policy": "symmetric", "monotone_constraints": "power:1"}');
 SELECT model FROM ml_train('gbdt', 'claims', 'amount', model => 'claims_wrong', params => '{"grow_policy": "sideways"}');
 
+-- Columns of a one-hot code share stored ones: the same model as without.
+SELECT algorithm FROM ml_train('gbdt', 'claims', 'amount', model => 'claims_bundled', features => '{age,region,claims}', transform => '{"region": ["one_hot"], "claims": ["one_hot"]}', params => '{"num_iterations": 20}');
+SELECT algorithm FROM ml_train('gbdt', 'claims', 'amount', model => 'claims_apart', features => '{age,region,claims}', transform => '{"region": ["one_hot"], "claims": ["one_hot"]}', params => '{"num_iterations": 20, "enable_bundle": false}');
+SELECT bool_and(ml_predict('claims_bundled', c) = ml_predict('claims_apart', c)) AS the_same, count(DISTINCT ml_predict('claims_bundled', c)) > 5 AS some FROM claims c;
+
 -- The same trees under other names.
 SELECT algorithm FROM ml_train('xgboost', 'claims', 'amount', model => 'claims_xgboost', features => '{age,power,region}', params => '{"n_estimators": 20, "eta": 0.2, "max_depth": 4, "reg_lambda": 2, "colsample_bylevel": 0.8, "objective": "reg:squarederror"}');
 SELECT algorithm FROM ml_train('lightgbm', 'claims', 'amount', model => 'claims_lightgbm', features => '{age,power,region}', params => '{"num_leaves": 15, "boosting": "goss", "objective": "regression_l2"}');
