@@ -437,6 +437,22 @@ ml_cache_begin(int64 version_id, int32 segment, const char *checksum, MlEnv **en
 	return cached;
 }
 
+/*
+ * A statement that goes round more models of segments than there is room for would find none of them, if each new one took the place of the
+ * one that is needed next.  So most of them have to be used again before they are taken for recently used, and
+ * those that are there stay (Qureshi et al., "Adaptive insertion policies", 2007).
+ */
+static void
+put_in_order(MlCachedModel *cached)
+{
+	static uint32 segments = 0;
+
+	if (cached->key.segment == ML_ALL_ROWS || segments++ % 16 == 0)
+		dlist_push_head(&by_use, &cached->use);
+	else
+		dlist_push_tail(&by_use, &cached->use);
+}
+
 bool
 ml_cache_end(MlCachedModel *cached, const MlEnv *env)
 {
@@ -455,7 +471,7 @@ ml_cache_end(MlCachedModel *cached, const MlEnv *env)
 	if (cached->counted)
 	{
 		used += cached->bytes;
-		dlist_push_head(&by_use, &cached->use);
+		put_in_order(cached);
 	}
 	return cached->counted;
 }

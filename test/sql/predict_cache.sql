@@ -65,6 +65,33 @@ SELECT bytes < 100000 AS gone FROM cached;
 RESET mlplat.model_cache_size;
 SELECT sum(ml_predict('forest', s)) = (SELECT sum(prediction) FROM ml_predict_batch('forest', 'samples')) AS same FROM samples s;
 
+-- Of more models of segments than there is room for, in turn, some are still there the next time; and all answer for themselves.
+CREATE TABLE stores AS SELECT i AS id, i % 300 AS store, i / 300 % 20 AS a, i % 300 * (i / 300 % 20) AS y FROM generate_series(0, 11999) i;
+SELECT rows FROM ml_train('linear_regression', 'stores', 'y', model => 'stores', features => '{a}', split => 'none', segment_by => '{store}', segment_min_rows => 10);
+CREATE VIEW lookups AS SELECT idx_scan AS n FROM pg_stat_all_indexes WHERE indexrelname = 'segment_pkey';
+\c -
+SET max_parallel_workers_per_gather = 0;
+SELECT max(abs(ml_predict('stores', s) - y)) < 1e-6 AS right FROM stores s;
+SELECT models > 300 AS all_fit FROM cached;
+SELECT pg_stat_force_next_flush();
+SELECT n AS before FROM lookups \gset
+SELECT max(abs(ml_predict('stores', s) - y)) < 1e-6 AS right FROM stores s;
+SELECT pg_stat_force_next_flush();
+SELECT n - :before AS looked_up FROM lookups;
+SET mlplat.model_cache_size = '700kB';
+SELECT max(abs(ml_predict('stores', s) - y)) < 1e-6 AS right FROM stores s;
+SELECT bytes < 700 * 1024 AS bounded, models < 300 AS some_fit FROM cached;
+SELECT pg_stat_force_next_flush();
+SELECT n AS before FROM lookups \gset
+SELECT max(abs(ml_predict('stores', s) - y)) < 1e-6 AS right FROM stores s;
+SELECT pg_stat_force_next_flush();
+SELECT n - :before BETWEEN 1000 AND 10000 AS looked_up_less FROM lookups;
+RESET mlplat.model_cache_size;
+RESET max_parallel_workers_per_gather;
+SELECT ml_drop('stores');
+DROP VIEW lookups;
+DROP TABLE stores;
+
 -- Memory does not grow with the number of rows.
 CREATE FUNCTION peak_memory() RETURNS bigint LANGUAGE sql AS $$ SELECT (regexp_match(pg_read_file('/proc/self/status'), 'VmHWM:\s+(\d+)'))[1]::bigint $$;
 SET max_parallel_workers_per_gather = 0;
