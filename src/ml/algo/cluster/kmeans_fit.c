@@ -180,18 +180,22 @@ farthest_rows(const Lloyd *w, size_t wanted, size_t *rows)
 	return n;
 }
 
-/* A cluster that has lost all its rows begins anew at the row that lies farthest from its centre, as in scikit-learn. */
+/*
+ * A cluster that has lost all its rows begins anew at the row that lies farthest from its centre, as in scikit-learn; a row that is
+ * a cluster's only one stays there.
+ */
 static MlStatus
-refill_empty(Lloyd *w)
+refill_empty(Lloyd *w, bool *refilled)
 {
 	size_t		empty = 0;
 	size_t	   *rows;
 	size_t		found;
-	size_t		next = 0;
+	size_t		c = 0;
 	double	   *row;
 
-	for (size_t c = 0; c < w->k; c++)
-		empty += !(w->weight[c] > 0);
+	*refilled = false;
+	for (size_t k = 0; k < w->k; k++)
+		empty += !(w->weight[k] > 0);
 	if (empty == 0)
 		return ML_OK;
 	rows = ml_alloc(w->env, empty, sizeof(size_t));
@@ -199,15 +203,17 @@ refill_empty(Lloyd *w)
 	if (rows == NULL || row == NULL)
 		return w->env->error.status;
 	found = farthest_rows(w, empty, rows);
-	for (size_t c = 0; c < w->k && next < found; c++)
+	for (size_t n = 0; n < found; n++)
 	{
-		size_t		i = rows[next];
+		size_t		i = rows[n];
 		double		v = w->points->weight[i];
 		size_t		old = (size_t) w->label[i];
 
-		if (w->weight[c] > 0 || !(w->weight[old] > v))
+		if (!(w->weight[old] > v))
 			continue;
-		next++;
+		while (w->weight[c] > 0)
+			c++;				/* there are at least as many empty ones as rows were found */
+		*refilled = true;
 		ml_points_get(w->points, i, row);
 		for (size_t j = 0; j < w->p; j++)
 		{
@@ -275,6 +281,7 @@ static MlStatus
 iterate(Lloyd *w, int run, double *inertia, int *iterations, bool *converged)
 {
 	size_t		changed = 0;
+	bool		refilled;
 
 	for (size_t i = 0; i < w->points->groups * ML_LANES; i++)
 		w->label[i] = -1;
@@ -287,13 +294,13 @@ iterate(Lloyd *w, int run, double *inertia, int *iterations, bool *converged)
 		double		moved;
 
 		ML_TRY(assign(w, inertia, &changed));
-		ML_TRY(refill_empty(w));
+		ML_TRY(refill_empty(w, &refilled));
 		moved = move_centers(w);
 		w->history[(*iterations)++] = *inertia;
 		report(w, run, *iterations, *inertia);
 		choose_bounds(w, changed);
-		*converged = !changed || moved <= w->spec->tol || isnan(moved);
-		if (!changed)
+		*converged = (!changed && !refilled) || moved <= w->spec->tol || isnan(moved);
+		if (!changed && !refilled)
 			return ML_OK;		/* the centres were the means of these rows before */
 	}
 	return assign(w, inertia, &changed);
