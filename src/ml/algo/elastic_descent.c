@@ -296,12 +296,13 @@ ml_elastic_leap(const MlDense *dense, MlElastic *e)
 {
 	size_t		p = e->normal->p;
 	double	   *v = e->room;
-	double	   *gradient = v + p;
+	double	   *gradient;
 	size_t		zero;
 	double		way;
 
-	if (e->done || e->room == NULL)
+	if (e->done || v == NULL)
 		return;
+	gradient = v + p;
 	e->n_active = find_active(e, e->active);
 	if (e->n_active == 0 || e->n_active > LEAP_COLUMNS ||
 		!solve_active(e, dense, e->active, e->n_active, v + 4 * p, v + 2 * p, v + 3 * p, v, gradient))

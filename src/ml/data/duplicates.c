@@ -89,7 +89,8 @@ hash_of_target(const TargetHash *t, size_t row)
 	value = t->column->number[row];
 	if (isnan(value))
 		return ml_hash_fold(t->key, ML_HASH_MISSING);
-	if (t->column->spec.logical == ML_LOGICAL_INTEGER)
+	/* A column that is not inexact has no larger ones. */
+	if (t->column->spec.logical == ML_LOGICAL_INTEGER && fabs(value) <= 0x1p53)
 		return ml_hash_fold((uint64_t) (int64_t) value, t->key);
 	return ml_hash_number(value, t->key);
 }
