@@ -382,6 +382,7 @@ const MlMethod ml_method_bayesian_linear_regression = {
 	"Importance of a feature: the standard deviation of its contribution to the prediction over the training rows. "
 	"Contribution of a feature to a prediction: coefficient x (value - training mean); for a category, the effect of its level less the mean effect of the training rows.",
 	.tasks = ML_TASK_REGRESSION,
+	.reads_sparse = true,
 	.format = 1,
 	.needs_dense = true,
 	.params = bayes_params,

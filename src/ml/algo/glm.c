@@ -174,12 +174,33 @@ exposure_of(const GlmModel *model, double x)
 	return x > 0 ? x : model->usual_exposure;	/* NaN as well */
 }
 
+/* A feature of all training rows, its usual value where it is missing. */
+static MlStatus
+feature_values(MlEnv *env, const MlDataset *data, const MlDesign *design, int feature, double **values)
+{
+	*values = ml_alloc(env, data->n_train, sizeof(double));
+	if (*values == NULL)
+		return env->error.status;
+	ml_design_read(design, data, design->features[feature].first, 0, data->n_train, 0, 1, *values);
+	return ML_OK;
+}
+
+static bool
+has_values(const MlDataColumn *column, size_t n)
+{
+	for (size_t i = 0; column->sparse == NULL && i < n; i++)
+		if (!isnan(column->number[i]))
+			return true;
+	return column->sparse != NULL;
+}
+
 static MlStatus
 set_offsets(MlEnv *env, const MlDataset *data, const MlParams *params, GlmModel *model, MlDesignScale *scale, MlGlm *glm)
 {
 	const MlSchema *schema = data->schema;
 	MlDesign   *design = model->linear.design;
 	double	   *offset;
+	double	   *x;
 
 	ML_TRY(find_feature(env, schema, "offset", ml_param_text(params, PARAM_OFFSET), &model->offset));
 	ML_TRY(find_feature(env, schema, "exposure", ml_param_text(params, PARAM_EXPOSURE), &model->exposure));
@@ -190,26 +211,26 @@ set_offsets(MlEnv *env, const MlDataset *data, const MlParams *params, GlmModel 
 		return env->error.status;
 	if (model->offset >= 0)
 	{
-		const double *x = data->columns[model->offset].number;
-		double		usual = design->features[model->offset].impute;
-
+		ML_TRY(feature_values(env, data, design, model->offset, &x));
 		drop_feature(design, scale, model->offset);
-		for (size_t i = 0; i < data->n_train; i++)
-			offset[i] = isnan(x[i]) ? usual : x[i];
+		memcpy(offset, x, data->n_train * sizeof(double));
+		ml_release(env, x);
 	}
 	if (model->exposure >= 0)
 	{
-		const double *x = data->columns[model->exposure].number;
-
+		if (!has_values(&data->columns[model->exposure], data->n_train))
+			return ml_fail(env, ML_BAD_DATA, "exposure column \"%.100s\" has no values", schema->features[model->exposure].name);
+		ML_TRY(feature_values(env, data, design, model->exposure, &x));
 		drop_feature(design, scale, model->exposure);
 		model->usual_exposure = design->features[model->exposure].impute;
 		for (size_t i = 0; i < data->n_train; i++)
 			if (x[i] <= 0)
 				return ml_fail(env, ML_BAD_DATA, "exposure column \"%.100s\" contains %g; an exposure must be above zero", schema->features[model->exposure].name, x[i]);
 		if (!(model->usual_exposure > 0))
-			return ml_fail(env, ML_BAD_DATA, "exposure column \"%.100s\" has no values", schema->features[model->exposure].name);
+			return ml_fail(env, ML_BAD_DATA, "exposure column \"%.100s\" is 0 on average", schema->features[model->exposure].name);
 		for (size_t i = 0; i < data->n_train; i++)
-			offset[i] += log(exposure_of(model, x[i]));
+			offset[i] += log(x[i]);
+		ml_release(env, x);
 	}
 	glm->offset = offset;
 	return ML_OK;
@@ -477,6 +498,7 @@ const MlMethod ml_method_glm = {
 	"Importance of a feature: the standard deviation of its contribution to the linear predictor over the training rows. "
 	"Contributions of ml_explain add up to the linear predictor: link(prediction).",
 	.tasks = ML_TASK_REGRESSION,
+	.reads_sparse = true,
 	.format = 1,
 	.needs_dense = true,
 	.params = glm_params,

@@ -476,6 +476,7 @@ const MlMethod ml_method_linear_svm = {
 	"Importance of a feature: the standard deviation of its contribution to the score over the training rows; the root mean square over the equations. "
 	"Contributions of ml_explain add up to the value of a regression, of classes to slope x score, the log-odds.",
 	.tasks = ML_TASK_REGRESSION | ML_TASK_CLASSIFICATION,
+	.reads_sparse = true,
 	.format = 1,
 	.needs_dense = true,
 	.params = svm_params,

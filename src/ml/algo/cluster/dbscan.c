@@ -301,6 +301,7 @@ const MlMethod ml_method_dbscan = {
 	"Neighbours are found with a tree of boxes: time grows with rows x log(rows) in few coordinates, with rows^2 in many; memory is the coordinates of all rows four times over. "
 	"Missing numbers count as the mean; categories are one 0/1 coordinate for each. Distances are measured in the columns' own units unless scale is \"standard\".",
 	.tasks = ML_TASK_CLUSTERING,
+	.reads_sparse = true,
 	.format = 1,
 	.params = dbscan_params,
 	.memory = dbscan_memory,

@@ -304,6 +304,7 @@ const MlMethod ml_method_gmm = {
 	"Time grows with iterations x rows x components x coordinates (for full and tied: x coordinates once more), memory is the coordinates of all rows in double precision. "
 	"Missing numbers count as the mean; categories are one 0/1 coordinate for each.",
 	.tasks = ML_TASK_CLUSTERING,
+	.reads_sparse = true,
 	.format = 1,
 	.params = gmm_params,
 	.memory = gmm_memory,

@@ -15,7 +15,7 @@
 #include "ml/base/rng.h"
 
 /* Rows that one task brings into the form in which the network reads them. */
-#define READ_ROWS 4096
+#define READ_ROWS 1024
 
 /* Steps between two words about progress. */
 #define STEPS_PER_WORD 64
@@ -85,14 +85,18 @@ read_task(void *arg, size_t task, int thread)
 	const MlMlpNet *net = fit->net;
 	size_t		first = task * READ_ROWS;
 	size_t		end = first + READ_ROWS < rows_in_hand(fit) ? first + READ_ROWS : rows_in_hand(fit);
+	double		full[READ_ROWS];
 
 	(void) thread;
 	for (int32_t j = 0; j < net->n_numbers; j++)
 	{
-		const double *x = fit->data->columns[net->numbers[j].feature].number;
+		const MlDataColumn *column = &fit->data->columns[net->numbers[j].feature];
+		const double *x = column->sparse == NULL ? column->number + first : full;
 
+		if (column->sparse != NULL)
+			ml_sparse_read(column->sparse, first, end - first, full);
 		for (size_t i = first; i < end; i++)
-			fit->numbers[i * fit->rows.number_width + (size_t) j] = ml_mlp_number(&net->numbers[j], x[i]);
+			fit->numbers[i * fit->rows.number_width + (size_t) j] = ml_mlp_number(&net->numbers[j], x[i - first]);
 	}
 	for (int32_t c = 0; c < net->n_categories; c++)
 	{

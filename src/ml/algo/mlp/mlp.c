@@ -143,6 +143,7 @@ const MlMethod ml_method_mlp = {
 	"Early stopping judges by the loss of the validation part (ml_train's \"validation\"), or of rows set apart, and keeps the best epoch. "
 	"The model is the same to the bit for any number of threads and on every processor. Importance of a feature: the length of the weights with which it enters the first layer. Contribution of a feature to a score: integrated gradients (Sundararajan, Taly & Yan 2017) from the average training row.",
 	.tasks = ML_TASK_REGRESSION | ML_TASK_CLASSIFICATION,
+	.reads_sparse = true,
 	.format = 1,
 	.params = mlp_params,
 	.memory = ml_mlp_memory,

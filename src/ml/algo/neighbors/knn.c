@@ -346,6 +346,7 @@ const MlMethod ml_method_knn = {
 	"Numbers are divided by their standard deviation unless scale is \"none\"; missing ones stand at the mean; each category is a coordinate of 0 or 1. "
 	"Where predictions are slow the training part is judged on a sample of its rows.",
 	.tasks = ML_TASK_REGRESSION | ML_TASK_CLASSIFICATION,
+	.reads_sparse = true,
 	.format = 1,
 	.params = knn_params,
 	.memory = knn_memory,
