@@ -64,6 +64,7 @@ const MlMethod ml_method_decision_tree = {
 	"with the larger side. Time grows with rows x features x depth; memory is about four bytes per value and 60 bytes per row. "
 	"Leaves are class shares or means. Contributions to a prediction are exact Shapley values (Lundberg et al. 2020) of the mean, or of the share of the class.",
 	.tasks = ML_TASK_REGRESSION | ML_TASK_CLASSIFICATION,
+	.reads_sparse = true,
 	.format = 1,
 	.params = tree_params,
 	.memory = tree_memory,

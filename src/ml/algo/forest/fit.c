@@ -99,6 +99,26 @@ prepare_weights(MlEnv *env, MlTreeGround *ground)
 	return ML_OK;
 }
 
+/* The least and the largest value of the training rows. */
+static void
+widen(const MlDataColumn *column, size_t n, double *low, double *high)
+{
+	size_t		end = column->sparse != NULL ? ml_sparse_find(column->sparse, n) : n;
+
+	for (size_t i = 0; i < end; i++)
+	{
+		double		x = column->sparse == NULL ? column->number[i] : column->sparse->value != NULL ? column->sparse->value[i] : 1;
+
+		*low = x < *low ? x : *low;
+		*high = x > *high ? x : *high;
+	}
+	if (end < n)				/* the others are 0 */
+	{
+		*low = fmin(*low, 0);
+		*high = fmax(*high, 0);
+	}
+}
+
 /* Where the values of each bin lie, roughly; at both ends as far from the limit as the next one. */
 static MlStatus
 prepare_middles(MlEnv *env, MlTreeGround *ground)
@@ -122,13 +142,7 @@ prepare_middles(MlEnv *env, MlTreeGround *ground)
 			middle[b] = n == 1 ? 0 : b == 0 ? upper[0] : b == n - 1 ? upper[n - 2] : upper[b - 1] / 2 + upper[b] / 2;
 		if (n < 2)
 			continue;
-		for (size_t i = 0; i < ground->data->n_train; i++)
-		{
-			double		x = ground->data->columns[f].number[i];
-
-			middle[0] = x < middle[0] ? x : middle[0];
-			middle[n - 1] = x > middle[n - 1] ? x : middle[n - 1];
-		}
+		widen(&ground->data->columns[f], ground->data->n_train, &middle[0], &middle[n - 1]);
 		/* Half of the way to the farthest value, for that may be an outlier. */
 		middle[0] = middle[0] / 2 + upper[0] / 2;
 		middle[n - 1] = middle[n - 1] / 2 + upper[n - 2] / 2;

@@ -303,21 +303,34 @@ name(MlTreeGrower *g, size_t begin, size_t end, const MlGbdtColumn *column, cons
 DEFINE_PARTITION(partition_classes, MlTreeClassItem)
 DEFINE_PARTITION(partition_values, MlTreeValueItem)
 
+static inline double
+value_in(const MlDataColumn *column, size_t row)
+{
+	return column->sparse != NULL ? ml_sparse_value(column->sparse, row) : column->number[row];
+}
+
 /* The threshold in the middle between the sides, as far as these rows tell. */
 static double
 exact_threshold(const MlTreeGrower *g, const MlTreeSplit *split, size_t begin, size_t middle, size_t end)
 {
-	const double *x = g->ground->data->columns[split->feature].number;
+	const MlDataColumn *column = &g->ground->data->columns[split->feature];
 	double		low = -INFINITY;
 	double		high = INFINITY;
+	double		x;
 	double		t;
 
 	if (split->next == UINT32_MAX)
 		return INFINITY;
 	for (size_t i = begin; i < middle; i++)
-		low = x[row_of(g, i)] > low ? x[row_of(g, i)] : low;
+	{
+		x = value_in(column, row_of(g, i));
+		low = x > low ? x : low;
+	}
 	for (size_t i = middle; i < end; i++)
-		high = x[row_of(g, i)] < high ? x[row_of(g, i)] : high;
+	{
+		x = value_in(column, row_of(g, i));
+		high = x < high ? x : high;
+	}
 	t = low / 2 + high / 2;
 	return t >= low && t < high ? t : low;
 }

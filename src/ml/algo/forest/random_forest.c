@@ -139,6 +139,7 @@ forest_memory(const MlSchema *schema, const MlParams *params, size_t n, int thre
 
 #define FOREST_CALLS \
 	.tasks = ML_TASK_REGRESSION | ML_TASK_CLASSIFICATION, \
+	.reads_sparse = true, \
 	.format = 1, \
 	.memory = forest_memory, \
 	.save = ml_tree_save, \
