@@ -294,6 +294,54 @@ test_sha256(void)
 	CHECK(same);
 }
 
+/* How often a sort asks whether it is canceled, and when it is told so. */
+typedef struct Asked
+{
+	int			times;
+	int			until;
+} Asked;
+
+static bool
+asked(void *state)
+{
+	Asked	   *a = state;
+
+	return ++a->times > a->until;
+}
+
+static MlStatus
+sort_asked(int threads, bool same, Asked *a)
+{
+	MlEnv	   *env = unit_env(threads);
+	size_t		n = (size_t) 1 << 21;
+	MlKeyed    *items = ml_alloc(env, n, sizeof(MlKeyed));
+	MlStatus	status;
+
+	for (size_t i = 0; i < n; i++)
+		items[i] = (MlKeyed) {same ? 5 : ml_rng_u64(5, 0, i), i};
+	env->canceled = asked;
+	env->state = a;
+	status = ml_sort_keyed(env, items, n);
+	unit_env_free(env);
+	return status;
+}
+
+/* Equal keys are all in one range: who sorts it asks on the way, and what it leaves behind is not taken for sorted. */
+static void
+test_sort_canceled(void)
+{
+	Asked		spread = {.until = INT32_MAX};
+	Asked		same = {.until = INT32_MAX};
+
+	CHECK(sort_asked(1, false, &spread) == ML_OK);
+	CHECK(sort_asked(1, true, &same) == ML_OK);
+	unit_check(same.times >= spread.times + 8, __FILE__, __LINE__, "asked %d times for keys that differ, %d for equal ones", spread.times, same.times);
+	for (int until = 0; until < same.times; until += 37)
+		CHECK(sort_asked(1, true, &(Asked) {.until = until}) == ML_CANCELED);
+	CHECK(sort_asked(1, true, &(Asked) {.until = same.times - 1}) == ML_CANCELED);
+	CHECK(sort_asked(2, true, &(Asked) {.until = 100}) == ML_CANCELED);
+}
+
 static void
 test_sort(void)
 {
@@ -541,6 +589,7 @@ main(void)
 	test_crc();
 	test_sha256();
 	test_sort();
+	test_sort_canceled();
 	for (int threads = 1; threads <= 5; threads += 2)
 	{
 		test_pool(threads);

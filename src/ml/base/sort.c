@@ -24,6 +24,9 @@
 #define DRAWN 16
 #define MAX_RANGES 256
 
+/* Rows between two looks at whether the run is canceled; only where many keys are the same has a range more. */
+#define ASK_ROWS ((size_t) 262144)
+
 static inline size_t
 digit_of(uint64_t key, int digit)
 {
@@ -46,8 +49,33 @@ insertion_sort(MlKeyed *items, size_t n)
 
 typedef uint32_t Counts[DIGITS][BUCKETS];
 
-static void
-scatter(const MlKeyed *from, MlKeyed *to, size_t n, int digit, uint32_t *position)
+/* Whoever sorts may have to stop.  The main thread asks for all; the pool tells the others. */
+typedef struct Stopper
+{
+	MlEnv	   *env;
+	bool		stopped;		/* atomic */
+} Stopper;
+
+static bool
+is_stopped(Stopper *stopper, int thread)
+{
+	if (thread == 0 ? !ml_canceled(stopper->env) : !ml_pool_stopping(stopper->env->pool))
+		return false;
+	__atomic_store_n(&stopper->stopped, true, __ATOMIC_RELAXED);
+	return true;
+}
+
+/* The end of a stretch of rows without a question; 0 when the answer before it is to stop. */
+static inline size_t
+next_stretch(Stopper *stopper, int thread, size_t start, size_t n)
+{
+	if (start > 0 && is_stopped(stopper, thread))
+		return 0;
+	return n - start < ASK_ROWS ? n : start + ASK_ROWS;
+}
+
+static bool
+scatter(Stopper *stopper, int thread, const MlKeyed *from, MlKeyed *to, size_t n, int digit, uint32_t *position)
 {
 	uint32_t	next = 0;
 
@@ -58,13 +86,20 @@ scatter(const MlKeyed *from, MlKeyed *to, size_t n, int digit, uint32_t *positio
 		position[b] = next;
 		next += here;
 	}
-	for (size_t i = 0; i < n; i++)
-		to[position[digit_of(from[i].key, digit)]++] = from[i];
+	for (size_t start = 0, end; start < n; start = end)
+	{
+		end = next_stretch(stopper, thread, start, n);
+		if (end == 0)
+			return false;
+		for (size_t i = start; i < end; i++)
+			to[position[digit_of(from[i].key, digit)]++] = from[i];
+	}
+	return true;
 }
 
-/* n < 2^32; the result is in items, or in spare: whichever is returned. */
+/* n < 2^32; the result is in items, or in spare: whichever is returned.  NULL when it was stopped. */
 static MlKeyed *
-radix_sort(MlKeyed *items, MlKeyed *spare, size_t n, Counts *counts)
+radix_sort(Stopper *stopper, int thread, MlKeyed *items, MlKeyed *spare, size_t n, Counts *counts)
 {
 	MlKeyed    *from = items;
 	MlKeyed    *to = spare;
@@ -75,10 +110,16 @@ radix_sort(MlKeyed *items, MlKeyed *spare, size_t n, Counts *counts)
 		return items;
 	}
 	memset(counts, 0, sizeof(*counts));
-	for (size_t i = 0; i < n; i++)
+	for (size_t start = 0, end; start < n; start = end)
 	{
-		for (int d = 0; d < DIGITS; d++)
-			(*counts)[d][digit_of(items[i].key, d)]++;
+		end = next_stretch(stopper, thread, start, n);
+		if (end == 0)
+			return NULL;
+		for (size_t i = start; i < end; i++)
+		{
+			for (int d = 0; d < DIGITS; d++)
+				(*counts)[d][digit_of(items[i].key, d)]++;
+		}
 	}
 	for (int d = 0; d < DIGITS; d++)
 	{
@@ -86,7 +127,8 @@ radix_sort(MlKeyed *items, MlKeyed *spare, size_t n, Counts *counts)
 
 		if ((*counts)[d][digit_of(from[0].key, d)] == n)
 			continue;			/* all alike in this digit */
-		scatter(from, to, n, d, (*counts)[d]);
+		if (!scatter(stopper, thread, from, to, n, d, (*counts)[d]))
+			return NULL;
 		from = to;
 		to = swap;
 	}
@@ -95,6 +137,7 @@ radix_sort(MlKeyed *items, MlKeyed *spare, size_t n, Counts *counts)
 
 typedef struct Deal
 {
+	Stopper		stopper;
 	MlKeyed    *items;
 	MlKeyed    *spare;
 	size_t		n;
@@ -157,12 +200,20 @@ deal_task(void *arg, size_t task, int thread)
 static void
 range_task(void *arg, size_t task, int thread)
 {
-	const Deal *deal = arg;
+	Deal	   *deal = arg;
 	MlKeyed    *items = deal->items + deal->start[task];
+	MlKeyed    *spare = deal->spare + deal->start[task];
 	size_t		n = deal->start[task + 1] - deal->start[task];
 
-	if (radix_sort(deal->spare + deal->start[task], items, n, &deal->counts[thread]) != items)
-		memcpy(items, deal->spare + deal->start[task], n * sizeof(MlKeyed));
+	if (radix_sort(&deal->stopper, thread, spare, items, n, &deal->counts[thread]) != spare)
+		return;					/* in its place, or stopped */
+	for (size_t start = 0, end; start < n; start = end)
+	{
+		end = next_stretch(&deal->stopper, thread, start, n);
+		if (end == 0)
+			return;
+		memcpy(items + start, spare + start, (end - start) * sizeof(MlKeyed));
+	}
 }
 
 /* Limits between the ranges: evenly spaced among keys that are evenly spaced among the rows. */
@@ -173,7 +224,7 @@ draw_limits(Deal *deal, MlKeyed *sample, MlKeyed *spare)
 
 	for (size_t i = 0; i < drawn; i++)
 		sample[i] = deal->items[i * (deal->n / drawn)];
-	sample = radix_sort(sample, spare, drawn, deal->counts);
+	sample = radix_sort(&deal->stopper, 0, sample, spare, drawn, deal->counts);
 	deal->least[0] = 0;
 	for (int r = 1; r < deal->ranges; r++)
 		deal->least[r] = sample[(size_t) r * DRAWN].key;
@@ -199,8 +250,14 @@ sort_many(MlEnv *env, Deal *deal)
 		}
 	}
 	deal->start[ranges] = next;
+	for (size_t r = 0; r < ranges; r++)
+	{
+		if (deal->start[r + 1] - deal->start[r] > UINT32_MAX)
+			return ml_fail(env, ML_TOO_LARGE, "more than %u of %zu rows are alike where they have to be sorted", UINT32_MAX, deal->n);
+	}
 	ML_TRY(ml_pool_run(env, tasks, deal_task, deal));
-	return ml_pool_run(env, ranges, range_task, deal);
+	ML_TRY(ml_pool_run(env, ranges, range_task, deal));
+	return deal->stopper.stopped ? ml_fail(env, ML_CANCELED, "canceled") : ML_OK;
 }
 
 /* Room for all but the rows themselves, in one piece: pieces below 64 kB would not be given back. */
@@ -223,7 +280,7 @@ make_room(MlEnv *env, Deal *deal, size_t tasks)
 MlStatus
 ml_sort_keyed(MlEnv *env, MlKeyed *items, size_t n)
 {
-	Deal		deal = {.items = items, .n = n, .ranges = 2};
+	Deal		deal = {.stopper = {.env = env}, .items = items, .n = n, .ranges = 2};
 	size_t		tasks = n < MANY ? 0 : (n + DEAL_ROWS - 1) / DEAL_ROWS;
 	MlStatus	status = ML_OK;
 	char	   *room;
@@ -244,7 +301,7 @@ ml_sort_keyed(MlEnv *env, MlKeyed *items, size_t n)
 		draw_limits(&deal, deal.spare, deal.spare + (size_t) deal.ranges * DRAWN);
 		status = sort_many(env, &deal);
 	}
-	else if (radix_sort(items, deal.spare, n, deal.counts) != items)
+	else if (radix_sort(&deal.stopper, 0, items, deal.spare, n, deal.counts) != items)
 		memcpy(items, deal.spare, n * sizeof(MlKeyed));
 	ml_release(env, deal.spare);
 	ml_release(env, room);
