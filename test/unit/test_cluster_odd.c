@@ -277,6 +277,45 @@ test_batches(void)
 	unit_env_free(env);
 }
 
+static bool
+count_questions(void *state)
+{
+	return ++*(int *) state > 1000000;
+}
+
+static bool
+say_stop(void *state)
+{
+	return --*(int *) state < 0;
+}
+
+/* A batch may be as large as the table: it asks as often as a pass of Lloyd's iteration does, and each question can be the last. */
+static void
+test_large_batch(void)
+{
+	Table		t = table_heaps(60000, 4);
+	int			asked[2] = {0, 0};
+
+	for (int left = -2; left < asked[1]; left += left < 0 ? 1 : asked[1] / 7)
+	{
+		MlEnv	   *env = unit_env(1);
+		MlKmeansSpec spec = {.k = 200, .n_init = 1, .max_iter = 1, .batch_size = left == -2 ? 0 : 60000};
+		MlDataset	data = table_dataset(env, &t);
+		MlKmeansResult r;
+		MlSpace    *space;
+		MlPoints   *points;
+		int			until = left;
+
+		CHECK_STATUS(env, ml_space_fit(env, &data, 10, ML_SPACE_AS_IS, &space), ML_OK);
+		CHECK_STATUS(env, ml_points_read(env, space, &data, &points), ML_OK);
+		env->canceled = left < 0 ? count_questions : say_stop;
+		env->state = left < 0 ? &asked[left + 2] : &until;
+		CHECK_STATUS(env, ml_kmeans_fit(env, points, &spec, &r), left < 0 ? ML_OK : ML_CANCELED);
+		unit_env_free(env);
+	}
+	unit_check(asked[1] >= asked[0], __FILE__, __LINE__, "asked %d times in two passes over all rows, %d times in a batch and a pass", asked[0], asked[1]);
+}
+
 /* Bounds pass over rows, but change no bit of what comes out: clusters that lie apart, that overlap, ties on a grid, huge and tiny numbers. */
 static void
 test_bounds(void)
@@ -480,6 +519,7 @@ main(void)
 	test_same_bits();
 	test_empty_clusters();
 	test_batches();
+	test_large_batch();
 	test_bounds();
 	test_silhouette();
 	test_dbscan_definition();

@@ -49,6 +49,10 @@ typedef struct Lloyd
 	int32_t    *label;			/* groups x ML_LANES */
 	double	   *squared;		/* groups x ML_LANES */
 	double	   *history;		/* max_iter */
+	size_t	   *farthest;		/* k: rows for clusters that have lost theirs */
+	double	   *row;			/* p */
+	int32_t    *order;			/* k: clusters by falling weight */
+	int32_t    *rank;			/* k */
 	MlBounds   *bounds;			/* NULL: every row is compared with every centre */
 	bool		bounded;		/* this pass uses them */
 	bool		fresh;			/* the one before did not */
@@ -155,16 +159,27 @@ assign(Lloyd *w, double *inertia, size_t *changed)
 	return ML_OK;
 }
 
-/* The rows that lie farthest from their centres, the farthest first: "rows" of them. */
-static size_t
-farthest_rows(const Lloyd *w, size_t wanted, size_t *rows)
+/* Steps of the search for far rows between two looks at whether the run is canceled. */
+#define ASK_STEPS 1000000
+
+/* The rows that lie farthest from their centres, the farthest first: "wanted" of them at the most, in w->farthest.  found (out): how many. */
+static MlStatus
+farthest_rows(const Lloyd *w, size_t wanted, size_t *found)
 {
+	size_t	   *rows = w->farthest;
 	size_t		n = 0;
+	size_t		steps = ASK_STEPS;
 
 	for (size_t i = 0; i < w->points->n; i++)
 	{
 		size_t		at = n;
 
+		if (steps++ >= ASK_STEPS)
+		{
+			steps = 0;
+			if (ml_canceled(w->env))
+				return ml_fail(w->env, ML_CANCELED, "canceled");
+		}
 		if (!(w->points->weight[i] > 0) || !(w->squared[i] > 0))
 			continue;
 		if (n == wanted && !(w->squared[i] > w->squared[rows[n - 1]]))
@@ -173,11 +188,12 @@ farthest_rows(const Lloyd *w, size_t wanted, size_t *rows)
 			n++;
 		else
 			at--;
-		for (; at > 0 && w->squared[rows[at - 1]] < w->squared[i]; at--)
+		for (; at > 0 && w->squared[rows[at - 1]] < w->squared[i]; at--, steps++)
 			rows[at] = rows[at - 1];
 		rows[at] = i;
 	}
-	return n;
+	*found = n;
+	return ML_OK;
 }
 
 /*
@@ -188,24 +204,19 @@ static MlStatus
 refill_empty(Lloyd *w, bool *refilled)
 {
 	size_t		empty = 0;
-	size_t	   *rows;
 	size_t		found;
 	size_t		c = 0;
-	double	   *row;
+	double	   *row = w->row;
 
 	*refilled = false;
 	for (size_t k = 0; k < w->k; k++)
 		empty += !(w->weight[k] > 0);
 	if (empty == 0)
 		return ML_OK;
-	rows = ml_alloc(w->env, empty, sizeof(size_t));
-	row = ml_alloc(w->env, w->p, sizeof(double));
-	if (rows == NULL || row == NULL)
-		return w->env->error.status;
-	found = farthest_rows(w, empty, rows);
+	ML_TRY(farthest_rows(w, empty, &found));
 	for (size_t n = 0; n < found; n++)
 	{
-		size_t		i = rows[n];
+		size_t		i = w->farthest[n];
 		double		v = w->points->weight[i];
 		size_t		old = (size_t) w->label[i];
 
@@ -354,6 +365,10 @@ allocate(Lloyd *w, MlKmeansRoom *room, MlKmeansResult *result)
 	w->label = ml_alloc(env, rows, sizeof(int32_t));
 	w->squared = ml_alloc(env, rows, sizeof(double));
 	w->history = ml_alloc(env, (size_t) w->spec->max_iter, sizeof(double));
+	w->farthest = ml_alloc(env, w->k, sizeof(size_t));
+	w->row = ml_alloc(env, w->p, sizeof(double));
+	w->order = ml_alloc(env, w->k, sizeof(int32_t));
+	w->rank = ml_alloc(env, w->k, sizeof(int32_t));
 	room->squared = w->squared;
 	room->potential = ml_alloc(env, ml_kmeans_chunks(w->points), trials * sizeof(double));
 	room->candidate = ml_alloc(env, trials, w->p * sizeof(double));
@@ -361,21 +376,20 @@ allocate(Lloyd *w, MlKmeansRoom *room, MlKmeansResult *result)
 	result->weight = ml_alloc(env, w->k, sizeof(double));
 	result->label = ml_alloc(env, rows, sizeof(int32_t));
 	if (w->center == NULL || w->next == NULL || w->weight == NULL || w->sums == NULL || w->inertia == NULL || w->changed == NULL || w->doubts == NULL ||
-		w->label == NULL || w->squared == NULL || w->history == NULL || room->potential == NULL || room->candidate == NULL ||
+		w->label == NULL || w->squared == NULL || w->history == NULL || w->farthest == NULL || w->row == NULL ||
+		w->order == NULL || w->rank == NULL || room->potential == NULL || room->candidate == NULL ||
 		result->center == NULL || result->weight == NULL || result->label == NULL)
 		return env->error.status;
 	return ML_OK;
 }
 
 /* Clusters in the order of falling weight, equals as they came: their numbers then mean something. */
-static MlStatus
+static void
 keep(Lloyd *w, MlKmeansResult *result)
 {
-	int32_t    *order = ml_alloc(w->env, w->k, sizeof(int32_t));
-	int32_t    *rank = ml_alloc(w->env, w->k, sizeof(int32_t));
+	int32_t    *order = w->order;
+	int32_t    *rank = w->rank;
 
-	if (order == NULL || rank == NULL)
-		return w->env->error.status;
 	for (size_t c = 0; c < w->k; c++)
 	{
 		size_t		at = c;
@@ -394,7 +408,6 @@ keep(Lloyd *w, MlKmeansResult *result)
 	}
 	for (size_t i = 0; i < w->points->groups * ML_LANES; i++)
 		result->label[i] = rank[w->label[i]];
-	return ML_OK;
 }
 
 MlStatus
@@ -438,7 +451,7 @@ ml_kmeans_fit(MlEnv *env, const MlPoints *points, const MlKmeansSpec *spec, MlKm
 		result->iterations = iterations;
 		result->converged = converged;
 		memcpy(history, w.history, (size_t) iterations * sizeof(double));
-		ML_TRY(keep(&w, result));
+		keep(&w, result);
 	}
 	for (int i = 0; i < result->iterations && spec->show; i++)
 		ml_history(env, i + 1, "train", "inertia", history[i]);

@@ -14,6 +14,7 @@
 #include "ml/algo/cluster/kmeans_internal.h"
 #include "ml/algo/cluster/nearest.h"
 #include "ml/base/arena.h"
+#include "ml/base/pool.h"
 #include "ml/base/rng.h"
 
 /* So many batches without a lesser inertia end a run. */
@@ -21,6 +22,10 @@
 
 /* A centre with less than this share of the rows of the heaviest one begins anew. */
 #define LEAST_SHARE 0.01
+
+/* Multiplications of a task, about; and rows between two looks at whether the run is canceled. */
+#define TASK_WORK ((size_t) 1 << 20)
+#define ASK_ROWS 4096
 
 /* Streams of random numbers beside that of the seeding, which is the number of the run. */
 #define BATCH_STREAM UINT64_C(0x6261746368)
@@ -38,6 +43,7 @@ typedef struct Mini
 	double	   *gain;			/* k */
 	int32_t    *label;
 	double	   *squared;
+	size_t		task_groups;	/* of a batch */
 	uint64_t	stream;
 } Mini;
 
@@ -57,7 +63,7 @@ copy_row(const MlPoints *from, size_t i, MlPoints *to, size_t at)
 }
 
 /* n rows drawn with replacement; the random numbers are those of (stream, first ..). */
-static void
+static MlStatus
 draw_rows(MlEnv *env, const MlPoints *from, size_t n, uint64_t stream, uint64_t first, MlPoints *to)
 {
 	size_t		groups = (n + ML_LANES - 1) / ML_LANES;
@@ -70,7 +76,12 @@ draw_rows(MlEnv *env, const MlPoints *from, size_t n, uint64_t stream, uint64_t 
 	memset(to->value + (groups - 1) * (size_t) from->p * ML_LANES, 0, (size_t) from->p * ML_LANES * sizeof(double));
 	memset(to->weight, 0, groups * ML_LANES * sizeof(double));
 	for (size_t i = 0; i < n; i++)
+	{
+		if (i % ASK_ROWS == 0 && ml_canceled(env))
+			return ml_fail(env, ML_CANCELED, "canceled");
 		copy_row(from, (size_t) (ml_rng_uniform(env->seed, stream, first + i) * (double) from->n), to, i);
+	}
+	return ML_OK;
 }
 
 static MlStatus
@@ -99,7 +110,7 @@ begin(MlEnv *env, Mini *m, const MlKmeansSpec *spec, uint64_t run, MlKmeansRoom 
 	MlPoints	sample = {0};
 
 	ML_TRY(new_points(env, n, m->p, &sample));
-	draw_rows(env, m->points, n, m->stream, 0, &sample);
+	ML_TRY(draw_rows(env, m->points, n, m->stream, 0, &sample));
 	/* A sample of repeated rows, or of weightless ones, says nothing of the whole. */
 	if (!spec->plus_plus || sample.weighted < m->k)
 		ML_TRY(spec->plus_plus ? ml_kmeans_plus_plus(env, m->points, spec->k, run, room, m->center, distinct)
@@ -111,13 +122,25 @@ begin(MlEnv *env, Mini *m, const MlKmeansSpec *spec, uint64_t run, MlKmeansRoom 
 	return ML_OK;
 }
 
-/* One batch: its rows go to their centres.  Returns the mean squared distance. */
-static double
-step(Mini *m)
+static void
+nearest_task(void *arg, size_t task, int thread)
 {
-	double		inertia = 0;
+	const Mini *m = arg;
+	size_t		first = task * m->task_groups;
+	size_t		groups = m->batch.groups - first < m->task_groups ? m->batch.groups - first : m->task_groups;
+	size_t		size = m->p * ML_LANES;
 
-	ml_nearest_of_groups(m->batch.value, m->batch.groups, m->p * ML_LANES, ML_LANES, m->p, m->center, m->k, m->label, m->squared);
+	(void) thread;
+	ml_nearest_of_groups(m->batch.value + first * size, groups, size, ML_LANES, m->p, m->center, m->k, m->label + first * ML_LANES, m->squared + first * ML_LANES);
+}
+
+/* One batch: its rows go to their centres.  inertia (out): the mean squared distance. */
+static MlStatus
+step(MlEnv *env, Mini *m, double *inertia)
+{
+	double		total = 0;
+
+	ML_TRY(ml_pool_run(env, (m->batch.groups + m->task_groups - 1) / m->task_groups, nearest_task, m));
 	memset(m->sum, 0, m->k * m->p * sizeof(double));
 	memset(m->gain, 0, m->k * sizeof(double));
 	for (size_t i = 0; i < m->batch.n; i++)
@@ -126,12 +149,14 @@ step(Mini *m)
 		size_t		c = (size_t) m->label[i];
 		const double *v = m->batch.value + i / ML_LANES * m->p * ML_LANES + i % ML_LANES;
 
+		if (i % ASK_ROWS == 0 && ml_canceled(env))
+			return ml_fail(env, ML_CANCELED, "canceled");
 		if (!(w > 0))
 			continue;
 		for (size_t j = 0; j < m->p; j++)
 			m->sum[c * m->p + j] += w * v[j * ML_LANES];
 		m->gain[c] += w;
-		inertia += w * m->squared[i];
+		total += w * m->squared[i];
 	}
 	for (size_t c = 0; c < m->k; c++)
 	{
@@ -141,7 +166,8 @@ step(Mini *m)
 			m->center[c * m->p + j] = (m->center[c * m->p + j] * m->count[c] + m->sum[c * m->p + j]) / (m->count[c] + m->gain[c]);
 		m->count[c] += m->gain[c];
 	}
-	return inertia / m->batch.total_weight;
+	*inertia = total / m->batch.total_weight;
+	return ML_OK;
 }
 
 /* Centres that hardly any row goes to move to rows of the batch. */
@@ -198,18 +224,17 @@ ml_kmeans_mini(MlEnv *env, const MlPoints *points, const MlKmeansSpec *spec, uin
 
 	ML_TRY(begin(env, &m, spec, run, room, distinct));
 	ML_TRY(allocate(env, &m, batch));
+	m.task_groups = TASK_WORK / (m.k * m.p * ML_LANES) + 1;
 	*converged = false;
 	keep = keep > 1 ? 1 : keep;
 	for (size_t s = 0; s < steps && !*converged; s++)
 	{
 		double		inertia;
 
-		if (ml_canceled(env))
-			return ml_fail(env, ML_CANCELED, "canceled");
-		draw_rows(env, points, batch, m.stream, (uint64_t) (s + 1) * (uint64_t) batch * 4 + 3 * (uint64_t) batch, &m.batch);
+		ML_TRY(draw_rows(env, points, batch, m.stream, (uint64_t) (s + 1) * (uint64_t) batch * 4 + 3 * (uint64_t) batch, &m.batch));
 		if (!(m.batch.total_weight > 0))
 			continue;
-		inertia = step(&m);
+		ML_TRY(step(env, &m, &inertia));
 		since += batch;
 		if (since >= 10 * m.k)
 		{
