@@ -204,7 +204,7 @@ static MlStatus
 refill_empty(Lloyd *w, bool *refilled)
 {
 	size_t		empty = 0;
-	size_t		found;
+	size_t		found = 0;
 	size_t		c = 0;
 	double	   *row = w->row;
 

@@ -229,7 +229,7 @@ ml_kmeans_mini(MlEnv *env, const MlPoints *points, const MlKmeansSpec *spec, uin
 	keep = keep > 1 ? 1 : keep;
 	for (size_t s = 0; s < steps && !*converged; s++)
 	{
-		double		inertia;
+		double		inertia = 0;
 
 		ML_TRY(draw_rows(env, points, batch, m.stream, (uint64_t) (s + 1) * (uint64_t) batch * 4 + 3 * (uint64_t) batch, &m.batch));
 		if (!(m.batch.total_weight > 0))
