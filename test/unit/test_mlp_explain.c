@@ -99,6 +99,38 @@ check_path(const char *with)
 	free_env(&env);
 }
 
+/* Far from all rows that were learnt from: what is said is still numbers, and adds up. */
+static void
+check_far(const char *with)
+{
+	static const double far[] = {20, 300, 1e4, 1e30, 1e308, -20, -300, -1e4, -1e308};
+	MlEnv		env = new_env(1);
+	MlDataset  *data = mlp_table(&env, 200, 4, 0, 0);
+	double		worst = 0;
+	void	   *model;
+	void	   *explainer;
+
+	for (size_t i = 0; i < 200; i++)
+		target_of_data(data)[i] = exp(data->columns[0].number[i] > -1 ? data->columns[0].number[i] : 0);
+	if (mlp_fit_with(&env, data, with, &model) != ML_OK || ml_mlp_explainer(&env, model, data->schema, &explainer) != ML_OK)
+		fail("%s: %s", with, env.error.message);
+	for (size_t i = 0; i < sizeof(far) / sizeof(far[0]); i++)
+	{
+		double		x[4] = {far[i], 0.5, far[i] / 3, -0.1};
+		double		contribution[4];
+		double		score = score_of(&env, model, x, 0);
+		double		sum;
+
+		ml_mlp_explain(explainer, x, 0, contribution, &sum);
+		for (int f = 0; f < 4; f++)
+			sum += contribution[f];
+		if (!(fabs(sum - score) <= 1e-9 * fmax(1, fabs(score))))
+			worst = far[i];
+	}
+	check(worst == 0, "%s: baseline and contributions add up far away (not at %g)", with, worst);
+	free_env(&env);
+}
+
 int
 main(void)
 {
@@ -109,5 +141,10 @@ main(void)
 	check_sums(3, "hidden_layer_sizes=9 max_epochs=30 learning_rate=0.01 categories=embedding");
 	check_path("hidden_layer_sizes=9,7 max_epochs=30 learning_rate=0.01");
 	check_path("hidden_layer_sizes=12 max_epochs=30 learning_rate=0.01 activation=tanh");
+	check_far("hidden_layer_sizes=8 max_epochs=30 learning_rate=0.01 loss=poisson");
+	check_far("hidden_layer_sizes=8 max_epochs=30 learning_rate=0.01 loss=poisson activation=tanh");
+	check_far("hidden_layer_sizes=[] max_epochs=30 learning_rate=0.01 loss=poisson");
+	check_far("hidden_layer_sizes=8,8 max_epochs=30 learning_rate=0.01");
+	check_far("hidden_layer_sizes=8 max_epochs=30 learning_rate=0.01 activation=gelu");
 	return unit_done();
 }

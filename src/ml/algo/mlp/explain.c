@@ -10,6 +10,7 @@
  * contributions and baseline add up.
  *-------------------------------------------------------------------------
  */
+#include <float.h>
 #include <math.h>
 #include <string.h>
 
@@ -132,29 +133,30 @@ ml_mlp_explainer(MlEnv *env, const void *model, const MlSchema *schema, void **e
 	return ML_OK;
 }
 
-/* The score of outputs z, and what its slope by the one output of that class is. */
+/* The score of outputs z, bounded as in serve.c, and what its slope by the one output of that class is. */
 static double
 score_of(const MlMlpNet *net, const float *z, int class_number, double *slope)
 {
+	double		first = ml_mlp_bounded(z[0], FLT_MAX);
 	double		value;
 
 	switch (net->link)
 	{
 		case ML_MLP_LINK_IDENTITY:
 			*slope = net->y_scale;
-			return net->y_mean + z[0] * net->y_scale;
+			return ml_mlp_bounded(net->y_mean + first * net->y_scale, DBL_MAX);
 		case ML_MLP_LINK_EXP:
-			value = ml_exp(z[0] > 709 ? 709 : z[0]);
-			*slope = value;
+			value = ml_exp(ml_mlp_bounded(first, 709));
+			*slope = first < 709 ? value : 0;
 			return value;
 		case ML_MLP_LINK_LOGISTIC:
 			*slope = class_number == 1 ? 1 : -1;
-			return *slope * z[0];
+			return *slope * first;
 		case ML_MLP_LINK_SOFTMAX:
 			break;
 	}
 	*slope = 1;
-	return z[class_number];
+	return ml_mlp_bounded(z[class_number], FLT_MAX);
 }
 
 /* The places between the average row and this one, through all layers. */
@@ -183,9 +185,30 @@ go_forward(Explainer *e)
 	}
 }
 
-/* The average slope of the score by the sums of the first layer; returns the score of the average row. */
+/* The unit of slopes on their way back: those of an exponential may be beyond a float. */
 static double
-go_back(Explainer *e, int class_number)
+unit_of_slopes(const Explainer *e)
+{
+	const MlMlpNet *net = e->net;
+	size_t		last = (size_t) net->n_layers - 1;
+	double		largest = 0;
+	double		slope;
+
+	if (net->link == ML_MLP_LINK_IDENTITY)
+		return net->y_scale;
+	if (net->link != ML_MLP_LINK_EXP)
+		return 1;
+	for (size_t i = 0; i < POINTS; i++)
+	{
+		(void) score_of(net, e->value[last] + i * net->layers[last].width, 0, &slope);
+		largest = slope > largest ? slope : largest;
+	}
+	return largest;
+}
+
+/* The average slope of the score by the sums of the first layer, in units; returns the score of the average row. */
+static double
+go_back(Explainer *e, int class_number, double unit)
 {
 	const MlMlpNet *net = e->net;
 	int			last = net->n_layers - 1;
@@ -199,8 +222,8 @@ go_back(Explainer *e, int class_number)
 	{
 		double		score = score_of(net, e->value[last] + (size_t) i * width, class_number, &slope);
 
-		/* A regression's slope is applied in the end, in double. */
-		e->delta[last & 1][(size_t) i * width + (size_t) column] = net->link == ML_MLP_LINK_IDENTITY ? 1 : (float) slope;
+		if (i < POINTS && unit != 0)
+			e->delta[last & 1][(size_t) i * width + (size_t) column] = (float) (slope / unit);
 		if (i == FIRST_END)
 			baseline = score;
 	}
@@ -218,7 +241,7 @@ go_back(Explainer *e, int class_number)
 
 		for (size_t i = 0; i < POINTS; i++)
 			sum += e->delta[0][i * net->layers[0].width + j];
-		e->mean_slope[j] = sum / POINTS * (net->link == ML_MLP_LINK_IDENTITY ? net->y_scale : 1);
+		e->mean_slope[j] = sum / POINTS;
 	}
 	return baseline;
 }
@@ -262,16 +285,31 @@ contributions(const Explainer *e, const double *x, double *contribution)
 	}
 }
 
-/* What is left over goes to the features in proportion to what they have. */
-static void
-share_out(double rest, double *contribution, int32_t n)
+static double
+sum_of_sizes(const double *contribution, int32_t n)
 {
 	double		total = 0;
 
 	for (int32_t f = 0; f < n; f++)
 		total += fabs(contribution[f]);
+	return total;
+}
+
+/*
+ * Contributions in units become those that add up to "change".  What the finite number of places leaves over goes to the features in proportion to what
+ * they have; so does all of it where what they have is too large for a double.
+ */
+static void
+share_out(double change, double unit, double total, double *contribution, int32_t n)
+{
+	double		rest = change;
+
+	if (!(total * fabs(unit) <= DBL_MAX))
+		unit = 0;
+	for (int32_t f = 0; f < n; f++)
+		rest -= unit * contribution[f];
 	for (int32_t f = 0; total > 0 && f < n; f++)
-		contribution[f] += rest * (fabs(contribution[f]) / total);
+		contribution[f] = unit * contribution[f] + rest * (fabs(contribution[f]) / total);
 }
 
 void
@@ -279,16 +317,27 @@ ml_mlp_explain(void *explainer, const double *x, int class_number, double *contr
 {
 	Explainer  *e = explainer;
 	const MlMlpNet *net = e->net;
+	int32_t		n = net->design->n_features;
 	double		slope;
 	double		score;
-	double		sum = 0;
+	double		unit;
+	double		total;
 
 	ml_mlp_serve_sums(net, x, e->row_input, e->sums);
 	score = score_of(net, ml_mlp_serve_forward(net, x, 1, 1, e->scratch), class_number, &slope);
 	go_forward(e);
-	*baseline = go_back(e, class_number);
+	unit = unit_of_slopes(e);
+	*baseline = go_back(e, class_number, unit);
 	contributions(e, x, contribution);
-	for (int32_t f = 0; f < net->design->n_features; f++)
-		sum += contribution[f];
-	share_out(score - *baseline - sum, contribution, net->design->n_features);
+	total = sum_of_sizes(contribution, n);
+	if (!(total > 0 && total <= DBL_MAX))
+	{
+		/* So far away that no place on the path has a slope: by how far each feature moves the sums of the first layer. */
+		for (size_t j = 0; j < net->layers[0].width; j++)
+			e->mean_slope[j] = 1;
+		contributions(e, x, contribution);
+		unit = 0;
+		total = sum_of_sizes(contribution, n);
+	}
+	share_out(score - *baseline, unit, total, contribution, n);
 }

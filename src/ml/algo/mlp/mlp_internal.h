@@ -204,6 +204,15 @@ ml_mlp_number(const MlMlpNumber *number, double x)
 	return v != v ? 0 : (float) v;	/* 0 times infinity */
 }
 
+/* Weights near the end of float may drive a value out of range; keep it a number. */
+static inline double
+ml_mlp_bounded(double z, double limit)
+{
+	if (z != z)
+		return 0;
+	return z > limit ? limit : z < -limit ? -limit : z;
+}
+
 /* network.c */
 extern MlStatus ml_mlp_layout(MlEnv *env, MlMlpNet *net, int n_hidden, const int64_t *hidden, int32_t outputs);
 extern void ml_mlp_initialise(const MlMlpNet *net, int first_layer, uint64_t seed);

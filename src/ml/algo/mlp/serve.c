@@ -100,28 +100,19 @@ ml_mlp_serve_forward(const MlMlpNet *net, const double *x, size_t step, size_t n
 	return from;
 }
 
-/* Weights near the end of float may drive a value out of range; keep it a number. */
-static inline double
-bounded(double z, double limit)
-{
-	if (z != z)
-		return 0;
-	return z > limit ? limit : z < -limit ? -limit : z;
-}
-
 static void
 answer(const MlMlpNet *net, const float *z, double *out)
 {
-	double		score = bounded(z[0], FLT_MAX);
+	double		score = ml_mlp_bounded(z[0], FLT_MAX);
 	int32_t		outputs = net->layers[net->n_layers - 1].out;
 
 	switch (net->link)
 	{
 		case ML_MLP_LINK_IDENTITY:
-			out[0] = bounded(net->y_mean + score * net->y_scale, DBL_MAX);
+			out[0] = ml_mlp_bounded(net->y_mean + score * net->y_scale, DBL_MAX);
 			break;
 		case ML_MLP_LINK_EXP:
-			out[0] = ml_exp(bounded(score, 709));
+			out[0] = ml_exp(ml_mlp_bounded(score, 709));
 			break;
 		case ML_MLP_LINK_LOGISTIC:
 			/* The smaller one is computed, so that it keeps its digits; the sum is 1. */
@@ -130,7 +121,7 @@ answer(const MlMlpNet *net, const float *z, double *out)
 			break;
 		case ML_MLP_LINK_SOFTMAX:
 			for (int32_t j = 0; j < outputs; j++)
-				out[j] = bounded(z[j], FLT_MAX);
+				out[j] = ml_mlp_bounded(z[j], FLT_MAX);
 			ml_softmax(out, (size_t) outputs);
 			break;
 	}
