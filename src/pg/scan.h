@@ -36,6 +36,7 @@ typedef struct MlScanRoles
 	const char *split_by;
 	bool		split_is_category;	/* group and column splits read split_by as text, time as a number */
 	bool		target_is_class;	/* classification is forced: read the target as text whatever its type */
+	bool		boolean_is_number;	/* a boolean target is read as 0 and 1, not as text */
 	List	   *features;		/* of char *; NIL with features_given false: every usable column */
 	bool		features_given;
 	List	   *exclude;		/* of char * */

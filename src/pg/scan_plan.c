@@ -353,7 +353,7 @@ natural_kind(const MlConverter *converter)
 static bool
 target_wants_text(const MlScanRoles *roles, const MlConverter *converter)
 {
-	return roles->target_is_class || converter->logical == ML_LOGICAL_BOOLEAN;
+	return roles->target_is_class || (converter->logical == ML_LOGICAL_BOOLEAN && !roles->boolean_is_number);
 }
 
 static bool

@@ -67,7 +67,7 @@ ml_estimate_run(MlTrainRequest *request)
 	MlEnv	   *env = ml_env_create(CurrentMemoryContext, ESTIMATE_MEMORY, 1);
 	MlTrainSpec *spec = ml_train_spec(env, request);
 	MlSource   *source = ml_source_open(request->source);
-	MlScanPlan *plan = ml_train_plan(request, source, spec->task, spec->prep);
+	MlScanPlan *plan = ml_train_plan(request, source, spec);
 
 	if (spec->prep != NULL)
 		ml_check(env, ml_prep_check(env, spec->prep, plan->columns, plan->n_columns, request->target != NULL));

@@ -99,6 +99,7 @@ roles_of(const MlServed *served, MlScanRoles *roles)
 	roles->target = schema->target;
 	/* Labels that are numbers are compared by value: 1 and 1.0 are the same class. */
 	roles->target_is_class = schema->task == ML_TASK_CLASSIFICATION && schema->class_value == NULL;
+	roles->boolean_is_number = schema->task == ML_TASK_REGRESSION && schema->target_logical == ML_LOGICAL_BOOLEAN;
 	roles->features_given = true;
 	roles->forms = forms_of(schema, &roles->n_forms);
 	foreach(cell, ml_source_columns(schema))

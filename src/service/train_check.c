@@ -320,7 +320,7 @@ check_model(MlTrainRequest *request)
 }
 
 MlScanPlan *
-ml_train_plan(const MlTrainRequest *request, MlSource *source, MlTask task, const MlPrepSpec *prep)
+ml_train_plan(const MlTrainRequest *request, MlSource *source, const MlTrainSpec *spec)
 {
 	MlScanRoles roles = {0};
 
@@ -329,14 +329,15 @@ ml_train_plan(const MlTrainRequest *request, MlSource *source, MlTask task, cons
 	roles.weight = request->weight;
 	roles.split_by = request->split_by;
 	roles.split_is_category = request->split_by != NULL && strcmp(request->split, "time") != 0;
-	roles.target_is_class = task == ML_TASK_CLASSIFICATION;
+	roles.target_is_class = spec->task == ML_TASK_CLASSIFICATION;
+	roles.boolean_is_number = spec->method->boolean_as_number != NULL && spec->method->boolean_as_number(spec->params);
 	roles.segment_by = request->segment_by;
 	roles.features = request->features;
 	roles.features_given = request->features_given;
 	roles.exclude = request->exclude;
 	roles.row_hash = request->id == NULL && strcmp(request->split, "none") != 0 &&
 		!(request->target == NULL && strcmp(request->split, "auto") == 0);
-	roles.forms = ml_transform_forms(prep, &roles.n_forms);
+	roles.forms = ml_transform_forms(spec->prep, &roles.n_forms);
 	roles.seed = (uint64) request->seed;
 	return ml_scan_plan(source, &roles);
 }
@@ -443,7 +444,7 @@ ml_train_check(MlTrainRequest *request)
 	if (request->model == NULL)
 		request->model = ml_source_default_model(source, request->target);
 	check_model(request);
-	plan = ml_train_plan(request, source, spec->task, spec->prep);
+	plan = ml_train_plan(request, source, spec);
 	if (spec->prep != NULL)
 		ml_check(env, ml_prep_check(env, spec->prep, plan->columns, plan->n_columns, request->target != NULL));
 	ml_train_check_memory(spec, plan, ml_setting_thread_count());

@@ -321,7 +321,7 @@ static MlFrame *
 read_rows(const MlTrainRequest *request, MlEnv *env, Run *run, MlTrainSpec *spec, MlScanPlan **plan_out, MlTrainOutcome *outcome)
 {
 	MlSource   *source = ml_source_open(request->source);
-	MlScanPlan *plan = ml_train_plan(request, source, spec->task, spec->prep);
+	MlScanPlan *plan = ml_train_plan(request, source, spec);
 	MlFrame    *frame;
 	MlResolved	initial;
 	instr_time	start;

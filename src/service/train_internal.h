@@ -27,7 +27,7 @@ extern MlTrainSpec *ml_train_spec(MlEnv *env, const MlTrainRequest *request);
 extern bool ml_train_initial(const MlTrainSpec *spec, MlResolved *resolved);
 
 /* Which columns will be read; raises what is wrong with them. */
-extern MlScanPlan *ml_train_plan(const MlTrainRequest *request, MlSource *source, MlTask task, const MlPrepSpec *prep);
+extern MlScanPlan *ml_train_plan(const MlTrainRequest *request, MlSource *source, const MlTrainSpec *spec);
 
 /* Bytes a run needs by the planner's row estimate; SIZE_MAX: beyond counting.  The check raises 53400. */
 extern size_t ml_train_memory(const MlTrainSpec *spec, const MlScanPlan *plan, int threads);

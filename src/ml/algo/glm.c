@@ -129,6 +129,12 @@ set_kind(MlEnv *env, const MlParams *params, MlGlm *glm)
 	return ML_OK;
 }
 
+static bool
+glm_boolean_as_number(const MlParams *params)
+{
+	return ml_param_int(params, PARAM_FAMILY) == ML_GLM_BINOMIAL;
+}
+
 /* The feature that a parameter names: a number, or -1 for none. */
 static MlStatus
 find_feature(MlEnv *env, const MlSchema *schema, const char *param, const char *name, int32_t *feature)
@@ -487,7 +493,7 @@ const MlMethod ml_method_glm = {
 	.name = "glm",
 	.summary = "generalised linear models: seven families, eight links, offset, exposure, robust standard errors",
 	.description =
-	"The mean of the target is a function of a linear predictor, and its variance one of the mean (Nelder and Wedderburn 1972). The target is a number; for binomial it is 0 or 1, or a share with the number of trials as weight; a boolean is cast to integer in the source. "
+	"The mean of the target is a function of a linear predictor, and its variance one of the mean (Nelder and Wedderburn 1972). The target is a number; for binomial it is a boolean, 0 or 1, or a share with the number of trials as weight. "
 	"Fisher scoring with step halving from the constant model; time is steps x rows x columns^2, memory does not grow with the rows but for an offset, exposure, or the shape of a negative binomial (one number a row). At most 4096 columns. "
 	"Offset and exposure are columns of the source named by a parameter; a prediction takes them from its row, and where they are missing their training mean. "
 	"Missing numbers count as the training mean. Each category but the most frequent has a coefficient; missing and rare categories have one if training had them. Collinear columns get the coefficients of least norm and no errors. "
@@ -503,6 +509,7 @@ const MlMethod ml_method_glm = {
 	.needs_dense = true,
 	.params = glm_params,
 	.memory = glm_memory,
+	.boolean_as_number = glm_boolean_as_number,
 	.fit = glm_fit,
 	.save = glm_save,
 	.load = glm_load,

@@ -66,6 +66,9 @@ typedef struct MlMethod
 	 */
 	void		(*bin_rules) (const MlParams *params, MlBinRules *rules);
 
+	/* Optional, where there is no classification: with these parameters a boolean target is read as the numbers 0 and 1. */
+	bool		(*boolean_as_number) (const MlParams *params);
+
 	/* Fits on data->n_train rows; the model is in env->arena. */
 	MlStatus	(*fit) (MlEnv *env, const MlDataset *data, const MlParams *params, void **model);
 
