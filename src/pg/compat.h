@@ -67,22 +67,11 @@ extern bool pq_check_connection(void);
 #define ML_INTERVAL_IS_FINITE(i) (!INTERVAL_NOT_FINITE(i))
 #endif
 
-/*
- * Brings a page of a heap into the scan: pinned in rs_cbuf, its visible rows in
- * rs_vistuples.  Include access/heapam.h and storage/bufmgr.h.
- */
+/* Since version 17 no snapshot is ever too old.  Include storage/bufmgr.h. */
 #if PG_VERSION_NUM < 170000
-#define ML_HEAP_PAGE(scan, block) heapgetpage(scan, block)
+#define ML_TEST_OLD_SNAPSHOT(snapshot, relation, page) TestForOldSnapshot(snapshot, relation, page)
 #else
-#define ML_HEAP_PAGE(scan, block) \
-	do { \
-		HeapScanDesc heap_ = (HeapScanDesc) (scan); \
-		if (BufferIsValid(heap_->rs_cbuf)) \
-			ReleaseBuffer(heap_->rs_cbuf); \
-		heap_->rs_cbuf = ReadBufferExtended((scan)->rs_rd, MAIN_FORKNUM, block, RBM_NORMAL, heap_->rs_strategy); \
-		heap_->rs_cblock = block; \
-		heap_prepare_pagescan(scan); \
-	} while (0)
+#define ML_TEST_OLD_SNAPSHOT(snapshot, relation, page) ((void) (page))
 #endif
 
 /* Columns that are computed when they are read. */

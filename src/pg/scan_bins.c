@@ -150,14 +150,6 @@ ml_bin_draw_values(const MlHeapReader *h, MlRowBatch *batch)
 
 /* -------------------------------------------------------- later passes */
 
-/* In threads. */
-static void
-prepare_batch(const MlHeapReader *h, MlRowBatch *batch)
-{
-	ml_batch_locate(h, batch);
-	ml_batch_walk(h, batch, false);
-}
-
 /* The first of the chosen rows that is not before this one. */
 static uint32
 first_chosen(const BinPass *pass, uint64 row)
@@ -188,7 +180,7 @@ pick_rows(const MlHeapReader *h, MlRowBatch *batch, void *state, int thread)
 
 	if (n == 0)
 		return;
-	prepare_batch(h, batch);
+	ml_batch_open(h, batch, thread);
 	for (uint32 i = 0; i < n; i++)
 		row[i] = (int) (pass->chosen[from + i] - batch->first_row);
 	for (int c = 0; c < pass->n; c++)
@@ -220,7 +212,7 @@ bin_rows(const MlHeapReader *h, MlRowBatch *batch, void *state, int thread)
 	const uint32 *place = pass->place + batch->first_row;
 	bool		together = true;
 
-	prepare_batch(h, batch);
+	ml_batch_open(h, batch, thread);
 	for (int i = 0; i < batch->n_rows; i++)
 		together &= place[i] == place[0] + (uint32) i;
 	together &= place[0] != NO_PLACE;

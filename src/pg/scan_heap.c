@@ -229,6 +229,7 @@ begin_slices(MlHeapReader *h, MlRowBatch *batch)
 static void
 feed_slices(const MlHeapReader *h, MlRowBatch *batch, void *state, int thread)
 {
+	ml_batch_open(h, batch, thread);
 	ml_batch_feed_plain(h, batch);
 	ml_bin_draw_values(h, batch);
 }
@@ -276,25 +277,6 @@ static const MlBatchWork singly = {.work = locate_rows, .end = feed_singly, .in_
 
 /* --------------------------------------------------------- the tables */
 
-void
-ml_heap_end(MlHeapReader *h)
-{
-	if (h->scan != NULL)
-		table_endscan(h->scan);
-	h->scan = NULL;
-}
-
-void
-ml_heap_begin(MlHeapReader *h, int table)
-{
-	ml_heap_end(h);
-	h->table = table;
-	h->scan = table_beginscan_strat(h->tables[table].relation, h->snapshot, 0, NULL, true, false);
-	h->next_block = 0;
-	h->next_row = 0;
-	((HeapScanDesc) h->scan)->rs_ntuples = 0;
-}
-
 /* Rows of a page of all tables. */
 static int
 count_rows(MlHeapReader *h, uint64 page)
@@ -305,10 +287,7 @@ count_rows(MlHeapReader *h, uint64 page)
 		page -= h->tables[table++].n_blocks;
 	if (h->scan == NULL || h->table != table)
 		ml_heap_begin(h, table);
-	if (page >= ((HeapScanDesc) h->scan)->rs_nblocks)
-		return 0;
-	ML_HEAP_PAGE(h->scan, (BlockNumber) page);
-	return ((HeapScanDesc) h->scan)->rs_ntuples;
+	return ml_heap_count_rows(h, (BlockNumber) page);
 }
 
 /* Statistics are better, but a table that has just been filled has none.  0: not known. */

@@ -2,8 +2,8 @@
  * scan_heap.h
  *	  What the files that read the pages of a table share.
  *
- * scan_heap.c says which tables are read so and finds the pages; scan_page.c turns the
- * rows of pages into slices of columns; scan_readers.c deals pages out to threads.
+ * scan_heap.c says which tables are read so; scan_visible.c finds the rows of their pages, scan_page.c turns them
+ * into slices of columns; scan_readers.c deals pages out to threads.
  *-------------------------------------------------------------------------
  */
 #ifndef ML_PG_SCAN_HEAP_H
@@ -76,8 +76,7 @@ typedef struct MlRowBatch
 	bool		walked;			/* values and nulls hold what is at no fixed place */
 	HeapTupleHeader row[ML_FRAME_TOGETHER];
 	const char *data[ML_FRAME_TOGETHER];	/* where its attributes begin */
-	bool		turned;			/* all pages are whole, and columns of doubles at fixed places stand in "doubles" */
-	double	   *doubles;		/* ML_DOUBLES_ROOM for each such column */
+	const double *doubles;		/* where all pages are whole: columns of doubles at fixed places, ML_DOUBLES_ROOM for each; NULL: not there */
 	Datum	   *values;			/* per lane, ML_FRAME_TOGETHER each: what was found by walking */
 	bool	   *nulls;
 } MlRowBatch;
@@ -104,7 +103,14 @@ struct MlHeapReader
 	int			table;			/* of the scan */
 	TableScanDesc scan;
 	BlockNumber next_block;
-	int			next_row;		/* of the page of the scan, that has not been dealt out */
+	BlockNumber end_block;
+	Buffer		ahead[ML_BATCH_PAGES];	/* pages from next_block on that are pinned already */
+	int			first_ahead;
+	int			n_ahead;
+	Buffer		buffer;			/* the page before next_block, where rows of it have not been dealt out */
+	int			n_rows;			/* its visible rows */
+	int			next_row;		/* the first of them that has not been dealt out */
+	OffsetNumber row[MaxHeapTuplesPerPage];
 	uint64		rows;			/* dealt out */
 	int			n_lanes;		/* the most of any table */
 	int			n_places;
@@ -115,6 +121,7 @@ struct MlHeapReader
 	int32	   *truth_code;		/* by feed, 2 each: codes of false and true; -1: not seen yet */
 	int			n_doubles;		/* feeds of float8 at a fixed place in every table */
 	int		   *double_of;		/* by feed: which of them it is; -1: none */
+	double	  **doubles;		/* by thread: room for those of the batch that it works on */
 	MlFeed	   *lenient;		/* the feeds, but infinity passes: it is looked for afterwards */
 	TupleTableSlot *slot;		/* for rows one by one */
 	int			most_rows;		/* of a batch */
@@ -130,15 +137,27 @@ typedef struct MlSlice
 	bool		null[ML_FRAME_TOGETHER];
 } MlSlice;
 
-/* ---- scan_heap.c ---- */
+/* ---- scan_visible.c ---- */
 
 /* Begins to read a table, and ends the one before; ml_heap_end() ends the last one. */
 extern void ml_heap_begin(MlHeapReader *h, int table);
 extern void ml_heap_end(MlHeapReader *h);
 
+/* The next page and its visible rows; false at the end of the table. */
+extern bool ml_heap_next_page(MlHeapReader *h);
+
+/* Takes so many rows of it, with a pin of its page. */
+extern Buffer ml_heap_take_page(MlHeapReader *h, int rows);
+
+/* The visible rows of some page; not between rows of another one. */
+extern int	ml_heap_count_rows(MlHeapReader *h, BlockNumber block);
+
 /* ---- scan_page.c ---- */
 
 extern void ml_batch_make(const MlHeapReader *h, MlRowBatch *batch);
+
+/* Before a batch is worked on: where its rows are, what is at no fixed place, and doubles as columns.  By the thread that does it. */
+extern void ml_batch_open(const MlHeapReader *h, MlRowBatch *batch, int thread);
 
 /* Where the rows are, and what is at no fixed place; all: also what is.  Each is done once. */
 extern void ml_batch_locate(const MlHeapReader *h, MlRowBatch *batch);

@@ -20,6 +20,7 @@
 
 #include "access/tupmacs.h"
 #include "catalog/pg_type.h"
+#include "ml/data/turn.h"
 #include "pg/error.h"
 #include "pg/scan_heap.h"
 #include "utils/memutils.h"
@@ -33,7 +34,6 @@ ml_batch_make(const MlHeapReader *h, MlRowBatch *batch)
 	memset(batch, 0, sizeof(MlRowBatch));
 	batch->values = palloc_extended(cells * sizeof(Datum), MCXT_ALLOC_HUGE);
 	batch->nulls = palloc_extended(cells * sizeof(bool), MCXT_ALLOC_HUGE);
-	batch->doubles = palloc_extended((Size) Max(h->n_doubles, 1) * ML_DOUBLES_ROOM * sizeof(double), MCXT_ALLOC_HUGE);
 }
 
 /* ------------------------------------------------ where the values are */
@@ -60,23 +60,6 @@ locate_page(const MlHeapReader *h, MlRowBatch *batch, MlPageRun *run)
 	}
 }
 
-/* Doubles of a page into columns, while its rows are in the cache: later they would be fetched once more for every few columns. */
-static void
-turn_page(const MlHeapReader *h, MlRowBatch *batch, const MlPageRun *run)
-{
-	const uint32 *offset = batch->table->double_offset;
-	int			n = h->n_doubles;
-
-	for (int i = run->first; i < run->first + run->rows; i++)
-	{
-		const char *data = batch->data[i];
-		double	   *to = batch->doubles + i;
-
-		for (int c = 0; c < n; c++, to += ML_DOUBLES_ROOM)
-			memcpy(to, data + offset[c], sizeof(double));
-	}
-}
-
 /* In threads. */
 void
 ml_batch_locate(const MlHeapReader *h, MlRowBatch *batch)
@@ -84,20 +67,47 @@ ml_batch_locate(const MlHeapReader *h, MlRowBatch *batch)
 	if (batch->located)
 		return;
 	batch->located = true;
-	batch->turned = h->n_doubles > 0;
+	for (int p = 0; p < batch->n_pages; p++)
+		locate_page(h, batch, &batch->pages[p]);
+}
+
+/* Groups of rows, those of "last" page to the last one; returns up to which row. */
+static int
+turn_up_to(const MlHeapReader *h, MlRowBatch *batch, double *doubles, int from, int end, bool last)
+{
+	if (!last)
+		end -= end % ML_TURN_ROWS;
+	ml_turn_rows(batch->data + from, end - from, batch->table->double_offset, h->n_doubles, doubles + from, ML_DOUBLES_ROOM);
+	return end;
+}
+
+/*
+ * Rows are turned into columns while they are in the cache, and the next page is being fetched: later they would be fetched once more for
+ * every few columns.  In threads.
+ */
+void
+ml_batch_open(const MlHeapReader *h, MlRowBatch *batch, int thread)
+{
+	double	   *doubles = h->doubles[thread];
+	bool		turned = h->n_doubles > 0;
+	int			done = 0;
+
+	fetch_page(&batch->pages[0]);
 	for (int p = 0; p < batch->n_pages; p++)
 	{
 		MlPageRun  *run = &batch->pages[p];
 
-		if (p == 0)
-			fetch_page(run);
 		if (p + 1 < batch->n_pages)
 			fetch_page(run + 1);
-		locate_page(h, batch, run);
-		batch->turned &= run->whole;
-		if (batch->turned)
-			turn_page(h, batch, run);
+		if (!batch->located)
+			locate_page(h, batch, run);
+		turned &= run->whole;
+		if (turned)
+			done = turn_up_to(h, batch, doubles, done, run->first + run->rows, p + 1 == batch->n_pages);
 	}
+	batch->located = true;
+	batch->doubles = turned ? doubles : NULL;
+	ml_batch_walk(h, batch, false);
 }
 
 static inline void
@@ -273,7 +283,7 @@ ml_batch_numbers(const MlHeapReader *h, const MlRowBatch *batch, int feed, const
 {
 	MlSlice		slice;
 
-	if (batch->turned && h->double_of[feed] >= 0)
+	if (batch->doubles != NULL && h->double_of[feed] >= 0)
 	{
 		*number = batch->doubles + (Size) h->double_of[feed] * ML_DOUBLES_ROOM;
 		return 0;
@@ -365,8 +375,6 @@ ml_batch_feed_plain(const MlHeapReader *h, MlRowBatch *batch)
 	const MlPrivatePlan *plan = h->r->private_plan;
 	bool		good = !batch->bad;
 
-	ml_batch_locate(h, batch);
-	ml_batch_walk(h, batch, false);
 	for (int i = 0; i < plan->n_feeds && good; i++)
 	{
 		const MlFeed *feed = &plan->feeds[i];

@@ -17,7 +17,6 @@
  */
 #include "postgres.h"
 
-#include "access/relscan.h"
 #include "miscadmin.h"
 #include "ml/base/pool.h"
 #include "pg/compat.h"
@@ -208,49 +207,37 @@ load_page(MlHeapReader *h, bool first)
 {
 	for (;;)
 	{
-		HeapScanDesc scan = (HeapScanDesc) h->scan;
-
-		if (h->next_row < scan->rs_ntuples)
+		if (h->next_row < h->n_rows)
 			return true;
-		if (h->next_block < scan->rs_nblocks)
-		{
-			ML_HEAP_PAGE(h->scan, h->next_block);
-			h->next_block++;
-			h->next_row = 0;
-		}
-		else if (first && h->table + 1 < h->n_tables)
-			ml_heap_begin(h, h->table + 1);
-		else
+		if (ml_heap_next_page(h))
+			continue;
+		if (!first || h->table + 1 == h->n_tables)
 			return false;
+		ml_heap_begin(h, h->table + 1);
 	}
 }
 
 static bool
 is_at_end(const MlHeapReader *h)
 {
-	HeapScanDesc scan = (HeapScanDesc) h->scan;
-
-	return h->table + 1 == h->n_tables && h->next_block >= scan->rs_nblocks && h->next_row >= scan->rs_ntuples;
+	return h->table + 1 == h->n_tables && h->next_block >= h->end_block && h->next_row >= h->n_rows;
 }
 
 static void
 add_page(MlHeapReader *h, MlRowBatch *batch, int limit)
 {
-	HeapScanDesc scan = (HeapScanDesc) h->scan;
 	MlPageRun  *run = &batch->pages[batch->n_pages];
 
 	run->block = h->next_block - 1;
 	run->first = batch->n_rows;
-	run->rows = Min(scan->rs_ntuples - h->next_row, limit - batch->n_rows);
-	memcpy(batch->offset + batch->n_rows, scan->rs_vistuples + h->next_row, run->rows * sizeof(OffsetNumber));
-	IncrBufferRefCount(scan->rs_cbuf);
-	run->buffer = scan->rs_cbuf;
-	run->page = BufferGetPage(scan->rs_cbuf);
+	run->rows = Min(h->n_rows - h->next_row, limit - batch->n_rows);
+	memcpy(batch->offset + batch->n_rows, h->row + h->next_row, run->rows * sizeof(OffsetNumber));
+	run->buffer = ml_heap_take_page(h, run->rows);
+	run->page = BufferGetPage(run->buffer);
 	batch->n_pages++;
 	batch->n_rows += run->rows;
-	h->next_row += run->rows;
-	for (int i = 0; i < run->rows; i++)
-		pgstat_count_heap_getnext(h->tables[h->table].relation);
+	/* Named after indexes, but it is what a scan counts, too. */
+	pgstat_count_index_tuples(h->tables[h->table].relation, run->rows);
 }
 
 /* Columns that grow move: nobody may be writing to them. */
@@ -400,11 +387,25 @@ count_readers(const MlHeapReader *h)
 	return Min(Min(ml_pool_threads(h->r->env->pool), ml_setting_parallel_workers + 1), MOST_READERS);
 }
 
+/* Of its own for each thread, so that it stays in the cache of its processor. */
+static char *
+make_doubles(MlHeapReader *h, int threads)
+{
+	Size		bytes = (Size) Max(h->n_doubles, 1) * ML_DOUBLES_ROOM * sizeof(double);
+	char	   *room = palloc_extended(threads * bytes + PG_CACHE_LINE_SIZE, MCXT_ALLOC_HUGE);
+
+	h->doubles = palloc(threads * sizeof(double *));
+	for (int i = 0; i < threads; i++)
+		h->doubles[i] = (double *) ((char *) CACHELINEALIGN(room) + i * bytes);
+	return room;
+}
+
 void
 ml_readers_run(MlHeapReader *h, const MlBatchWork *work)
 {
 	int			threads = work->in_order ? 1 : count_readers(h);
 	int			pins = Max(NBuffers / 32, 1);	/* that a scan may hold at a time */
+	char	   *doubles;
 	Readers		readers = {.h = h, .work = work, .threads = threads, .context = CurrentMemoryContext};
 
 	readers.n_batches = threads > 1 ? Min(4 * threads, MOST_BATCHES) : 1;
@@ -423,6 +424,7 @@ ml_readers_run(MlHeapReader *h, const MlBatchWork *work)
 		if (work->begin != NULL)
 			ml_check(h->r->env, ml_frame_chunk_make(h->r->builder, &readers.batch[i].chunk));
 	}
+	doubles = make_doubles(h, threads);
 	h->rows = 0;
 	ml_heap_begin(h, 0);
 	do
@@ -438,7 +440,8 @@ ml_readers_run(MlHeapReader *h, const MlBatchWork *work)
 	{
 		pfree(readers.batch[i].values);
 		pfree(readers.batch[i].nulls);
-		pfree(readers.batch[i].doubles);
 	}
+	pfree(doubles);
+	pfree(h->doubles);
 	pfree(readers.batch);
 }

@@ -58,6 +58,38 @@ ROLLBACK;
 CREATE TABLE nothing (LIKE t);
 SELECT compare('nothing');
 
+-- Rows of others: inserted, deleted, changed, locked by one and by several while it is not known how that ends; then undone, and once more with all hints set.
+CREATE TABLE others AS SELECT * FROM t;
+INSERT INTO others SELECT k + 50000, a, y FROM t WHERE k <= 1000;
+BEGIN;
+INSERT INTO others SELECT k + 60000, a, y FROM t WHERE k <= 1000;
+ROLLBACK;
+BEGIN;
+DELETE FROM others WHERE k % 7 = 1;
+UPDATE others SET a = -a WHERE k % 7 = 2;
+INSERT INTO others SELECT k + 70000, a, y FROM t WHERE k <= 1000;
+SELECT count(*) FROM (SELECT FROM others WHERE k % 7 = 3 FOR UPDATE) q;
+PREPARE TRANSACTION 'others changed';
+BEGIN;
+SELECT count(*) FROM (SELECT FROM others WHERE k % 7 = 4 FOR KEY SHARE) q;
+PREPARE TRANSACTION 'others locked';
+BEGIN;
+SELECT count(*) FROM (SELECT FROM others WHERE k % 7 IN (4, 5) FOR SHARE) q;
+SAVEPOINT undone;
+DELETE FROM others WHERE k % 7 = 6;
+ROLLBACK TO undone;
+UPDATE others SET y = y + 1 WHERE k % 7 = 6;
+SELECT compare('others', $$, id => 'k'$$), compare('others');
+COMMIT;
+SELECT compare('others', $$, id => 'k'$$), compare('others', $$, id => 'k'$$);
+ROLLBACK PREPARED 'others changed';
+ROLLBACK PREPARED 'others locked';
+SELECT compare('others', $$, id => 'k'$$), compare('others', $$, id => 'k'$$);
+VACUUM (FREEZE) others;
+SELECT compare('others', $$, id => 'k'$$);
+DELETE FROM others WHERE k % 11 = 0;
+SELECT compare('others', $$, id => 'k'$$);
+
 -- Every type, of every width and alignment, before and behind a text; NULL and NaN now and then.
 CREATE TYPE colour AS ENUM ('red', 'green', 'blue');
 CREATE DOMAIN percentage AS float4 CHECK (value >= 0);

@@ -5,6 +5,8 @@ use MlplatNode;
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
+use POSIX ();
+use Time::HiRes qw(sleep);
 
 my $node = MlplatNode::start('pages');
 $node->safe_psql('postgres', <<'SQL');
@@ -53,6 +55,28 @@ is(reads_pages('t', 'SET default_transaction_isolation = serializable;'), 0, 'ex
 is(reads_pages('secured'), 1, 'pages: a superuser, whom policies do not concern');
 is(reads_pages('secured', 'SET ROLE regress_owner;'), 0, 'executor: row-level security');
 is($node->safe_psql('postgres', "SELECT ml_train('linear_regression', 'mixed', 'y', 'm')") =~ /regression,2001,/ ? 1 : 0, 1, 'the row of a foreign partition is among those that are read');
+
+# While a table is read twice, others change it, and vacuum moves what is left on its pages: whoever has a snapshot reads the same rows in the same order.
+my $dir = PostgreSQL::Test::Utils::tempdir;
+my $figures = q{SELECT rows || ' ' || data_hash || ' ' || checksum FROM ml_versions WHERE model = 'twice' ORDER BY version DESC LIMIT 1;};
+my $train = q{SELECT version FROM ml_train('gbdt', 'twice', 'y', 'twice', params => '{"num_iterations": 3}');} . "\n\\echo figures\n$figures\n";
+my $change = 'UPDATE twice SET a = random(), y = y + 1, later = NULL WHERE k % 3 = 0; DELETE FROM twice WHERE k % 10 = 1; VACUUM twice; INSERT INTO twice SELECT i, i, i, i, i FROM generate_series(1, 3000) i;';
+
+$node->safe_psql('postgres', 'CREATE TABLE twice AS SELECT i AS k, sin(i) AS a, cos(i) AS b, (i % 13)::float8 AS y FROM generate_series(1, 150000) i; ALTER TABLE twice ADD later float8 DEFAULT 2.5; VACUUM ANALYZE twice');
+my $changer = fork // die "fork: $!";
+if ($changer == 0)
+{
+	sleep 0.05 until -e "$dir/go" || -e "$dir/end";
+	$node->psql('postgres', $change) until -e "$dir/end";
+	POSIX::_exit(0);
+}
+my $told = $node->safe_psql('postgres', "SET mlplat.execution = 'foreground'; BEGIN ISOLATION LEVEL REPEATABLE READ;\n$train\\! touch $dir/go\n" . "SELECT pg_sleep(0.2);\n$train" x 12 . "COMMIT;\n");
+append_to_file("$dir/end", '');
+waitpid $changer, 0;
+my @figures = $told =~ /^figures\n(.*)$/mg;
+is(scalar @figures, 13, 'a table trains while others change it');
+is(scalar(grep { $_ eq $figures[0] } @figures), 13, 'and gives the same hash and the same model each time');
+isnt($node->safe_psql('postgres', 'SELECT count(*) FROM twice'), '150000', 'for it did change');
 
 $node->stop;
 done_testing();
