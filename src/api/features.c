@@ -142,12 +142,12 @@ ml_features(PG_FUNCTION_ARGS)
 }
 
 static void
-report_unable(const MlServed *served, const char *what, const char *function)
+report_unable(const MlServed *served, const char *what, const char *hint)
 {
 	ereport(ERROR,
 			(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 			 errmsg("algorithm %s of model \"%s\" has no %s", served->model->method->name, served->name, what),
-			 errhint("Try %s(%s).", function, quote_literal_cstr(served->name))));
+			 errhint("%s", hint)));
 }
 
 typedef struct Importance
@@ -156,14 +156,16 @@ typedef struct Importance
 	double		value;
 } Importance;
 
-/* The most important first; equals in the order of the features. */
+/* The most important first, what is no number last; equals in the order of the features. */
 static int
 compare_importance(const void *a, const void *b)
 {
 	const Importance *x = a;
 	const Importance *y = b;
 
-	if (x->value != y->value)
+	if (isnan(x->value) != isnan(y->value))
+		return isnan(x->value) ? 1 : -1;
+	if (x->value < y->value || x->value > y->value)
 		return x->value < y->value ? 1 : -1;
 	return x->feature - y->feature;
 }
@@ -185,7 +187,7 @@ ml_importance(PG_FUNCTION_ARGS)
 				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
 				 errmsg("method must not be null")));
 	if (served->model->method->importance == NULL)
-		report_unable(served, "importance", "ml_coefficients");
+		report_unable(served, "importance", ml_serve_told_by(served));
 	values = palloc0(sizeof(double) * Max(schema->n_features, 1));
 	ml_check(env, served->model->method->importance(env, served->model->fitted, schema,
 													text_to_cstring(PG_GETARG_TEXT_PP(1)), values));
@@ -220,7 +222,7 @@ ml_coefficients(PG_FUNCTION_ARGS)
 	InitMaterializedSRF(fcinfo, 0);
 	served = ml_serve_to_reader(reference_argument(fcinfo), CurrentMemoryContext);
 	if (served->model->method->coefficients == NULL)
-		report_unable(served, "coefficients", "ml_importance");
+		report_unable(served, "coefficients", ml_serve_told_by(served));
 	ml_check(env, served->model->method->coefficients(env, served->model->fitted, served->model->encoded, &rows, &count));
 	for (size_t i = 0; i < count; i++)
 	{
@@ -261,7 +263,7 @@ ml_coefficient_intervals(PG_FUNCTION_ARGS)
 				 errmsg("level must be between 0 and 1")));
 	served = ml_serve_to_reader(reference_argument(fcinfo), CurrentMemoryContext);
 	if (served->model->method->coefficients == NULL)
-		report_unable(served, "coefficients", "ml_importance");
+		report_unable(served, "coefficients", ml_serve_told_by(served));
 	ml_check(env, served->model->method->coefficients(env, served->model->fitted, served->model->encoded, &rows, &count));
 	for (size_t i = 0; i < count; i++)
 	{
@@ -298,7 +300,7 @@ ml_model_statistics(PG_FUNCTION_ARGS)
 	InitMaterializedSRF(fcinfo, 0);
 	served = ml_serve_to_reader(reference_argument(fcinfo), CurrentMemoryContext);
 	if (served->model->method->statistics == NULL)
-		report_unable(served, "statistics of the fit", "ml_evaluate");
+		report_unable(served, "statistics of the fit", psprintf("Try ml_evaluate(%s).", quote_literal_cstr(served->name)));
 	ml_check(env, served->model->method->statistics(env, served->model->fitted, served->model->encoded, &rows, &count));
 	for (size_t i = 0; i < count; i++)
 	{

@@ -86,7 +86,7 @@ ml_rules(PG_FUNCTION_ARGS)
 		ereport(ERROR,
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 				 errmsg("algorithm %s of model \"%s\" has no trees to show", model->method->name, served->name),
-				 errhint("Try ml_importance(%s) or ml_coefficients(%s).", quote_literal_cstr(served->name), quote_literal_cstr(served->name))));
+				 errhint("%s", ml_serve_told_by(served))));
 	trees = model->method->n_trees(model->fitted);
 	if (PG_GETARG_INT32(1) < 1 || (uint32) PG_GETARG_INT32(1) > trees)
 		ereport(ERROR,

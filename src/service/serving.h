@@ -111,6 +111,9 @@ ml_served_predict(const MlServed *served, const double *x, double *out)
 	ml_model_predict(served->model, x, out);
 }
 
+/* Of a model that cannot tell what was asked: "Try ml_coefficients('churn@7').", a function that has an answer. */
+extern char *ml_serve_told_by(const MlServed *served);
+
 /*
  * What explains the model's scores (MlMethod.explain), made at the first call and kept with the model; counted
  * by the cache.  0A000 where the method has none.
