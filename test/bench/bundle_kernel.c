@@ -1,19 +1,20 @@
 /*-------------------------------------------------------------------------
  * bundle_kernel.c
- *	  What columns that share a stored one save gbdt, and what looking for them costs.
+ *	  What columns that share a stored one, or a byte of a row, save gbdt, and what looking for them costs.
  *
- *	  bundle_kernel [onehot|sparse|words|dense] [rows] [columns] [trees] [threads] [settings]
+ *	  bundle_kernel [onehot|sparse|words|dense|levelsN] [rows] [columns] [trees] [threads] [settings]
  *
  * onehot: one code of so many levels, columns of doubles; sparse: the same, as the encoder makes it;
  * words: sparse columns each of which is not 0 in some of a thousand rows, independently; dense:
- * columns of normal variates.  Without bundles and with them: seconds of binning (with the first tree), of
- * boosting, and peak memory of the arena, data not included.  The models must be the same.
+ * columns of normal variates; levels16: columns of 16 values.  Each column apart, and together with others: seconds of
+ * binning (with the first tree), of boosting, and peak memory of the arena, data not included.  The models must be the same.
  *-------------------------------------------------------------------------
  */
 #include "../unit/gbdt_data.h"
 
 #include <time.h>
 
+#include "ml/algo/gbdt/gbdt_internal.h"
 #include "ml/base/bytes.h"
 
 static double begin_boost;
@@ -39,6 +40,8 @@ cell(const char *kind, int p, size_t i, int f)
 {
 	if (strcmp(kind, "dense") == 0)
 		return gbdt_normal((uint64_t) f, i);
+	if (strncmp(kind, "levels", 6) == 0)
+		return floor(atoi(kind + 6) * gbdt_random((uint64_t) f, i));
 	if (strcmp(kind, "words") == 0)
 		return gbdt_random((uint64_t) f, i) < 0.001 * (1 + f % 10) ? ceil(5 * gbdt_random((uint64_t) (f + p), i)) : 0;
 	return (int) (p * gbdt_random(1, i)) == f;
@@ -88,6 +91,7 @@ main(int argc, char **argv)
 	int			trees = argc > 4 ? atoi(argv[4]) : 100;
 	int			threads = argc > 5 ? atoi(argv[5]) : 1;
 	MlDataset  *data = make_data(unit_env(1), kind, n, p);
+	size_t		joining_rows = ml_gbdt_joining_rows;
 	uint32_t	sum[2];
 
 	for (int bundle = 0; bundle < 2; bundle++)
@@ -97,6 +101,7 @@ main(int argc, char **argv)
 		MlModel    *model;
 		MlWriter	image;
 
+		ml_gbdt_joining_rows = bundle ? joining_rows : SIZE_MAX;
 		env->progress = note_progress;
 		begin_boost = 0;
 		if (gbdt_fit(env, data, ml_printf(env, "num_iterations=%d enable_bundle=%s %s", trees, bundle ? "true" : "false", argc > 6 ? argv[6] : ""), &model) != ML_OK)
@@ -105,7 +110,7 @@ main(int argc, char **argv)
 			return 1;
 		}
 		printf("%s, %zu x %d, %d trees, %d threads, %s: bin %.3f s, boost %.3f s, peak %.1f MB\n", kind, n, p, trees, threads,
-			   bundle ? "bundled" : "not bundled", begin_boost - begin, seconds() - begin_boost, (double) ml_arena_peak(env->arena) / 1e6);
+			   bundle ? "together" : "apart", begin_boost - begin, seconds() - begin_boost, (double) ml_arena_peak(env->arena) / 1e6);
 		image = gbdt_image(env, model);
 		sum[bundle] = ml_crc32c(image.bytes, image.length);
 		unit_env_free(env);

@@ -4,53 +4,9 @@
  *	  a model has the same bytes as without.
  *-------------------------------------------------------------------------
  */
-#include "gbdt_data.h"
+#include "gbdt_columns.h"
 
-#include "ml/algo/gbdt/gbdt_internal.h"
 #include "ml/base/simd.h"
-
-static const MlBinRules plain_rules = {.max_bin = 255, .min_data_in_bin = 3, .sample = 200000};
-
-/* Makes column f of numbers sparse; zeros that are kept all the same, and values all 1 without an array. */
-static void
-make_sparse(MlEnv *env, MlDataset *data, int f, bool keep_some_zeros, bool ones)
-{
-	MlDataColumn *column = (MlDataColumn *) &data->columns[f];
-	size_t		n = data->n_train + data->n_valid;
-	MlSparse   *s = ml_alloc0(env, 1, sizeof(MlSparse));
-	uint32_t   *row = ml_alloc(env, n + 1, sizeof(uint32_t));
-	double	   *value = ml_alloc(env, n + 1, sizeof(double));
-
-	for (size_t i = 0; i < n; i++)
-	{
-		double		x = column->number[i];
-
-		if (x == 0 && !(keep_some_zeros && i % 7 == 0))
-			continue;
-		row[s->n] = (uint32_t) i;
-		value[s->n++] = x;
-	}
-	s->row = row;
-	s->value = ones ? NULL : value;
-	column->sparse = s;
-	column->number = NULL;
-}
-
-/* The same columns as bins, as the reader of pages makes them. */
-static void
-make_binned(MlEnv *env, MlDataset *data, int f)
-{
-	MlDataColumn *column = (MlDataColumn *) &data->columns[f];
-	size_t		n = data->n_train + data->n_valid;
-	MlBinned   *binned;
-	const double *values[1] = {column->number};
-
-	CHECK(ml_binned_make(env, &plain_rules, 1, n, &binned) == ML_OK);
-	CHECK(ml_binned_find(env, &plain_rules, &binned, values, NULL, data->n_train, 1) == ML_OK);
-	CHECK(ml_binned_fill(env, &binned, values, 1, n) == ML_OK);
-	column->binned = binned;
-	column->number = NULL;
-}
 
 /*
  * Of p columns: two dense numbers, then codes of one in "levels" each (several values or only 1), columns that are
@@ -94,16 +50,6 @@ mixed(MlEnv *env, size_t n, int classes, int way)
 	return data;
 }
 
-static uint32_t
-bin_at(const MlGbdtColumn *column, size_t i)
-{
-	uint32_t	b = column->narrow != NULL ? column->narrow[i] : column->wide[i];
-
-	if (column->bin_of == NULL)
-		return b;
-	return b >= column->first_value && b < column->first_value + column->n_values ? column->bin_of[b] : column->default_bin;
-}
-
 /* Stored columns of a data set, after each of its cells was found to say what it says without bundles. */
 static int
 stored_columns(MlEnv *env, const MlDataset *data, const MlBinRules *rules)
@@ -124,7 +70,7 @@ stored_columns(MlEnv *env, const MlDataset *data, const MlBinRules *rules)
 		for (size_t i = 0; i < data->n_train && a->usable; i++)
 		{
 			good &= bin_at(a, i) == bin_at(b, i);
-			good &= b->position < 0 || bundled.row_major[i * bundled.stride + (size_t) b->position] == b->narrow[i];
+			good &= b->position < 0 || row_says(&bundled, b->position, i) == b->narrow[i];
 		}
 		good &= !a->usable || b->position < 0 || (b->bin_of != NULL ? b->first_value + b->n_values : b->missing + 1) <= bundled.offset[b->position + 1] - bundled.offset[b->position];
 	}
@@ -219,25 +165,6 @@ test_counts(void)
 
 /* ---- models ---- */
 
-static uint64_t
-image_of(const MlDataset *data, int threads, const char *settings, const char *more)
-{
-	MlEnv	   *env = unit_env(threads);
-	MlModel    *model;
-	uint64_t	hash = 0;
-
-	CHECK(gbdt_fit(env, data, ml_printf(env, "%s %s", settings, more), &model) == ML_OK);
-	if (env->error.status == ML_OK)
-	{
-		MlWriter	w = gbdt_image(env, model);
-
-		for (size_t i = 0; i < w.length; i++)
-			hash = ml_mix64(hash ^ w.bytes[i]);
-	}
-	unit_env_free(env);
-	return hash;
-}
-
 static void
 test_models(void)
 {
@@ -259,13 +186,17 @@ test_models(void)
 		{
 			MlEnv	   *env = unit_env(1);
 			MlDataset  *data = mixed(env, cases[c].n, cases[c].classes, way);
-			uint64_t	want = image_of(data, 1, cases[c].settings, "enable_bundle=false");
 			size_t		slots = ml_gbdt_slot_bytes;
 			size_t		packing = ml_gbdt_packing_rows;
+			size_t		joining = ml_gbdt_joining_rows;
+			uint64_t	want;
 
+			ml_gbdt_joining_rows = SIZE_MAX;
+			want = image_of(data, 1, cases[c].settings, "enable_bundle=false");
 			CHECK(want != 0);
 			for (int threads = 1; threads <= 4; threads *= 2)
 				CHECK(image_of(data, threads, cases[c].settings, "") == want);
+			ml_gbdt_joining_rows = 0;
 			ml_simd_limit(ML_TIER_BASELINE);
 			CHECK(image_of(data, 2, cases[c].settings, "bundle=true") == want);
 			ml_simd_limit(ML_TIER_AVX512);
@@ -276,6 +207,7 @@ test_models(void)
 			want = image_of(data, 2, cases[c].settings, "enable_bundle=false");
 			CHECK(image_of(data, 2, cases[c].settings, "") == want);
 			ml_gbdt_packing_rows = packing;
+			ml_gbdt_joining_rows = joining;
 			unit_env_free(env);
 		}
 	}

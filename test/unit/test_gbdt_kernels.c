@@ -189,67 +189,102 @@ histogram_row(const MlGbdtScale *scale, size_t i, int extreme)
 	return ml_gbdt_pack_row(scale, g, h);
 }
 
-/* Histograms of n rows of so many columns, some of them in use, against sums row by row. */
-static void
-check_histogram(size_t n, int columns, bool listed, const MlGbdtScale *scale, int extreme)
+/* Bins of column j: every third has all that a byte can say; the others are those that share one. */
+static uint32_t
+histogram_bins(int j)
 {
-	size_t		stride = (size_t) (columns + 7) / 8 * 8;
-	size_t		all = 2 * n + 3;
-	int			room = columns < ML_GBDT_TILE ? columns : ML_GBDT_TILE;
-	uint8_t    *row_major = malloc(all * stride);
-	MlGbdtGradient *gradient = malloc(all * sizeof(MlGbdtGradient));
-	uint32_t   *rows = malloc(n * sizeof(uint32_t));
-	uint32_t   *offset = malloc(((size_t) columns + 1) * sizeof(uint32_t));
-	int		   *stored = malloc((size_t) columns * sizeof(int));
-	int64_t    *packed = calloc((size_t) room * ML_GBDT_PACKED_STRIDE, sizeof(int64_t));
-	MlGbdtBins	bins = {.n = all, .n_stored = columns, .stride = stride, .row_major = row_major, .offset = offset};
-	MlGbdtGrower grower = {.bins = &bins, .gradient = gradient, .scale = *scale, .stored = stored};
-	size_t		entries;
-	MlGbdtSum  *want;
-	MlGbdtSum  *got;
-	int			wrong = 0;
+	static const uint32_t few[] = {3, 2, 2, 16, 16, 7, 20, 5, 128, 2, 129, 64};
 
-	offset[0] = 0;
+	return j % 3 == 0 ? 256 : few[(j / 3 * 2 + j % 3 - 1) % 12];
+}
+
+/* Columns of n rows, as rows of bytes; "joint": several in a byte. */
+static MlGbdtBins *
+histogram_columns(MlEnv *env, size_t n, int columns, bool joint, bool extreme)
+{
+	MlGbdtBins *bins = ml_alloc0(env, 1, sizeof(MlGbdtBins));
+	const uint8_t **present = ml_alloc0(env, (size_t) columns, sizeof(uint8_t *));
+	uint32_t   *entries = ml_alloc(env, (size_t) columns, sizeof(uint32_t));
+	size_t		joining_rows = ml_gbdt_joining_rows;
+	uint8_t    *to = ml_alloc(env, n, sizeof(uint8_t));
+
+	*bins = (MlGbdtBins) {.n = n, .n_stored = columns, .stored = ml_alloc(env, (size_t) columns, sizeof(uint8_t *))};
 	for (int j = 0; j < columns; j++)
 	{
-		/* The widest column, and one of two bins. */
-		offset[j + 1] = offset[j] + (j % 3 == 1 ? 3 : 260);
-		if (!listed || j % 4 != 2)
-			stored[grower.n_stored++] = j;
+		uint8_t    *column = ml_alloc(env, n, sizeof(uint8_t));
+
+		entries[j] = histogram_bins(j);
+		for (size_t i = 0; i < n; i++)
+			column[i] = (uint8_t) (j % 3 == 1 ? i % entries[j] : extreme || j == 0 ? entries[j] - 1 : gbdt_random(32 + (uint64_t) j, i) * entries[j]);
+		bins->stored[j] = column;
 	}
-	entries = offset[columns];
-	want = calloc(entries, sizeof(MlGbdtSum));
-	got = calloc(entries, sizeof(MlGbdtSum));
-	for (size_t i = 0; i < all; i++)
+	ml_gbdt_joining_rows = joint ? 0 : SIZE_MAX;
+	CHECK(ml_gbdt_join(env, present, entries, bins) == ML_OK);
+	ml_gbdt_joining_rows = joining_rows;
+	CHECK(joint && columns > 4 ? bins->n_bytes < columns : joint || bins->n_bytes == columns);
+	bins->stride = (size_t) (bins->n_bytes + 7) / 8 * 8;
+	bins->row_major = ml_alloc(env, n, bins->stride);
+	for (int b = 0; b < bins->n_bytes; b++)
 	{
-		gradient[i] = histogram_row(scale, i, extreme);
-		for (size_t j = 0; j < (size_t) columns; j++)
-			row_major[i * stride + j] = (uint8_t) (j % 3 == 1 ? i % 3 : extreme || j == 0 ? 255 : gbdt_random(32 + j, i) * 256);
+		ml_gbdt_byte_rows(bins, &bins->byte[b], 0, n, to);
+		for (size_t i = 0; i < n; i++)
+			bins->row_major[i * bins->stride + (size_t) b] = to[i];
 	}
+	return bins;
+}
+
+/* The bytes in use into the grower; what is wanted of their columns, row by row, into want[]. */
+static void
+sum_rows_of(const MlGbdtBins *bins, bool listed, MlGbdtGrower *grower, size_t n, MlGbdtSum *want)
+{
+	for (int b = 0; b < bins->n_bytes; b++)
+	{
+		const MlGbdtByte *byte = &bins->byte[b];
+
+		if (listed && b % 4 == 2)
+			continue;
+		grower->byte[grower->n_bytes++] = b;
+		for (int j = byte->first; j < byte->first + byte->members; j++)
+			for (size_t i = 0; i < n; i++)
+				want[bins->offset[j] + bins->stored[j][grower->rows[i]]] += ml_gbdt_expand_row(&grower->scale, grower->gradient[grower->rows[i]]);
+	}
+}
+
+/* Histograms of n rows of so many columns, some of them in use, against sums row by row. */
+static void
+check_histogram(size_t n, int columns, bool listed, bool joint, const MlGbdtScale *scale, int extreme)
+{
+	MlEnv	   *env = unit_env(1);
+	size_t		all = 2 * n + 3;
+	MlGbdtBins *bins = histogram_columns(env, all, columns, joint, extreme > 0);
+	MlGbdtGrower grower = {.bins = bins, .scale = *scale};
+	size_t		room = ml_gbdt_packed_room((size_t) bins->n_bytes, bins->n_bytes < columns);
+	size_t		entries = bins->offset[columns];
+	int64_t    *packed = ml_alloc0(env, room, sizeof(int64_t));
+	MlGbdtSum  *want = ml_alloc0(env, entries, sizeof(MlGbdtSum));
+	MlGbdtSum  *got = ml_alloc0(env, entries, sizeof(MlGbdtSum));
+	int			wrong = 0;
+
+	grower.byte = ml_alloc(env, (size_t) columns, sizeof(int));
+	grower.rows = ml_alloc(env, n, sizeof(uint32_t));
+	grower.gradient = ml_alloc(env, all, sizeof(MlGbdtGradient));
+	for (size_t i = 0; i < all; i++)
+		grower.gradient[i] = histogram_row(scale, i, extreme);
 	for (size_t i = 0; i < n; i++)
-		rows[i] = (uint32_t) (2 * i + i % 2);
-	for (size_t i = 0; i < n; i++)
-		for (int u = 0; u < grower.n_stored; u++)
-			want[offset[stored[u]] + row_major[rows[i] * stride + (size_t) stored[u]]] += ml_gbdt_expand_row(scale, gradient[rows[i]]);
+		grower.rows[i] = (uint32_t) (2 * i + i % 2);
+	sum_rows_of(bins, listed, &grower, n, want);
 	for (int t = 0; t < TIERS; t++)
 	{
 		memset(got, 0, entries * sizeof(MlGbdtSum));
 		ml_simd_limit((MlSimdTier) t);
-		ml_gbdt_hist_tiles(&grower, rows, n, packed, got);
+		ml_gbdt_hist_tiles(&grower, grower.rows, n, packed, got);
 		wrong += memcmp(want, got, entries * sizeof(MlGbdtSum)) != 0;
-		for (size_t b = 0; b < (size_t) room * ML_GBDT_PACKED_STRIDE; b++)
+		for (size_t b = 0; b < room; b++)
 			wrong += packed[b] != 0;
 	}
-	CHECK(wrong == 0);
+	unit_check(wrong == 0, __FILE__, __LINE__, "histograms of %zu rows, %d columns in %d bytes", n, columns, bins->n_bytes);
 	ml_simd_limit(ML_TIER_AVX512);
-	free(row_major);
-	free(gradient);
-	free(rows);
-	free(offset);
-	free(stored);
-	free(packed);
-	free(want);
-	free(got);
+	unit_env_free(env);
 }
 
 /* All forms of rows, around the numbers of rows at which sums are unpacked; all rows in one bin and all bits set is the worst case. */
@@ -259,21 +294,23 @@ test_histogram(void)
 	static const MlGbdtScale scales[] = {
 		{.count_bits = 17}, {.packed = true, .count_bits = 17}, {.packed = true, .unit_h = true, .count_bits = 17}
 	};
-	static const size_t sizes[] = {1, 2, 3, 1535, 1536, 1537, 4094, 4095, 4096, 8190, 8191};
+	static const size_t sizes[] = {1, 2, 3, 63, 64, 65, 200, 500, 1535, 1536, 1537, 4094, 4095, 4096, 8190, 8191};
 	static const size_t large[] = {65534, 65535, 65536, 65537, 100000};
 	static const int widths[] = {1, 3, 4, 5, 8, 11, 28, 64, 65};
 
 	for (int s = 0; s < 3; s++)
 	{
 		for (size_t l = 0; l < sizeof(sizes) / sizeof(sizes[0]); l++)
-			check_histogram(sizes[l], widths[l % 9], l % 2 == 1, &scales[s], (int) l % 3);
+			for (int joint = 0; joint <= 1; joint++)
+				check_histogram(sizes[l], widths[l % 9], l % 2 == 1, joint, &scales[s], (int) l % 3);
 		for (size_t l = 0; l < sizeof(large) / sizeof(large[0]); l++)
 			for (int extreme = 0; extreme < 3; extreme++)
-				check_histogram(large[l], 5, extreme == 0, &scales[s], extreme);
-		for (int listed = 0; listed <= 1; listed++)
+				check_histogram(large[l], l % 2 == 0 ? 5 : 9, extreme == 0, l % 2 == 1, &scales[s], extreme);
+		for (int way = 0; way < 4; way++)
 		{
-			check_histogram(2000, 300, listed, &scales[s], 0);
-			check_histogram(1600, 3000, listed, &scales[s], 1);
+			check_histogram(2000, 300, way % 2, way >= 2, &scales[s], 0);
+			check_histogram(1600, 1500, way % 2, way >= 2, &scales[s], 1);
+			check_histogram(30, 1500, way % 2, way >= 2, &scales[s], 0);
 		}
 	}
 }

@@ -226,12 +226,13 @@ turn_rows(void *arg, size_t task, int thread)
 	{
 		size_t		b = a + TURN_ROWS < end ? a + TURN_ROWS : end;
 
-		for (int j = 0; j < bins->n_stored; j++)
+		for (int j = 0; j < bins->n_bytes; j++)
 		{
-			const uint8_t *from = bins->stored[j];
-			uint8_t    *to = bins->row_major + j;
+			uint8_t		from[TURN_ROWS];
+			uint8_t    *to = bins->row_major + a * bins->stride + j;
 
-			for (size_t i = a; i < b; i++)
+			ml_gbdt_byte_rows(bins, &bins->byte[j], a, b - a, from);
+			for (size_t i = 0; i < b - a; i++)
 				to[i * bins->stride] = from[i];
 		}
 	}
@@ -400,15 +401,15 @@ spread_rest(MlEnv *env, BinJob *job)
 	return ML_OK;
 }
 
-/* Stored columns in the order of their first features, and how many entries their histograms have, into offset[]. */
+/* Stored columns in the order of their first features, and how many entries their histograms have. */
 static MlStatus
-list_stored(MlEnv *env, MlGbdtBins *bins)
+list_stored(MlEnv *env, const BinJob *job, uint32_t *entries, const uint8_t **present)
 {
+	MlGbdtBins *bins = job->bins;
 	int		   *position = ml_alloc(env, (size_t) bins->n_bundles + 1, sizeof(int));
 
 	bins->stored = ml_alloc(env, (size_t) bins->n_narrow + 1, sizeof(uint8_t *));
-	bins->offset = ml_alloc0(env, (size_t) bins->n_narrow + 1, sizeof(uint32_t));
-	if (position == NULL || bins->stored == NULL || bins->offset == NULL)
+	if (position == NULL || bins->stored == NULL)
 		return env->error.status;
 	for (int b = 0; b < bins->n_bundles; b++)
 		position[b] = -1;
@@ -416,14 +417,15 @@ list_stored(MlEnv *env, MlGbdtBins *bins)
 	{
 		MlGbdtColumn *column = &bins->column[bins->narrow[j]];
 		bool		bundled = column->bin_of != NULL;
-		uint32_t	entries = bundled ? column->first_value + column->n_values : column->missing + 1;
+		uint32_t	own = bundled ? column->first_value + column->n_values : column->missing + 1;
 
 		column->position = bundled && position[column->bundle] >= 0 ? position[column->bundle] : bins->n_stored++;
 		if (bundled)
 			position[column->bundle] = column->position;
 		bins->stored[column->position] = column->narrow;
-		if (entries > bins->offset[column->position])
-			bins->offset[column->position] = entries;
+		present[column->position] = bundled ? NULL : job->seen + job->first[bins->narrow[j]];
+		if (own > entries[column->position])
+			entries[column->position] = own;
 	}
 	ml_release(env, position);
 	return ML_OK;
@@ -433,24 +435,17 @@ static MlStatus
 make_row_major(MlEnv *env, BinJob *job)
 {
 	MlGbdtBins *bins = job->bins;
-	uint32_t	entries = 0;
+	uint32_t   *entries = ml_alloc0(env, (size_t) bins->n_narrow + 1, sizeof(uint32_t));
+	const uint8_t **present = ml_alloc0(env, (size_t) bins->n_narrow + 1, sizeof(uint8_t *));
 
-	ML_TRY(list_stored(env, bins));
-	for (int j = 0; j < bins->n_stored; j++)
-	{
-		uint32_t	total = bins->offset[j];
-
-		bins->offset[j] = entries;
-
-		/*
-		 * Starts that are a multiple of 4096 bytes apart would share their cache
-		 * sets: with skewed bins that costs up to three times the time.
-		 */
-		entries += total + (total >= 64 ? 4 : 0);
-	}
-	bins->offset[bins->n_stored] = entries;
-	bins->stride = row_stride((size_t) bins->n_stored);
-	if (bins->n_stored == 0)
+	if (entries == NULL || present == NULL)
+		return env->error.status;
+	ML_TRY(list_stored(env, job, entries, present));
+	ML_TRY(ml_gbdt_join(env, present, entries, bins));
+	ml_release(env, entries);
+	ml_release(env, present);
+	bins->stride = row_stride((size_t) bins->n_bytes);
+	if (bins->n_bytes == 0)
 		return ML_OK;
 	bins->row_major = ml_alloc(env, bins->n, bins->stride);
 	if (bins->row_major == NULL)
@@ -527,8 +522,10 @@ make_bins(MlEnv *env, const MlDataset *data, const MlBinRules *rules, MlGbdtBins
 		ML_TRY(ml_gbdt_bundle(env, data, job.seen, job.first, bins));
 		ML_TRY(spread_rest(env, &job));
 	}
+	if (by_row)
+		ML_TRY(make_row_major(env, &job));
 	ml_release(env, job.seen);
-	return by_row ? make_row_major(env, &job) : ML_OK;
+	return ML_OK;
 }
 
 MlStatus

@@ -85,6 +85,22 @@ typedef struct MlGbdtColumn
 	int32_t		bundle;			/* its number */
 } MlGbdtColumn;
 
+/* Columns that one byte holds together, at most: of two bins each. */
+#define ML_GBDT_BYTE_MEMBERS 8
+
+/* A byte of a row: a stored column's, or the number of a combination of several ones' bins (joint.c). */
+typedef struct MlGbdtByte
+{
+	int			first;			/* its stored columns are first .. first+members-1 */
+	int			members;
+	uint32_t	cells;			/* combinations */
+	uint16_t	size[ML_GBDT_BYTE_MEMBERS]; /* bins with rows, by member */
+
+	const uint8_t *share;		/* by member and bin (256): what the bin adds to the byte.  Of several members */
+	const uint16_t *place;		/* by member and bin with rows: its histogram entry, from the first member's first one on.  The same */
+	const uint8_t *apart;		/* by byte and member: the bin that it stands for; ML_GBDT_BYTE_MEMBERS may be read from there */
+} MlGbdtByte;
+
 typedef struct MlGbdtBins
 {
 	size_t		n;				/* rows of the training part */
@@ -93,12 +109,14 @@ typedef struct MlGbdtBins
 	int			n_narrow;		/* usable narrow columns */
 	int		   *narrow;			/* their features */
 	int			n_bundles;
-	int			n_stored;		/* columns of row_major: narrow columns, and bundles of them */
+	int			n_stored;		/* narrow columns, and bundles of them: what histograms are made of */
 	const uint8_t **stored;		/* column by column */
 	int			n_wide;
 	int		   *wide;
 	uint32_t	widest;			/* bins of the widest wide column */
-	size_t		stride;			/* bytes from row to row */
+	int			n_bytes;		/* of a row */
+	MlGbdtByte *byte;
+	size_t		stride;			/* from row to row */
 	uint8_t    *row_major;		/* n x stride */
 	uint32_t   *offset;			/* n_stored + 1: first histogram entry of each stored column; last: entries in all */
 } MlGbdtBins;
@@ -112,6 +130,26 @@ extern MlStatus ml_gbdt_bins_columns(MlEnv *env, const MlDataset *data, const Ml
 
 /* Bundles narrow columns that are never in bins other than their default ones in the same row.  present: by bin, from first_bin[feature] on. */
 extern MlStatus ml_gbdt_bundle(MlEnv *env, const MlDataset *data, const uint8_t *present, const size_t *first_bin, MlGbdtBins *bins);
+
+/* ---- joint.c: columns that share a byte of a row ---- */
+
+extern size_t ml_gbdt_joining_rows; /* with fewer each column has its own */
+
+/*
+ * Makes the bytes of rows, and renumbers stored columns so that those of a byte stand together; also "offset".  entries: of the
+ * histograms of stored columns; present: which of them hold rows, NULL for all.
+ */
+extern MlStatus ml_gbdt_join(MlEnv *env, const uint8_t **present, const uint32_t *entries, MlGbdtBins *bins);
+
+/* One byte of rows begin .. begin+n-1. */
+extern void ml_gbdt_byte_rows(const MlGbdtBins *bins, const MlGbdtByte *byte, size_t begin, size_t n, uint8_t *to);
+
+/*
+ * From the histogram of a byte of several members to theirs; leaves zeros.  Packed sums go to sum[], one for each of
+ * byte->place[], and how many is returned; sums of two are added to hist, where the first member's histogram begins.
+ */
+extern uint32_t ml_gbdt_fold_packed(const MlGbdtByte *byte, int64_t *cell, int64_t *sum);
+extern void ml_gbdt_fold_sums(const MlGbdtByte *byte, MlGbdtSum *cell, MlGbdtSum *hist);
 
 /* ---- objective.c: losses ---- */
 

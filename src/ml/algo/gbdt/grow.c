@@ -75,7 +75,7 @@ ml_gbdt_grower_memory(size_t n, size_t entries, size_t widest, int columns, int3
 	return n * (3 * sizeof(uint32_t) + sizeof(MlGbdtGradient))
 		+ (slot_limit(entries, (int32_t) leaves, threads) + (size_t) threads) * (entries + 64) * sizeof(MlGbdtSum)
 		+ (size_t) threads * (NARROW_BINS + room) * (sizeof(MlGbdtSum) + sizeof(uint32_t) + sizeof(MlGbdtRank))
-		+ (size_t) threads * (size_t) (columns < ML_GBDT_TILE ? columns : ML_GBDT_TILE) * ML_GBDT_PACKED_STRIDE * sizeof(int64_t)
+		+ (size_t) threads * ml_gbdt_packed_room((size_t) columns, columns > ML_GBDT_TILE) * sizeof(int64_t)
 		+ (size_t) threads * (size_t) columns * 2 * (sizeof(MlGbdtSplit) + sizeof(bool))
 		+ (size_t) ahead_limit(threads) * (sizeof(MlGbdtExpansion) + room * (sizeof(uint32_t) + sizeof(uint8_t)))
 		+ leaves * (sizeof(MlGbdtLeaf) + 2 * sizeof(MlGbdtNode) + 64) + n / 64
@@ -87,7 +87,7 @@ create_rooms(MlEnv *env, MlGbdtGrower *grower, size_t entries)
 {
 	size_t		columns = (size_t) (grower->bins->n_narrow + grower->bins->n_wide);
 	size_t		room = grower->bins->widest < NARROW_BINS ? NARROW_BINS : grower->bins->widest;
-	size_t		packed = (size_t) (grower->bins->n_stored < ML_GBDT_TILE ? grower->bins->n_stored : ML_GBDT_TILE) * ML_GBDT_PACKED_STRIDE;
+	size_t		packed = ml_gbdt_packed_room((size_t) grower->bins->n_bytes, grower->bins->n_bytes < grower->bins->n_stored);
 
 	for (int t = 0; t < grower->threads; t++)
 	{
@@ -161,7 +161,7 @@ ml_gbdt_grower_create(MlEnv *env, const MlGbdtBins *bins, const MlGbdtRules *rul
 	grower->block_left = ml_alloc(env, n / ML_GBDT_BLOCK + 2, sizeof(size_t));
 	grower->gradient = ml_alloc(env, n, sizeof(MlGbdtGradient));
 	grower->narrow = ml_alloc(env, columns + 1, sizeof(int));
-	grower->stored = ml_alloc(env, columns + 1, sizeof(int));
+	grower->byte = ml_alloc(env, columns + 1, sizeof(int));
 	grower->in_use = ml_alloc(env, columns + 1, sizeof(bool));
 	grower->wide = ml_alloc(env, columns + 1, sizeof(int));
 	grower->leaf = ml_alloc0(env, leaves, sizeof(MlGbdtLeaf));
@@ -180,7 +180,7 @@ ml_gbdt_grower_create(MlEnv *env, const MlGbdtBins *bins, const MlGbdtRules *rul
 	grower->sum_rows = sum_rows(n, leaves);
 	grower->leaf_sum = ml_alloc(env, sum_entries(n, leaves), sizeof(MlGbdtLeafSum));
 	if (!grower->rows || !grower->to_left || !grower->to_right || !grower->block_left || !grower->gradient ||
-		!grower->narrow || !grower->stored || !grower->in_use || !grower->wide || !grower->leaf || !grower->node || !grower->slot || !grower->slot_owner || !grower->free_slot || !grower->heap ||
+		!grower->narrow || !grower->byte || !grower->in_use || !grower->wide || !grower->leaf || !grower->node || !grower->slot || !grower->slot_owner || !grower->free_slot || !grower->heap ||
 		!grower->room || !grower->ahead || !grower->block_sum || !grower->first_block || !grower->leaf_value || !grower->leaf_sum)
 		return env->error.status;
 	*result = grower;
@@ -571,7 +571,7 @@ best_leaf(const MlGbdtGrower *grower)
 static int32_t
 best_large_leaf(const MlGbdtGrower *grower)
 {
-	size_t		cells = (size_t) (grower->n_stored + 4 * grower->n_wide + 4);
+	size_t		cells = (size_t) (grower->n_bytes + 4 * grower->n_wide + 4);
 	int32_t		best = -1;
 	int32_t		before = 0;
 
@@ -690,7 +690,7 @@ start_tree(MlGbdtGrower *grower, const uint32_t *rows, size_t n_rows, const bool
 	grower->drawn = rows;
 	grower->n_rows = n_rows;
 	grower->n_narrow = 0;
-	grower->n_stored = 0;
+	grower->n_bytes = 0;
 	grower->n_wide = 0;
 	memset(grower->in_use, 0, (size_t) bins->n_stored * sizeof(bool));
 	for (int j = 0; j < bins->n_narrow; j++)
@@ -700,9 +700,15 @@ start_tree(MlGbdtGrower *grower, const uint32_t *rows, size_t n_rows, const bool
 		grower->narrow[grower->n_narrow++] = j;
 		grower->in_use[bins->column[bins->narrow[j]].position] = true;
 	}
-	for (int j = 0; j < bins->n_stored; j++)
-		if (grower->in_use[j])
-			grower->stored[grower->n_stored++] = j;
+	for (int b = 0; b < bins->n_bytes; b++)
+	{
+		bool		in_use = false;
+
+		for (int m = 0; m < bins->byte[b].members; m++)
+			in_use |= grower->in_use[bins->byte[b].first + m];
+		if (in_use)
+			grower->byte[grower->n_bytes++] = b;
+	}
 	for (int j = 0; j < bins->n_wide; j++)
 		if (use[bins->wide[j]])
 			grower->wide[grower->n_wide++] = bins->wide[j];

@@ -56,7 +56,7 @@ typedef struct MlGbdtRoom
 {
 	MlGbdtSum  *partial;		/* a whole histogram; thread 0 has none, it writes to the slot */
 	bool		used;
-	int64_t    *packed;			/* histograms of packed sums of a tile of columns, all zero between uses */
+	int64_t    *packed;			/* histograms of a tile of bytes, of packed sums or of combinations, all zero between uses */
 	MlGbdtSum  *wide;			/* histogram of one wide column, all zero between uses */
 	MlGbdtSum  *spread;			/* histogram of a column of a bundle */
 	uint32_t   *touched;
@@ -84,9 +84,9 @@ struct MlGbdtGrower
 	MlGbdtGradient *gradient;	/* bins->n, by row */
 	int		   *narrow;			/* the narrow columns in use: numbers in bins->narrow, ascending */
 	int			n_narrow;
-	int		   *stored;			/* the stored columns that hold them, ascending */
+	int		   *byte;			/* the bytes of a row that hold them, ascending */
 	bool	   *in_use;			/* by stored column */
-	int			n_stored;
+	int			n_bytes;
 	int		   *wide;			/* features of the wide columns in use */
 	int			n_wide;
 
@@ -131,13 +131,13 @@ struct MlGbdtGrower
 /* hist.c */
 
 /*
- * Adds the rows of a leaf to the histograms of stored columns in use number first .. last-1, at most ML_GBDT_TILE; packed is
- * of the thread's room.
+ * Adds the rows of a leaf to the histograms of the columns in bytes in use number first .. last-1, at most ML_GBDT_TILE; packed
+ * is of the thread's room.
  */
 extern void ml_gbdt_hist_rows(const MlGbdtGrower *grower, const uint32_t *rows, size_t n, int first, int last,
 							  int64_t *packed, MlGbdtSum *hist);
 
-/* Those of all stored columns in use, ML_GBDT_TILE at a time. */
+/* Those of all bytes in use, ML_GBDT_TILE at a time. */
 extern void ml_gbdt_hist_tiles(const MlGbdtGrower *grower, const uint32_t *rows, size_t n, int64_t *packed, MlGbdtSum *hist);
 
 /* The histogram of one column of any width; hist must be zero.  Returns how many bins hold rows; they are in touched[]. */
@@ -147,10 +147,17 @@ extern uint32_t ml_gbdt_hist_column(const MlGbdtGrower *grower, const MlGbdtColu
 /* Builds the histograms of all narrow columns in use in a slot; other threads' shares stay in their rooms (room->used). */
 extern MlStatus ml_gbdt_hist_leaf(MlEnv *env, MlGbdtGrower *grower, const MlGbdtLeaf *leaf, MlGbdtSum *hist);
 
-/* Columns whose histograms stay in the second-level cache together. */
+/* Bytes whose histograms stay in the second-level cache together. */
 #define ML_GBDT_TILE 128
 /* Packed histograms are so many entries apart, whatever their bins: no power of two, for their cache sets must differ. */
 #define ML_GBDT_PACKED_STRIDE 260
+
+/* Numbers in "packed" for so many bytes: where some are combinations, histograms of sums of two are there as well. */
+static inline size_t
+ml_gbdt_packed_room(size_t bytes, bool joint)
+{
+	return (bytes < ML_GBDT_TILE ? bytes : ML_GBDT_TILE) * ML_GBDT_PACKED_STRIDE * (joint ? 2 : 1);
+}
 
 /* partition.c */
 

@@ -20,6 +20,11 @@
 #define TASK_CELLS ((size_t) 1 << 20)
 /* Rows from which on packing saves more than unpacking a histogram of 256 bins costs. */
 #define UNPACK_ROWS 1536
+/* Folding the histogram of a byte costs as much as adding so many rows to one column. */
+#define FOLD_CELLS 400
+/* So many rows are taken apart together, and so many bins. */
+#define APART_ROWS 64
+#define APART_BINS 8192
 /* Below this many cells waking threads costs more than it saves. */
 #define SERIAL_CELLS ((size_t) 1 << 17)
 
@@ -33,42 +38,41 @@ typedef struct HistJob
 	MlGbdtSum  *hist;			/* thread 0 */
 } HistJob;
 
-/* Rows of a leaf, and where their bins and gradients are. */
+/* Rows of a leaf, where their bytes and gradients are, and where histograms go. */
 typedef struct RowList
 {
-	const uint8_t *bin;			/* of row 0, in the first column that is looked at */
+	const uint8_t *bin;			/* of row 0, the first byte that is looked at */
 	size_t		stride;
 	const MlGbdtGradient *gradient;
 	const MlGbdtScale *scale;
 	const uint32_t *rows;
 	size_t		n;
 	size_t		more;			/* numbers in rows[]: the list may go on behind this piece */
-	int			columns;
-	const int  *listed;			/* which columns; NULL: all */
-	const uint32_t *offset;		/* where their histograms begin: of sums of two.  Packed ones have one stride */
+	int			columns;		/* bytes of a row */
+	const int  *listed;			/* which ones; NULL: all */
+	const MlGbdtByte *byte;		/* what they are, counted as listed[] does */
+	const uint32_t *offset;		/* of stored columns, in hist */
+	int64_t    *packed;			/* packed sums by byte, with one stride */
+	MlGbdtSum  *hist;
+	MlGbdtSum *const *to;		/* sums of two by byte */
 } RowList;
 
-/* One row's share of one column's histogram. */
-ML_LANES_INLINE void
-add_cell(void *hist, size_t at, bool packed, MlGbdtGradient row, const MlGbdtSum *sum)
+static const MlGbdtByte *
+byte_at(const RowList *in, int u)
 {
+	return &in->byte[in->listed != NULL ? in->listed[u] : u];
+}
+
+/* One row's share of one byte's histogram. */
+ML_LANES_INLINE void
+add_row(const RowList *in, const uint8_t *bin, int u, bool packed, bool listed, MlGbdtGradient row, const MlGbdtSum *sum, int64_t *restrict hist)
+{
+	size_t		b = bin[listed ? in->listed[u] : u];
+
 	if (packed)
-		((int64_t *) hist)[at] += row;
+		hist[(size_t) u * ML_GBDT_PACKED_STRIDE + b] += row;
 	else
-		((MlGbdtSum *) hist)[at] += *sum;
-}
-
-/* Where histogram u begins. */
-ML_LANES_INLINE size_t
-hist_begin(const RowList *in, int u, bool packed, bool listed)
-{
-	return packed ? (size_t) u * ML_GBDT_PACKED_STRIDE : in->offset[listed ? in->listed[u] : u];
-}
-
-ML_LANES_INLINE void
-add_row(const RowList *in, const uint8_t *bin, int u, bool packed, bool listed, MlGbdtGradient row, const MlGbdtSum *sum, void *hist)
-{
-	add_cell(hist, hist_begin(in, u, packed, listed) + bin[listed ? in->listed[u] : u], packed, row, sum);
+		in->to[u][b] += *sum;
 }
 
 ML_LANES_INLINE void
@@ -87,10 +91,11 @@ fetch_ahead(const RowList *in, size_t i)
  * one's store.  "packed" and "listed" are constants, so this becomes four loops.
  */
 ML_LANES_INLINE void
-add_rows(const RowList *in, bool packed, bool listed, void *restrict hist)
+add_rows(const RowList *in, bool packed, bool listed)
 {
 	const size_t stride = in->stride;
 	const int	columns = in->columns;
+	int64_t    *restrict hist = in->packed;
 	size_t		i = 0;
 
 	for (; i + 2 <= in->n; i += 2)
@@ -135,30 +140,82 @@ add_rows(const RowList *in, bool packed, bool listed, void *restrict hist)
 }
 
 static void
-add_dense(const RowList *in, MlGbdtSum *restrict hist)
+add_sums(const RowList *in)
 {
-	add_rows(in, false, false, hist);
-}
-
-static void
-add_listed(const RowList *in, MlGbdtSum *restrict hist)
-{
-	add_rows(in, false, true, hist);
+	if (in->listed != NULL)
+		add_rows(in, false, true);
+	else
+		add_rows(in, false, false);
 }
 
 /* Packed: half the memory and half the work of a sum of two. */
 static void
-add_packed(const RowList *in, int64_t *restrict hist)
+add_packed(const RowList *in)
 {
 	if (in->listed != NULL)
-		add_rows(in, true, true, hist);
+		add_rows(in, true, true);
 	else
-		add_rows(in, true, false, hist);
+		add_rows(in, true, false);
 }
 
-/* Packed sums of one column to sums of two; leaves zeros. */
+/* Some rows' bytes as the bins of all columns that they stand for, side by side. */
+static void
+take_apart(const RowList *in, size_t begin, size_t n, int columns, uint8_t *bins, MlGbdtGradient *gradient)
+{
+	for (size_t i = 0; i < n; i++)
+	{
+		const size_t r = in->rows[begin + i];
+		const uint8_t *from = in->bin + r * in->stride;
+		uint8_t    *to = bins + i * (size_t) columns;
+
+		fetch_ahead(in, begin + i);
+		gradient[i] = in->gradient[r];
+		for (int u = 0; u < in->columns; u++)
+		{
+			int			j = in->listed != NULL ? in->listed[u] : u;
+			size_t		members = (size_t) in->byte[j].members;
+
+			/* What is too much is written over by what comes next. */
+			memcpy(to, in->byte[j].apart + from[j] * members, ML_GBDT_BYTE_MEMBERS);
+			to += members;
+		}
+	}
+}
+
+/* Few rows: each to the histograms of the columns themselves. */
+static void
+add_apart(const RowList *in)
+{
+	uint32_t	rows[APART_ROWS];
+	MlGbdtGradient gradient[APART_ROWS];
+	uint8_t		bins[APART_BINS + ML_GBDT_BYTE_MEMBERS];
+	MlGbdtSum  *to[ML_GBDT_TILE * ML_GBDT_BYTE_MEMBERS];
+	RowList		apart = {.bin = bins, .gradient = gradient, .scale = in->scale, .rows = rows, .to = to};
+	size_t		most = APART_ROWS;
+
+	for (uint32_t i = 0; i < APART_ROWS; i++)
+		rows[i] = i;
+	for (int u = 0; u < in->columns; u++)
+	{
+		const MlGbdtByte *byte = byte_at(in, u);
+
+		for (int m = 0; m < byte->members; m++)
+			to[apart.columns++] = in->hist + in->offset[byte->first + m];
+	}
+	apart.stride = (size_t) apart.columns;
+	if (most > APART_BINS / apart.stride)
+		most = APART_BINS / apart.stride;
+	for (size_t i = 0; i < in->n; i += most)
+	{
+		apart.n = apart.more = in->n - i < most ? in->n - i : most;
+		take_apart(in, i, apart.n, apart.columns, bins, gradient);
+		add_sums(&apart);
+	}
+}
+
+/* Packed sums to sums of two; leaves zeros.  place: of each; NULL: they stay side by side. */
 ML_LANES_INLINE void
-unpack_column(int64_t *restrict packed, size_t n, const MlGbdtScale *scale, int64_t *restrict hist)
+unpack_column(int64_t *restrict packed, size_t n, const uint16_t *place, const MlGbdtScale *scale, int64_t *restrict hist)
 {
 	const int	count_bits = scale->count_bits;
 
@@ -170,8 +227,10 @@ unpack_column(int64_t *restrict packed, size_t n, const MlGbdtScale *scale, int6
 		{
 			int64_t		v = packed[b];
 
-			hist[2 * b] += v >> ML_GBDT_UNIT_G_SHIFT;
-			hist[2 * b + 1] += ((v & rows) << count_bits) + (v & rows);
+			size_t		at = place != NULL ? place[b] : b;
+
+			hist[2 * at] += v >> ML_GBDT_UNIT_G_SHIFT;
+			hist[2 * at + 1] += ((v & rows) << count_bits) + (v & rows);
 			packed[b] = 0;
 		}
 	}
@@ -184,44 +243,99 @@ unpack_column(int64_t *restrict packed, size_t n, const MlGbdtScale *scale, int6
 		{
 			int64_t		v = packed[b];
 
-			hist[2 * b] += v >> ML_GBDT_PACKED_G_SHIFT;
-			hist[2 * b + 1] += ((v >> ML_GBDT_PACKED_H_SHIFT & h) << count_bits) + (v & rows);
+			size_t		at = place != NULL ? place[b] : b;
+
+			hist[2 * at] += v >> ML_GBDT_PACKED_G_SHIFT;
+			hist[2 * at + 1] += ((v >> ML_GBDT_PACKED_H_SHIFT & h) << count_bits) + (v & rows);
 			packed[b] = 0;
 		}
 	}
 }
 
 ML_LANES_INLINE void
-unpack_body(const RowList *in, const uint32_t *offset, int64_t *packed, MlGbdtSum *hist)
+unpack_body(const RowList *in)
 {
 	for (int u = 0; u < in->columns; u++)
 	{
-		int			j = in->listed != NULL ? in->listed[u] : u;
+		const MlGbdtByte *byte = byte_at(in, u);
+		int64_t    *packed = in->packed + (size_t) u * ML_GBDT_PACKED_STRIDE;
+		int64_t    *hist = (int64_t *) (in->hist + in->offset[byte->first]);
+		int64_t		sum[256];
 
-		unpack_column(packed + (size_t) u * ML_GBDT_PACKED_STRIDE, offset[j + 1] - offset[j], in->scale, (int64_t *) (hist + offset[j]));
+		if (byte->members > 1)
+			unpack_column(sum, ml_gbdt_fold_packed(byte, packed, sum), byte->place, in->scale, hist);
+		else
+			unpack_column(packed, in->offset[byte->first + 1] - in->offset[byte->first], NULL, in->scale, hist);
 	}
 }
 
-ML_SIMD_TIERS(unpack, (const RowList *in, const uint32_t *offset, int64_t *packed, MlGbdtSum *hist), (in, offset, packed, hist))
+ML_SIMD_TIERS(unpack, (const RowList *in), (in))
+
+/* Are there rows enough to make histograms of combinations? */
+static bool
+pays_to_fold(const RowList *in)
+{
+	size_t		bytes = 0;
+	size_t		columns = 0;
+
+	for (int u = 0; u < in->columns; u++)
+	{
+		const MlGbdtByte *byte = byte_at(in, u);
+
+		bytes += byte->members > 1;
+		columns += byte->members > 1 ? (size_t) byte->members : 0;
+	}
+	return in->n * columns >= FOLD_CELLS * bytes;
+}
+
+/*
+ * Sums of two.  The histogram of a byte of one column is this column's own; others have theirs in the room of packed sums,
+ * from where they are folded.
+ */
+static void
+add_unpacked(RowList *in, bool joint)
+{
+	MlGbdtSum  *room = (MlGbdtSum *) in->packed;
+	MlGbdtSum  *to[ML_GBDT_TILE];
+
+	if (joint && !pays_to_fold(in))
+	{
+		add_apart(in);
+		return;
+	}
+	for (int u = 0; u < in->columns; u++)
+	{
+		const MlGbdtByte *byte = byte_at(in, u);
+
+		to[u] = byte->members > 1 ? room + (size_t) u * ML_GBDT_PACKED_STRIDE : in->hist + in->offset[byte->first];
+	}
+	in->to = to;
+	add_sums(in);
+	for (int u = 0; joint && u < in->columns; u++)
+	{
+		const MlGbdtByte *byte = byte_at(in, u);
+
+		if (byte->members > 1)
+			ml_gbdt_fold_sums(byte, to[u], in->hist + in->offset[byte->first]);
+	}
+}
 
 void
 ml_gbdt_hist_rows(const MlGbdtGrower *grower, const uint32_t *rows, size_t n, int first, int last, int64_t *packed, MlGbdtSum *hist)
 {
 	const MlGbdtBins *bins = grower->bins;
-	bool		listed = grower->n_stored != bins->n_stored;
+	bool		listed = grower->n_bytes != bins->n_bytes;
 	int			skipped = listed ? 0 : first;
 	RowList		in = {
 		.bin = bins->row_major + skipped, .stride = bins->stride, .gradient = grower->gradient, .scale = &grower->scale, .rows = rows,
-		.n = n, .more = n, .columns = last - first, .listed = listed ? grower->stored + first : NULL, .offset = bins->offset + skipped
+		.n = n, .more = n, .columns = last - first, .listed = listed ? grower->byte + first : NULL, .byte = bins->byte + skipped,
+		.offset = bins->offset, .packed = packed, .hist = hist
 	};
 	size_t		most = grower->scale.unit_h ? ML_GBDT_UNIT_ROWS : ML_GBDT_PACKED_ROWS;
 
 	if (!grower->scale.packed || n < UNPACK_ROWS)
 	{
-		if (listed)
-			add_listed(&in, hist);
-		else
-			add_dense(&in, hist);
+		add_unpacked(&in, bins->n_bytes < bins->n_stored);
 		return;
 	}
 	for (size_t i = 0; i < n; i += most)
@@ -229,16 +343,16 @@ ml_gbdt_hist_rows(const MlGbdtGrower *grower, const uint32_t *rows, size_t n, in
 		in.rows = rows + i;
 		in.more = n - i;
 		in.n = n - i < most ? n - i : most;
-		add_packed(&in, packed);
-		ML_SIMD_CALL(unpack, (&in, in.offset, packed, hist));
+		add_packed(&in);
+		ML_SIMD_CALL(unpack, (&in));
 	}
 }
 
 void
 ml_gbdt_hist_tiles(const MlGbdtGrower *grower, const uint32_t *rows, size_t n, int64_t *packed, MlGbdtSum *hist)
 {
-	for (int first = 0; first < grower->n_stored; first += ML_GBDT_TILE)
-		ml_gbdt_hist_rows(grower, rows, n, first, first + ML_GBDT_TILE < grower->n_stored ? first + ML_GBDT_TILE : grower->n_stored,
+	for (int first = 0; first < grower->n_bytes; first += ML_GBDT_TILE)
+		ml_gbdt_hist_rows(grower, rows, n, first, first + ML_GBDT_TILE < grower->n_bytes ? first + ML_GBDT_TILE : grower->n_bytes,
 						  packed, hist);
 }
 
@@ -269,7 +383,7 @@ hist_task(void *arg, size_t task, int thread)
 	size_t		begin = task % job->row_tasks * job->rows_per_task;
 	size_t		count = begin + job->rows_per_task < job->n ? job->rows_per_task : job->n - begin;
 	int			first = (int) (task / job->row_tasks) * ML_GBDT_TILE;
-	int			last = first + ML_GBDT_TILE < grower->n_stored ? first + ML_GBDT_TILE : grower->n_stored;
+	int			last = first + ML_GBDT_TILE < grower->n_bytes ? first + ML_GBDT_TILE : grower->n_bytes;
 	MlGbdtSum  *hist = job->hist;
 
 	if (thread > 0)
@@ -286,15 +400,15 @@ MlStatus
 ml_gbdt_hist_leaf(MlEnv *env, MlGbdtGrower *grower, const MlGbdtLeaf *leaf, MlGbdtSum *hist)
 {
 	HistJob		job = {.grower = grower, .rows = grower->rows + leaf->begin, .n = leaf->count, .hist = hist};
-	size_t		width = (size_t) (grower->n_stored < ML_GBDT_TILE ? grower->n_stored : ML_GBDT_TILE);
-	size_t		tiles = ((size_t) grower->n_stored + ML_GBDT_TILE - 1) / ML_GBDT_TILE;
+	size_t		width = (size_t) (grower->n_bytes < ML_GBDT_TILE ? grower->n_bytes : ML_GBDT_TILE);
+	size_t		tiles = ((size_t) grower->n_bytes + ML_GBDT_TILE - 1) / ML_GBDT_TILE;
 
 	for (int t = 0; t < grower->threads; t++)
 		grower->room[t].used = false;
-	if (grower->n_stored == 0)
+	if (grower->n_bytes == 0)
 		return ML_OK;
 	memset(hist, 0, grower->bins->offset[grower->bins->n_stored] * sizeof(MlGbdtSum));
-	if (leaf->count * (size_t) grower->n_stored <= SERIAL_CELLS)
+	if (leaf->count * (size_t) grower->n_bytes <= SERIAL_CELLS)
 	{
 		ml_gbdt_hist_tiles(grower, job.rows, job.n, grower->room[0].packed, hist);
 		return ML_OK;

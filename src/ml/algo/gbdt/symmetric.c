@@ -214,7 +214,7 @@ list_halves(MlEnv *env, MlGbdtGrower *grower, const MlGbdtExpansion *decision, b
 static bool
 is_shared(const MlGbdtGrower *grower, const MlGbdtLeaf *leaf)
 {
-	size_t		cells = (size_t) (grower->n_stored + 4);
+	size_t		cells = (size_t) (grower->n_bytes + 4);
 
 	return grower->threads > 1 && leaf->count > grower->n_rows / (size_t) (SHARED_PART * grower->threads) && leaf->count * cells > SHARED_CELLS;
 }
