@@ -339,6 +339,19 @@ one_missing(size_t row)
 	return row == 77 ? NAN : 1;
 }
 
+/* Their sum is a number, until the few rows of a class count as much as the many of the other. */
+static double
+heavy_few(size_t row)
+{
+	return row % 10 == 0 ? 5e306 : 0;
+}
+
+static double
+one_in_ten(size_t row)
+{
+	return row % 10 == 0;
+}
+
 static double
 zero(size_t row)
 {
@@ -465,6 +478,14 @@ test_bad_rows(const MlMethod *method)
 	CHECK_MESSAGE(env, "zero in all rows");
 	if ((method->tasks & ML_TASK_CLASSIFICATION) != 0)
 	{
+		columns[0].number = one_in_ten;
+		columns[3].number = heavy_few;
+		spec.method = NULL;
+		spec.task = ML_TASK_CLASSIFICATION;
+		spec.balanced = true;
+		CHECK_STATUS(env, odd_train(env, method, columns, 4, 300, &spec, &r), ML_BAD_PARAM);
+		CHECK_MESSAGE(env, "too large");
+		spec.balanced = false;
 		columns[0].number = five;
 		spec.method = NULL;
 		spec.task = ML_TASK_CLASSIFICATION;

@@ -40,6 +40,7 @@ ml_weights_balance(MlEnv *env, int32_t classes, size_t n_train, size_t n, const 
 {
 	double	   *factor = ml_alloc0(env, (size_t) classes, sizeof(double));
 	double	   *out = ml_alloc(env, n, sizeof(double));
+	double		sum = 0;
 
 	if (factor == NULL || out == NULL)
 		return env->error.status;
@@ -48,7 +49,15 @@ ml_weights_balance(MlEnv *env, int32_t classes, size_t n_train, size_t n, const 
 	for (int32_t k = 0; k < classes; k++)
 		factor[k] = (double) n_train / (classes * factor[k]);
 	for (size_t i = 0; i < n; i++)
+	{
 		out[i] = (y[i] >= 0 ? factor[(int32_t) y[i]] : 1) * (weight != NULL ? weight[i] : 1);
+		sum += out[i];
+	}
+	if (isinf(sum))
+	{
+		ml_fail(env, ML_BAD_PARAM, "the weights are too large once they are balanced between the classes");
+		return ml_hint(env, "Divide the weight column by its largest value; only the relations of weights matter.");
+	}
 	*balanced = out;
 	return ML_OK;
 }

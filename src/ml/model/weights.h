@@ -14,6 +14,7 @@ extern MlStatus ml_weights_gather(MlEnv *env, const MlFrame *frame, const size_t
 /*
  * n_train / (classes * rows of the class), times what the user says (NULL: 1), so that every class has the same share of the first
  * n_train rows; each class has one there.  y: class index, below 0 for a row that has none, which counts as the user says.
+ * ML_BAD_PARAM where the sum of all is no number any more.
  */
 extern MlStatus ml_weights_balance(MlEnv *env, int32_t classes, size_t n_train, size_t n, const double *y, const double *weight, double **balanced);
 
