@@ -80,6 +80,7 @@ ml_bin_draw_make(MlHeapReader *h, double rows)
 {
 	MlBinDraw  *draw = &h->draw;
 	MlEnv	   *env = h->r->env;
+	double	   *together;		/* in one piece: memory that is asked for in large ones comes in huge pages */
 	double		wanted = DRAW_MORE * h->r->plan->bin_rules.sample / h->r->plan->train_share;
 	double		room;
 
@@ -94,8 +95,9 @@ ml_bin_draw_make(MlHeapReader *h, double rows)
 	draw->room = (uint32) room;
 	draw->row = need(env, ml_alloc(env, draw->room, sizeof(uint32)));
 	draw->value = need(env, ml_alloc(env, draw->n_feeds, sizeof(double *)));
+	together = need(env, ml_alloc(env, (size_t) draw->n_feeds * draw->room, sizeof(double)));
 	for (int c = 0; c < draw->n_feeds; c++)
-		draw->value[c] = need(env, ml_alloc(env, draw->room, sizeof(double)));
+		draw->value[c] = together + (size_t) c * draw->room;
 }
 
 static void
@@ -103,10 +105,10 @@ give_draw_back(MlHeapReader *h, MlEnv *env)
 {
 	MlBinDraw  *draw = &h->draw;
 
-	for (int c = 0; c < draw->n_feeds && draw->share > 0; c++)
-		ml_release(env, draw->value[c]);
-	if (draw->share > 0)
-		ml_release(env, draw->row);
+	if (draw->share == 0)
+		return;
+	ml_release(env, draw->value[0]);
+	ml_release(env, draw->row);
 	draw->share = 0;
 }
 
@@ -332,8 +334,11 @@ find_limits(MlHeapReader *h, MlEnv *env, const MlFrame *frame, const MlEncodeRow
 static void
 make_bins(MlHeapReader *h, MlEnv *env, const MlFrame *frame, const MlEncodeRows *rows, BinPass *pass)
 {
+	size_t		column = TYPEALIGN(PG_CACHE_LINE_SIZE, Max(rows->n, 1));
+	uint8	   *together = need(env, ml_alloc(env, pass->n, column));
+
 	for (int c = 0; c < pass->n; c++)
-		pass->binned[c]->bin = need(env, ml_alloc(env, rows->n, sizeof(uint8)));
+		pass->binned[c]->bin = together + c * column;
 	pass->n_train = rows->n_train;
 	pass->place = need(env, ml_alloc(env, frame->rows, sizeof(uint32)));
 	memset(pass->place, 0xFF, frame->rows * sizeof(uint32));

@@ -105,6 +105,7 @@ struct MlHeapReader
 	BlockNumber next_block;
 	BlockNumber end_block;
 	Buffer		ahead[ML_BATCH_PAGES];	/* pages from next_block on that are pinned already */
+	uintptr_t	region;			/* of shared memory, that was looked at last */
 	int			first_ahead;
 	int			n_ahead;
 	Buffer		buffer;			/* the page before next_block, where rows of it have not been dealt out */

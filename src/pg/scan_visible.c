@@ -24,6 +24,9 @@
 /* The beginning of a page, where the places of its rows are. */
 #define LINES_AHEAD 4
 
+/* So much of shared memory enters the page tables with the first byte that is looked at (Linux: fault_around_bytes). */
+#define MAPPED_TOGETHER 65536
+
 /* Inserted by a transaction that was over before any that the snapshot does not see began, and never deleted or locked. */
 static inline bool
 is_plainly_visible(HeapTupleHeader row, TransactionId oldest)
@@ -81,7 +84,12 @@ pin_page(MlHeapReader *h, BlockNumber block)
 	HeapScanDesc scan = (HeapScanDesc) h->scan;
 	Buffer		buffer = ReadBufferExtended(scan->rs_base.rs_rd, MAIN_FORKNUM, block, RBM_NORMAL, scan->rs_strategy);
 	const char *page = (const char *) BufferGetPage(buffer);
+	uintptr_t	region = (uintptr_t) page / MAPPED_TOGETHER;
 
+	/* What this process has not seen of the shared buffers is not in its page tables, and nothing is fetched ahead through them. */
+	if (region != h->region)
+		(void) *(const volatile char *) page;
+	h->region = region;
 	for (int line = 0; line < LINES_AHEAD; line++)
 		__builtin_prefetch(page + 64 * line);
 	return buffer;
