@@ -592,10 +592,94 @@ test_many_rows(void)
 		free_env(&env[k]);
 }
 
+/* a (n x n) becomes its inverse: Gauss-Jordan, for a positive definite matrix. */
+static void
+invert(double *a, int n)
+{
+	for (int k = 0; k < n; k++)
+	{
+		double		pivot = 1 / a[k * n + k];
+
+		a[k * n + k] = 1;
+		for (int j = 0; j < n; j++)
+			a[k * n + j] *= pivot;
+		for (int i = 0; i < n; i++)
+		{
+			double		factor = a[i * n + k];
+
+			if (i == k)
+				continue;
+			a[i * n + k] = 0;
+			for (int j = 0; j < n; j++)
+				a[i * n + j] -= factor * a[k * n + j];
+		}
+	}
+}
+
+/*
+ * Many classes: at the optimum b_kj = sum of (y_k - p_k) x_j.  The covariance is the inverse of the Hessian over all classes, which the penalty
+ * makes regular, less 1 / classes, for the mean over the classes is 0 and not free.
+ */
+static void
+test_classes(int classes, size_t rows, bool inverse)
+{
+	enum {P = 2};
+	MlEnv		env = new_env(2);
+	MlDataset  *data = new_dataset(&env, rows, P, classes);
+	int			n = classes * P;
+	double	   *b = ml_alloc0(&env, n, sizeof(double));
+	double	   *error = ml_alloc0(&env, n, sizeof(double));
+	double	   *gradient = ml_alloc0(&env, n, sizeof(double));
+	double	   *hessian = ml_alloc0(&env, (size_t) n * n, sizeof(double));
+	double	   *p = ml_alloc0(&env, classes, sizeof(double));
+	double		worst = 0;
+	MlCoefficient *terms;
+	void	   *model;
+
+	for (size_t i = 0; i < rows; i++)
+	{
+		column_of_data(data, 0)[i] = sin((double) i * 1.7) * 3;
+		column_of_data(data, 1)[i] = cos((double) i * i * 0.37) * 2;
+		target_of_data(data)[i] = (double) ((i + (i >= (size_t) classes && column_of_data(data, 0)[i] > 1 ? i / 7 : 0)) % (size_t) classes);
+	}
+	if (fit_with(&env, logistic, data, "fit_intercept=false", &model) != ML_OK)
+		fail("%d classes: %s", classes, env.error.message);
+	check(coefficients_of(&env, logistic, data->schema, model, &terms, b, error) == (size_t) n && env.warnings == NULL, "%d classes: a coefficient for each", classes);
+	for (int i = 0; i < n; i++)
+		hessian[(size_t) i * n + i] = 1;
+	for (size_t i = 0; i < rows; i++)
+	{
+		const double x[P] = {data->columns[0].number[i], data->columns[1].number[i]};
+
+		logistic->predict(model, x, p, NULL);
+		for (int k = 0; k < n; k++)
+			gradient[k] += ((data->y[i] == k / P) - p[k / P]) * x[k % P];
+		for (int k = 0; inverse && k < n; k++)
+			for (int l = 0; l < n; l++)
+				hessian[k * n + l] += ((k / P == l / P ? p[k / P] : 0) - p[k / P] * p[l / P]) * x[k % P] * x[l % P];
+	}
+	for (int k = 0; k < n; k++)
+		worst = fmax(worst, fabs(gradient[k] - b[k]));
+	check(worst < 1e-9, "%d classes: the gradient vanishes (%.1e)", classes, worst);
+	if (inverse)
+	{
+		invert(hessian, n);
+		worst = 0;
+		for (int k = 0; k < n; k++)
+			worst = fmax(worst, fabs(error[k] / sqrt(hessian[k * n + k] - 1. / classes) - 1));
+		check(worst < 1e-9, "%d classes: standard errors by the inverse of the whole Hessian (%.1e)", classes, worst);
+	}
+	free_env(&env);
+}
+
 int
 main(void)
 {
 	test_many_rows();
+	test_classes(3, 200, true);
+	test_classes(30, 300, true);
+	/* Work grows with the classes, not with their pairs: with pairs this takes minutes. */
+	test_classes(400, 400, false);
 	test_figures();
 	test_odds_ratio();
 	test_separable("separable", 0, "penalty=none", true);
@@ -610,6 +694,7 @@ main(void)
 	test_large(1500, 1050);
 	test_threads(2);
 	test_threads(4);
+	test_threads(60);
 	test_image(2);
 	test_image(3);
 	test_absent_class();

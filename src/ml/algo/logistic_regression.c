@@ -126,13 +126,6 @@ find_classes(MlEnv *env, const MlDataset *data, LogisticModel *model, int32_t **
 	return ML_OK;
 }
 
-/* In the basis of the loss, for score s: the vector b with coefficient = sum_c b_c u_c. */
-static const double *
-basis_row(const MlSoftmaxLoss *loss, const LogisticModel *model, int s)
-{
-	return loss->basis + (size_t) (model->n_classes == 2 ? 1 : s) * loss->m;
-}
-
 static double
 covariance_at(const MlLogisticFit *fit, size_t size, size_t i, size_t j)
 {
@@ -159,16 +152,28 @@ undetermined(const MlSoftmaxLoss *loss, const MlLogisticFit *fit, const double *
 	return false;
 }
 
-/* sqrt of t' V t summed over the basis: the error of sum_c b_c t'u_c. */
+/* What is told for score s: the class of two that has the score, or one of more. */
 static double
-error_of(const MlSoftmaxLoss *loss, const MlLogisticFit *fit, const double *b, const double *t)
+of_score(const MlSoftmaxLoss *loss, const double *of_class, int s)
 {
-	double		sum = 0;
+	return of_class[loss->binary ? 1 : s];
+}
 
+/* of_class (k) = the standard errors of t' times the coefficients: the roots of the diagonal of B (t' V t) B'.  work: m x (m + k) + k. */
+static void
+errors_of(const MlSoftmaxLoss *loss, const MlLogisticFit *fit, const double *t, double *work, double *of_class)
+{
+	size_t		m = loss->m;
+	double	   *inner = work;	/* m x m */
+	double	   *half = work + m * m;	/* m x k */
+	double	   *row = half + m * loss->k;
+
+	for (size_t k = 0; k < loss->k; k++)
+		of_class[k] = NAN;
 	if (fit->covariance == NULL || undetermined(loss, fit, t))
-		return NAN;
-	for (size_t c = 0; c < loss->m; c++)
-		for (size_t d = 0; d < loss->m; d++)
+		return;
+	for (size_t c = 0; c < m; c++)
+		for (size_t d = 0; d <= c; d++)
 		{
 			double		part = 0;
 
@@ -176,40 +181,69 @@ error_of(const MlSoftmaxLoss *loss, const MlLogisticFit *fit, const double *b, c
 				for (size_t j = 0; t[i] != 0 && j < loss->q; j++)
 					if (t[j] != 0)
 						part += t[i] * t[j] * covariance_at(fit, loss->size, c * loss->q + i, d * loss->q + j);
-			sum += b[c] * b[d] * part;
+			inner[c * m + d] = inner[d * m + c] = part;
 		}
-	return sqrt(fmax(sum, 0));
+	for (size_t c = 0; c < m; c++)
+		ml_softmax_to_classes(loss, inner + c * m, 1, half + c * loss->k);
+	for (size_t k = 0; k < loss->k; k++)
+	{
+		ml_softmax_to_classes(loss, half + k, loss->k, row);
+		of_class[k] = sqrt(fmax(row[k], 0));
+	}
 }
 
-/* Coefficients and errors of score s in the units of the data. */
+/* of_class (k) = t' times the coefficients of each class.  work: m */
+static void
+values_of(const MlSoftmaxLoss *loss, const MlLogisticFit *fit, const double *t, double *work, double *of_class)
+{
+	for (size_t c = 0; c < loss->m; c++)
+	{
+		work[c] = 0;
+		for (size_t j = 0; j < loss->q; j++)
+			work[c] += t[j] * fit->u[c * loss->q + j];
+	}
+	ml_softmax_to_classes(loss, work, 1, of_class);
+}
+
+/* Coefficients and errors of all scores in the units of the data. */
 static MlStatus
-unscale(MlEnv *env, const MlSoftmaxLoss *loss, const MlLogisticFit *fit, LogisticModel *model, int s)
+unscale(MlEnv *env, const MlSoftmaxLoss *loss, const MlLogisticFit *fit, LogisticModel *model)
 {
 	const MlDesignScale *scale = loss->scale;
-	const double *b = basis_row(loss, model, s);
 	double		per_row = ldexp(sqrt(1 / loss->design->total_weight), -loss->design->weight_exponent / 2);
 	double	   *t = ml_alloc0(env, loss->q, sizeof(double));
+	double	   *value = ml_alloc0(env, loss->k, sizeof(double));
+	double	   *error = ml_alloc0(env, loss->k, sizeof(double));
+	double	   *work = ml_alloc0(env, fit->covariance == NULL ? loss->m : loss->m * (loss->m + loss->k) + loss->k, sizeof(double));
 
-	if (t == NULL)
+	if (t == NULL || value == NULL || error == NULL || work == NULL)
 		return env->error.status;
 	if (loss->design->weight_exponent % 2 != 0)
 		per_row *= loss->design->weight_exponent > 0 ? M_SQRT1_2 : M_SQRT2;
 	for (size_t j = loss->first; j < loss->q; j++)
 	{
-		size_t		at = (size_t) scale->column[j - loss->first] * model->n_scores + s;
-		double		value = 0;
+		int			column = scale->column[j - loss->first];
+		int			exponent = scale->exponent[j - loss->first];
 
-		for (size_t c = 0; c < loss->m; c++)
-			value += b[c] * fit->u[c * loss->q + j];
+		if (ml_canceled(env))
+			return ml_fail(env, ML_CANCELED, "canceled");
 		t[j] = 1;
-		model->coef[at] = ldexp(value, -scale->exponent[j - loss->first]);
-		model->error[at] = ldexp(error_of(loss, fit, b, t) * per_row, -scale->exponent[j - loss->first]);
+		values_of(loss, fit, t, work, value);
+		errors_of(loss, fit, t, work, error);
 		t[j] = 0;
-		if (!isfinite(model->coef[at]) || isinf(model->error[at]))
-			return ml_fail(env, ML_OUT_OF_RANGE, "the coefficient of \"%s\" is out of range",
-						   ml_design_term(env, model->design, loss->data->schema, scale->column[j - loss->first]));
+		for (int s = 0; s < model->n_scores; s++)
+		{
+			size_t		at = (size_t) column * model->n_scores + s;
+
+			model->coef[at] = ldexp(of_score(loss, value, s), -exponent);
+			model->error[at] = ldexp(of_score(loss, error, s) * per_row, -exponent);
+			if (!isfinite(model->coef[at]) || isinf(model->error[at]))
+				return ml_fail(env, ML_OUT_OF_RANGE, "the coefficient of \"%s\" is out of range",
+							   ml_design_term(env, model->design, loss->data->schema, column));
+		}
 	}
-	model->intercept_error[s] = NAN;
+	for (int s = 0; s < model->n_scores; s++)
+		model->intercept_error[s] = NAN;
 	if (loss->first == 0)
 		return ML_OK;
 
@@ -217,12 +251,15 @@ unscale(MlEnv *env, const MlSoftmaxLoss *loss, const MlLogisticFit *fit, Logisti
 	t[0] = 1;
 	for (size_t j = 1; j < loss->q; j++)
 		t[j] = -scale->center[j - 1] * scale->factor[j - 1];
-	for (size_t c = 0; c < loss->m; c++)
-		for (size_t j = 0; j < loss->q; j++)
-			model->intercept[s] += b[c] * t[j] * fit->u[c * loss->q + j];
-	model->intercept_error[s] = error_of(loss, fit, b, t) * per_row;
-	if (!isfinite(model->intercept[s]) || isinf(model->intercept_error[s]))
-		return ml_fail(env, ML_OUT_OF_RANGE, "the intercept is out of range");
+	values_of(loss, fit, t, work, value);
+	errors_of(loss, fit, t, work, error);
+	for (int s = 0; s < model->n_scores; s++)
+	{
+		model->intercept[s] = of_score(loss, value, s);
+		model->intercept_error[s] = of_score(loss, error, s) * per_row;
+		if (!isfinite(model->intercept[s]) || isinf(model->intercept_error[s]))
+			return ml_fail(env, ML_OUT_OF_RANGE, "the intercept is out of range");
+	}
 	return ML_OK;
 }
 
@@ -356,13 +393,14 @@ logistic_fit(MlEnv *env, const MlDataset *data, const MlParams *params, void **r
 	loss.design = model->design;
 	loss.scale = scale;
 	loss.class_of = compact;
-	loss.k = model->n_classes == 2 ? 2 : model->n_scores;
+	loss.binary = model->n_classes == 2;
+	loss.k = loss.binary ? 2 : model->n_scores;
 	loss.matrix_free = (loss.k - 1) * (loss.first + scale->n) > ML_LOGISTIC_DIRECT_SIZE;
 	/* Losses are added up in units of 2^weight_exponent, so the penalty is too. */
 	strength = penalized ? 1 / ml_param_double(params, PARAM_C) : 0;
 	if (data->weight != NULL)
 		strength *= model->design->weight_factor;
-	ML_TRY(ml_softmax_loss_init(env, &loss, model->n_classes == 2, strength));
+	ML_TRY(ml_softmax_loss_init(env, &loss, strength));
 	ML_TRY(ml_logistic_fit(env, &loss, penalized, ml_param_double(params, PARAM_TOL), (int) ml_param_int(params, PARAM_MAX_ITER), &fit));
 
 	model->has_intercept = loss.first;
@@ -375,8 +413,7 @@ logistic_fit(MlEnv *env, const MlDataset *data, const MlParams *params, void **r
 		return env->error.status;
 	for (size_t i = 0; i < cells; i++)
 		model->error[i] = NAN;
-	for (int s = 0; s < model->n_scores; s++)
-		ML_TRY(unscale(env, &loss, &fit, model, s));
+	ML_TRY(unscale(env, &loss, &fit, model));
 	if (covariance != ML_COVARIANCE_MODEL)
 		ML_TRY(robust_errors(env, &loss, &fit, covariance, model));
 	set_statistics(env, &loss, &fit, penalized, model);

@@ -12,9 +12,9 @@
 #include <string.h>
 
 #include "ml/algo/softmax_loss.h"
+#include "ml/algo/softmax_rows.h"
 #include "ml/base/arena.h"
 #include "ml/base/dense.h"
-#include "ml/base/elementary.h"
 #include "ml/base/lanes.h"
 #include "ml/base/pool.h"
 #include "ml/base/simd.h"
@@ -27,15 +27,18 @@ struct MlSoftmaxSlot
 	double		value;
 	double		total;			/* weight of the rows */
 	double	   *gradient;		/* size */
-	double	   *hessian;		/* size x size */
+	double	   *hessian;		/* size x size, see add_hessian() */
+	double	   *of_class;		/* k x q x q: sum of w p_k z z'; NULL for two classes and matrix-free */
+	double	   *wide;			/* part x size */
 	double	   *z;				/* block x q */
 	double	   *scaled;			/* block x q */
 	double	   *score;			/* block x m; then the residuals in the basis */
-	double	   *tangent;		/* block x m: scores of the direction of a product */
-	double	   *prob;			/* block x k, row-major; two classes: the first column holds the labels */
+	double	   *tangent;		/* block x m: scores of the direction of a product; the probabilities in the basis */
+	double	   *prob;			/* block x k; two classes: the first column holds the labels */
 	double	   *weight;			/* block */
-	double	   *pair;			/* block: weights of one pair of scores */
-	double	   *eta;			/* k: scores of one row */
+	double	   *pair;			/* block: weights of a sum of products */
+	double	   *eta;			/* block x k: scores, and what else there is for each class */
+	double	   *line;			/* 2 x block */
 };
 
 typedef enum Wanted
@@ -59,14 +62,27 @@ typedef struct Visit
 
 /* width: rows and columns of the matrix that a slot adds up */
 static void
-cut_rows(size_t n, size_t q, size_t width, size_t *block, size_t *n_blocks, size_t *n_slots)
+cut_rows(size_t n, size_t q, size_t k, size_t width, size_t *block, size_t *n_blocks, size_t *n_slots)
 {
-	*block = BLOCK_DOUBLES / (q > 0 ? q : 1);
-	*block = *block < 256 ? 256 : *block > 4096 ? 4096 : *block;
+	size_t		least = k > q ? 32 : 256;
+
+	*block = BLOCK_DOUBLES / (q > k ? q : k);
+	*block = *block < least ? least : *block > 4096 ? 4096 : *block;
 	*block = *block > n ? n : *block;
+	*block = (*block + ML_LANES - 1) / ML_LANES * ML_LANES;
 	*n_blocks = (n + *block - 1) / *block;
 	*n_slots = width <= 256 ? 16 : width <= 1024 ? 8 : width <= 2048 ? 4 : 2;
 	*n_slots = *n_slots > *n_blocks ? *n_blocks : *n_slots;
+}
+
+/* Rows of the wide matrix of a Hessian that are made at a time. */
+static size_t
+part_of(size_t block, size_t size)
+{
+	size_t		part = BLOCK_DOUBLES / (size > 0 ? size : 1);
+
+	part = part < 64 ? 64 : part;
+	return part > block ? block : part;
 }
 
 size_t
@@ -78,43 +94,62 @@ ml_softmax_loss_memory(size_t n, size_t q, size_t k, bool matrix_free)
 				n_blocks,
 				n_slots;
 
-	cut_rows(n > 0 ? n : 1, q, width, &block, &n_blocks, &n_slots);
-	return n_slots * ((width * width + size + block * (2 * q + 3 * k + 2)) * sizeof(double) + 8192 + 4 * ML_LANES * sizeof(double));
+	cut_rows(n > 0 ? n : 1, q, k, width, &block, &n_blocks, &n_slots);
+	return n_slots * ((width * width + size + block * (2 * q + 4 * k + 4)) * sizeof(double) + 8192 + 4 * ML_LANES * sizeof(double)) +
+		(matrix_free || k <= 2 ? 0 : n_slots * (k * q * q + part_of(block, size) * size) * sizeof(double));
 }
 
-/* Helmert's contrasts: column c is (1, ..., 1, -(c+1), 0, ..., 0) / sqrt((c+1)(c+2)). */
-static void
-set_basis(MlSoftmaxLoss *loss, bool binary)
+void
+ml_softmax_to_classes(const MlSoftmaxLoss *loss, const double *s, size_t stride, double *eta)
 {
-	if (binary)
+	double		above = 0;		/* what the contrasts of later classes give all before them */
+
+	if (loss->binary)
 	{
-		loss->basis[1] = 1;
+		eta[0] = 0;
+		eta[1] = s[0];
 		return;
 	}
-	for (size_t c = 0; c < loss->m; c++)
+	for (size_t c = loss->m; c-- > 0;)
 	{
-		double		norm = sqrt((double) (c + 1) * (double) (c + 2));
+		double		part = loss->share[c] * s[c * stride];
 
-		for (size_t k = 0; k <= c; k++)
-			loss->basis[k * loss->m + c] = 1 / norm;
-		loss->basis[(c + 1) * loss->m + c] = -(double) (c + 1) / norm;
+		eta[c + 1] = above - (double) (c + 1) * part;
+		above += part;
 	}
+	eta[0] = above;
+}
+
+static MlSoftmaxRows
+rows_of(const MlSoftmaxLoss *loss, const MlSoftmaxSlot *slot, size_t rows)
+{
+	return (MlSoftmaxRows) {.n = rows, .ld = loss->block, .k = loss->k, .share = loss->share, .line = slot->line};
+}
+
+/* Scores of rows that do not count may be anything: they become 0. */
+static void
+blank(const MlSoftmaxLoss *loss, const MlSoftmaxSlot *slot, size_t rows, double *score)
+{
+	for (size_t i = 0; i < rows; i++)
+		for (size_t c = 0; slot->weight[i] == 0 && c < loss->m; c++)
+			score[c * loss->block + i] = 0;
 }
 
 MlStatus
-ml_softmax_loss_init(MlEnv *env, MlSoftmaxLoss *loss, bool binary, double penalty)
+ml_softmax_loss_init(MlEnv *env, MlSoftmaxLoss *loss, double penalty)
 {
+	bool		with_hessian = !loss->matrix_free && !loss->binary;
 	size_t		width;
 
 	loss->thin = 1;
 	loss->q = loss->first + loss->scale->n;
 	loss->m = loss->k - 1;
 	loss->size = loss->m * loss->q;
-	loss->basis = ml_alloc0(env, loss->k * loss->m, sizeof(double));
+	loss->share = ml_alloc0(env, loss->m, sizeof(double));
 	loss->penalty = ml_alloc0(env, loss->q, sizeof(double));
-	if (loss->basis == NULL || loss->penalty == NULL)
+	if (loss->share == NULL || loss->penalty == NULL)
 		return env->error.status;
-	set_basis(loss, binary);
+	ml_softmax_shares(loss->k, loss->share);
 
 	/* penalty/2 * (u factor)^2, relative to the sum of weights; beyond 1e200 the coefficient is 0 anyhow */
 	for (size_t j = loss->first; j < loss->q; j++)
@@ -125,7 +160,7 @@ ml_softmax_loss_init(MlEnv *env, MlSoftmaxLoss *loss, bool binary, double penalt
 	}
 
 	width = loss->matrix_free ? loss->q : loss->size;
-	cut_rows(loss->data->n_train, loss->q, width, &loss->block, &loss->n_blocks, &loss->n_slots);
+	cut_rows(loss->data->n_train, loss->q, loss->k, width, &loss->block, &loss->n_blocks, &loss->n_slots);
 	loss->slots = ml_alloc0(env, loss->n_slots, sizeof(MlSoftmaxSlot));
 	if (loss->slots == NULL)
 		return env->error.status;
@@ -135,6 +170,10 @@ ml_softmax_loss_init(MlEnv *env, MlSoftmaxLoss *loss, bool binary, double penalt
 
 		slot->gradient = ml_alloc0(env, loss->size, sizeof(double));
 		slot->hessian = ml_alloc0(env, width * width, sizeof(double));
+		slot->of_class = with_hessian ? ml_alloc0(env, loss->k * loss->q * loss->q, sizeof(double)) : NULL;
+		slot->wide = with_hessian ? ml_alloc0(env, part_of(loss->block, loss->size) * loss->size, sizeof(double)) : NULL;
+		if (with_hessian && (slot->of_class == NULL || slot->wide == NULL))
+			return env->error.status;
 		slot->z = ml_alloc0(env, loss->block * loss->q, sizeof(double));
 		slot->scaled = ml_alloc0(env, loss->block * loss->q, sizeof(double));
 		slot->score = ml_alloc0(env, loss->block * loss->m + ML_LANES, sizeof(double));
@@ -142,9 +181,11 @@ ml_softmax_loss_init(MlEnv *env, MlSoftmaxLoss *loss, bool binary, double penalt
 		slot->prob = ml_alloc0(env, loss->block * loss->k + ML_LANES, sizeof(double));
 		slot->weight = ml_alloc0(env, loss->block + ML_LANES, sizeof(double));
 		slot->pair = ml_alloc0(env, loss->block + ML_LANES, sizeof(double));
-		slot->eta = ml_alloc0(env, loss->k, sizeof(double));
+		slot->eta = ml_alloc0(env, loss->binary ? 1 : loss->block * loss->k, sizeof(double));
+		slot->line = ml_alloc0(env, 2 * loss->block, sizeof(double));
 		if (slot->gradient == NULL || slot->hessian == NULL || slot->z == NULL || slot->scaled == NULL ||
-			slot->score == NULL || slot->tangent == NULL || slot->prob == NULL || slot->weight == NULL || slot->pair == NULL || slot->eta == NULL)
+			slot->score == NULL || slot->tangent == NULL || slot->prob == NULL || slot->weight == NULL || slot->pair == NULL || slot->eta == NULL ||
+			slot->line == NULL)
 			return env->error.status;
 	}
 	return ML_OK;
@@ -230,117 +271,12 @@ two_classes_body(size_t rows, const double *label, const double *weight, double 
 ML_SIMD_TIERS(two_classes, (size_t rows, const double *label, const double *weight, double *score, double *pair, double *loss),
 			  (rows, label, weight, score, pair, loss))
 
-/* Scores of one row -> probabilities; returns the loss of class y. */
-static double
-row_softmax(const MlSoftmaxLoss *loss, const double *score, size_t stride, size_t y, double *prob)
-{
-	double		top = -INFINITY,
-				sum = 0,
-				of_y;
-
-	for (size_t k = 0; k < loss->k; k++)
-	{
-		double		eta = 0;
-
-		for (size_t c = 0; c < loss->m; c++)
-			eta += loss->basis[k * loss->m + c] * score[c * stride];
-		prob[k] = eta;
-		top = eta > top ? eta : top;
-	}
-	of_y = prob[y] - top;
-	for (size_t k = 0; k < loss->k; k++)
-	{
-		prob[k] = ml_exp(prob[k] - top);
-		sum += prob[k];
-	}
-	for (size_t k = 0; k < loss->k; k++)
-		prob[k] /= sum;
-	return ml_log(sum) - of_y;
-}
-
-static bool
-is_binary(const MlSoftmaxLoss *loss)
-{
-	return loss->m == 1 && loss->basis[0] == 0;
-}
-
 static size_t
 class_index(const MlSoftmaxLoss *loss, size_t row)
 {
 	int32_t		label = (int32_t) loss->data->y[row];
 
 	return loss->class_of == NULL ? (size_t) label : (size_t) loss->class_of[label];
-}
-
-/* Probabilities and loss of a block; the scores become residuals w (p - [y]) in the basis. */
-static double
-block_loss(const MlSoftmaxLoss *loss, MlSoftmaxSlot *slot, size_t block, size_t rows)
-{
-	double		sum = 0;
-
-	if (is_binary(loss))
-	{
-		size_t		end = (rows + ML_LANES - 1) / ML_LANES * ML_LANES;
-
-		for (size_t i = 0; i < rows; i++)
-			slot->prob[i] = (double) class_index(loss, block * loss->block + i);
-		for (size_t i = rows; i < end; i++)
-			slot->prob[i] = slot->weight[i] = slot->score[i] = 0;
-		ML_SIMD_CALL(two_classes, (end, slot->prob, slot->weight, slot->score, slot->pair, &sum));
-		return sum;
-	}
-	for (size_t i = 0; i < rows; i++)
-	{
-		double	   *prob = slot->prob + i * loss->k;
-		size_t		y;
-
-		if (slot->weight[i] == 0)
-		{
-			for (size_t c = 0; c < loss->m; c++)
-				slot->score[c * loss->block + i] = 0;
-			continue;
-		}
-		y = class_index(loss, block * loss->block + i);
-		sum += slot->weight[i] * row_softmax(loss, slot->score + i, loss->block, y, prob);
-		for (size_t c = 0; c < loss->m; c++)
-		{
-			double		r = -loss->basis[y * loss->m + c];
-
-			for (size_t k = 0; k < loss->k; k++)
-				r += loss->basis[k * loss->m + c] * prob[k];
-			slot->score[c * loss->block + i] = slot->weight[i] * r;
-		}
-	}
-	return sum;
-}
-
-/* Weights of the Hessian block of scores c and d: w (sum_k p_k B_kc B_kd - pb_c pb_d). */
-static void
-pair_weights(const MlSoftmaxLoss *loss, MlSoftmaxSlot *slot, size_t c, size_t d, size_t rows)
-{
-	for (size_t i = 0; i < rows; i++)
-	{
-		const double *prob = slot->prob + i * loss->k;
-		double		both = 0,
-					pc = 0,
-					pd = 0;
-
-		if (slot->weight[i] == 0)
-		{
-			slot->pair[i] = 0;
-			continue;
-		}
-		for (size_t k = 0; k < loss->k; k++)
-		{
-			double		bc = loss->basis[k * loss->m + c];
-			double		bd = loss->basis[k * loss->m + d];
-
-			both += prob[k] * bc * bd;
-			pc += prob[k] * bc;
-			pd += prob[k] * bd;
-		}
-		slot->pair[i] = slot->weight[i] * (both - pc * pd);
-	}
 }
 
 /* out = root * in */
@@ -353,6 +289,50 @@ scale_body(size_t n, const double *root, const double *in, double *out)
 }
 
 ML_SIMD_TIERS(scale, (size_t n, const double *root, const double *in, double *out), (n, root, in, out))
+
+/* Residuals w (p - y) and w p (1 - p) of two classes; returns the loss. */
+static double
+two_class_loss(const MlSoftmaxLoss *loss, MlSoftmaxSlot *slot, size_t block, size_t rows)
+{
+	size_t		end = (rows + ML_LANES - 1) / ML_LANES * ML_LANES;
+	double		sum = 0;
+
+	for (size_t i = 0; i < rows; i++)
+		slot->prob[i] = (double) class_index(loss, block * loss->block + i);
+	for (size_t i = rows; i < end; i++)
+		slot->prob[i] = slot->weight[i] = slot->score[i] = 0;
+	ML_SIMD_CALL(two_classes, (end, slot->prob, slot->weight, slot->score, slot->pair, &sum));
+	return sum;
+}
+
+/* Probabilities and loss of a block; the scores become residuals w (p - [y]) in the basis. */
+static double
+block_loss(const MlSoftmaxLoss *loss, MlSoftmaxSlot *slot, size_t block, size_t rows)
+{
+	MlSoftmaxRows classes = rows_of(loss, slot, rows);
+	double	   *log_sum = slot->line + loss->block;
+	double		sum = 0;
+
+	if (loss->binary)
+		return two_class_loss(loss, slot, block, rows);
+	blank(loss, slot, rows, slot->score);
+	ml_softmax_rows_classes(&classes, slot->score, slot->prob);
+	for (size_t i = 0; i < rows; i++)
+		slot->pair[i] = slot->prob[class_index(loss, block * loss->block + i) * loss->block + i];
+	ml_softmax_rows_probabilities(&classes, slot->prob, slot->line, log_sum);
+	for (size_t i = 0; i < rows; i++)
+		sum += slot->weight[i] * (log_sum[i] - (slot->pair[i] - slot->line[i]));
+	for (size_t k = 0; k < loss->k; k++)
+		ML_SIMD_CALL(scale, (rows, slot->weight, slot->prob + k * loss->block, slot->eta + k * loss->block));
+	for (size_t i = 0; i < rows; i++)
+	{
+		size_t		at = class_index(loss, block * loss->block + i) * loss->block + i;
+
+		slot->eta[at] = slot->weight[i] * (slot->prob[at] - 1);
+	}
+	ml_softmax_rows_contrasts(&classes, slot->eta, slot->score);
+	return sum;
+}
 
 /* score (n) = Z u for q columns of leading dimension ld, four at a time: one score needs no general product, which would copy Z. */
 __attribute__((always_inline))
@@ -402,7 +382,7 @@ one_gradient_body(size_t n, size_t q, const double *z, size_t ld, const double *
 
 ML_SIMD_TIERS(one_gradient, (size_t n, size_t q, const double *z, size_t ld, const double *r, double *gradient), (n, q, z, ld, r, gradient))
 
-/* slot->score (rows x m) = Z u */
+/* score (rows x m) = Z u */
 static void
 scores_of(const Visit *visit, const double *u, size_t rows, const MlSoftmaxSlot *slot, double *score)
 {
@@ -426,9 +406,9 @@ add_gradient(const Visit *visit, MlSoftmaxSlot *slot, size_t rows, const double 
 		visit->dense->gemm(true, false, loss->q, loss->m, rows, 1, slot->z, loss->block, residual, loss->block, 1, slot->gradient, loss->q);
 }
 
-/* slot->hessian (q x q) += Z' diag(pair) Z, the upper triangle: by roots, for half the work */
+/* into (q x q) += Z' diag(pair) Z, the upper triangle: by roots, for half the work */
 static void
-add_products(const Visit *visit, MlSoftmaxSlot *slot, size_t rows)
+add_products(const Visit *visit, MlSoftmaxSlot *slot, size_t rows, double *into)
 {
 	const MlSoftmaxLoss *loss = visit->loss;
 
@@ -436,29 +416,46 @@ add_products(const Visit *visit, MlSoftmaxSlot *slot, size_t rows)
 		slot->pair[i] = sqrt(slot->pair[i]);
 	for (size_t j = 0; j < loss->q; j++)
 		ML_SIMD_CALL(scale, (rows, slot->pair, slot->z + j * loss->block, slot->scaled + j * rows));
-	visit->dense->syrk(rows, loss->q, slot->scaled, slot->hessian);
+	visit->dense->syrk(rows, loss->q, slot->scaled, into);
 }
 
+/*
+ * With more than two classes, the Hessian of a row is B' (diag p - p p') B (x) w z z'.  Here the slot adds up its two parts: the products of
+ * q = B' p, as one product of a wide matrix with columns sqrt(w) q_c z_j, and for each class w p_k z z', from which
+ * join_hessian() has the other part.  So work beyond that product grows with the classes, not with their pairs.
+ */
 static void
 add_hessian(const Visit *visit, MlSoftmaxSlot *slot, size_t rows)
 {
 	const MlSoftmaxLoss *loss = visit->loss;
+	MlSoftmaxRows classes = rows_of(loss, slot, rows);
+	size_t		part = part_of(loss->block, loss->size);
 
-	if (is_binary(loss))
+	if (loss->binary)
 	{
-		add_products(visit, slot, rows);
+		add_products(visit, slot, rows, slot->hessian);
 		return;
 	}
-	for (size_t c = 0; c < loss->m; c++)
-		for (size_t d = 0; d <= c; d++)
-		{
-			pair_weights(loss, slot, c, d, rows);
+	for (size_t k = 0; k < loss->k; k++)
+	{
+		ML_SIMD_CALL(scale, (rows, slot->weight, slot->prob + k * loss->block, slot->pair));
+		add_products(visit, slot, rows, slot->of_class + k * loss->q * loss->q);
+	}
+	for (size_t i = 0; i < rows; i++)
+		slot->pair[i] = sqrt(slot->weight[i]);
+	for (size_t k = 0; k < loss->k; k++)
+		ML_SIMD_CALL(scale, (rows, slot->pair, slot->prob + k * loss->block, slot->eta + k * loss->block));
+	ml_softmax_rows_contrasts(&classes, slot->eta, slot->tangent);
+	for (size_t first = 0; first < rows; first += part)
+	{
+		size_t		n = rows - first < part ? rows - first : part;
+
+		for (size_t c = 0; c < loss->m; c++)
 			for (size_t j = 0; j < loss->q; j++)
-				for (size_t i = 0; i < rows; i++)
-					slot->scaled[j * loss->block + i] = slot->pair[i] * slot->z[j * loss->block + i];
-			visit->dense->gemm(true, false, loss->q, loss->q, rows, 1, slot->z, loss->block, slot->scaled, loss->block,
-							   1, slot->hessian + c * loss->q * loss->size + d * loss->q, loss->size);
-		}
+				ML_SIMD_CALL(scale, (n, slot->tangent + c * loss->block + first, slot->z + j * loss->block + first,
+									 slot->wide + (c * loss->q + j) * n));
+		visit->dense->syrk(n, loss->size, slot->wide, slot->hessian);
+	}
 }
 
 /* The weights of the rows in ml_softmax_loss_gram(). */
@@ -467,62 +464,34 @@ add_gram(const Visit *visit, MlSoftmaxSlot *slot, size_t rows)
 {
 	const MlSoftmaxLoss *loss = visit->loss;
 
-	for (size_t i = 0; !is_binary(loss) && i < rows; i++)
+	if (!loss->binary)
 	{
-		const double *prob = slot->prob + i * loss->k;
-		double		squares = 0;
-
-		if (slot->weight[i] == 0)
-		{
-			slot->pair[i] = 0;
-			continue;
-		}
+		memset(slot->pair, 0, rows * sizeof(double));
 		for (size_t k = 0; k < loss->k; k++)
-			squares += prob[k] * prob[k];
-		slot->pair[i] = slot->weight[i] * fmax(1 - squares, 0) / loss->m;
+			for (size_t i = 0; i < rows; i++)
+				slot->pair[i] += slot->prob[k * loss->block + i] * slot->prob[k * loss->block + i];
+		for (size_t i = 0; i < rows; i++)
+			slot->pair[i] = slot->weight[i] * fmax(1 - slot->pair[i], 0) / loss->m;
 	}
-	add_products(visit, slot, rows);
+	add_products(visit, slot, rows, slot->hessian);
 }
 
 /* Tangent scores t = Z v -> w B' (diag p - p p') B t */
 static void
 curve(const MlSoftmaxLoss *loss, MlSoftmaxSlot *slot, size_t rows)
 {
-	for (size_t i = 0; i < rows; i++)
+	MlSoftmaxRows classes = rows_of(loss, slot, rows);
+
+	blank(loss, slot, rows, slot->tangent);
+	if (loss->binary)
 	{
-		double	   *prob = slot->prob + i * loss->k;
-		double	   *t = slot->tangent + i;
-		double		mean = 0;
-
-		if (slot->weight[i] == 0)
-		{
-			for (size_t c = 0; c < loss->m; c++)
-				t[c * loss->block] = 0;
-			continue;
-		}
-		if (is_binary(loss))
-		{
-			t[0] *= slot->pair[i];
-			continue;
-		}
-		for (size_t k = 0; k < loss->k; k++)
-		{
-			double		eta = 0;
-
-			for (size_t c = 0; c < loss->m; c++)
-				eta += loss->basis[k * loss->m + c] * t[c * loss->block];
-			slot->eta[k] = eta;
-			mean += prob[k] * eta;
-		}
-		for (size_t c = 0; c < loss->m; c++)
-		{
-			double		sum = 0;
-
-			for (size_t k = 0; k < loss->k; k++)
-				sum += loss->basis[k * loss->m + c] * prob[k] * (slot->eta[k] - mean);
-			t[c * loss->block] = slot->weight[i] * sum;
-		}
+		for (size_t i = 0; i < rows; i++)
+			slot->tangent[i] *= slot->pair[i];
+		return;
 	}
+	ml_softmax_rows_classes(&classes, slot->tangent, slot->eta);
+	ml_softmax_rows_curve(&classes, slot->prob, slot->weight, slot->eta);
+	ml_softmax_rows_contrasts(&classes, slot->eta, slot->tangent);
 }
 
 static void
@@ -569,6 +538,8 @@ visit_rows(MlEnv *env, MlSoftmaxLoss *loss, Visit *visit)
 		memset(slot->gradient, 0, loss->size * sizeof(double));
 		if (visit->want == WANT_HESSIAN || visit->want == WANT_GRAM)
 			memset(slot->hessian, 0, width * width * sizeof(double));
+		if (visit->want == WANT_HESSIAN && slot->of_class != NULL)
+			memset(slot->of_class, 0, loss->k * loss->q * loss->q * sizeof(double));
 	}
 	for (visit->first = 0; visit->first * loss->thin < loss->n_blocks; visit->first += loss->n_slots)
 		ML_TRY(ml_pool_run(env, loss->n_slots, visit_task, visit));
@@ -595,6 +566,37 @@ add_scaled(double *into, const double *from, size_t n, double factor)
 		into[i] += factor * from[i];
 }
 
+/*
+ * hessian (upper) += the other part, from "sum" (k x q x q, destroyed): with q = B' p and c > d, the sum over k of p_k B_kc B_kd is q_d share_c,
+ * for c = d it is q_c share_c + p_c+1.
+ */
+static void
+join_hessian(const MlSoftmaxLoss *loss, double *sum, double *hessian)
+{
+	size_t		q = loss->q;
+
+	/* In their place: before class c + 1, the sum of w q_c z z'; of class 0 the sum over the classes so far. */
+	for (size_t d = 0; d < loss->m; d++)
+		for (size_t j = 0; j < q; j++)
+			for (size_t i = 0; i <= j; i++)
+			{
+				double	   *all = &sum[j * q + i];
+				double		own = sum[(d + 1) * q * q + j * q + i];
+				double		value = loss->share[d] * (*all - (double) (d + 1) * own);
+
+				*all += own;
+				for (size_t c = d; c < loss->m; c++)
+				{
+					double	   *block = hessian + c * q * loss->size + d * q;
+					double		more = loss->share[c] * value + (c == d ? own : 0);
+
+					block[j * loss->size + i] += more;
+					if (c > d && i < j)
+						block[i * loss->size + j] += more;	/* a block beside the diagonal is whole */
+				}
+			}
+}
+
 MlStatus
 ml_softmax_loss_eval(MlEnv *env, MlSoftmaxLoss *loss, const double *u,
 					 double *value, double *data_loss, double *gradient, double *hessian)
@@ -617,7 +619,18 @@ ml_softmax_loss_eval(MlEnv *env, MlSoftmaxLoss *loss, const double *u,
 		if (gradient != NULL)
 			add_scaled(gradient, loss->slots[s].gradient, loss->size, share);
 		if (hessian != NULL)
-			add_scaled(hessian, loss->slots[s].hessian, loss->size * loss->size, share);
+			add_scaled(hessian, loss->slots[s].hessian, loss->size * loss->size, loss->binary ? share : -share);
+	}
+	if (hessian != NULL && !loss->binary)
+	{
+		double	   *sum = loss->slots[0].of_class;
+		size_t		n = loss->k * loss->q * loss->q;
+
+		for (size_t s = 1; s < loss->n_slots; s++)
+			add_scaled(sum, loss->slots[s].of_class, n, 1);
+		for (size_t i = 0; i < n; i++)
+			sum[i] *= share;
+		join_hessian(loss, sum, hessian);
 	}
 	for (size_t i = 0; i < loss->size; i++)
 	{

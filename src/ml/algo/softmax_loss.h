@@ -4,8 +4,8 @@
  *
  *	  F(u) = mean over weights of -log p(y_i | x_i) + 1/2 sum of penalty_j u_cj^2
  *
- * The K classes have the scores eta_k = sum_c basis[k][c] s_c with s = Z u.  For two classes there is one
- * s, the score of the second class.  For more the basis is orthonormal with columns that sum to 0:
+ * The K classes have the scores eta = B s with s = Z u.  For two classes there is one
+ * s, the score of the second class.  For more the basis B is orthonormal with columns that sum to 0:
  * the symmetric softmax has one direction per column that changes nothing, and the optimum
  * that scikit-learn reaches from 0 lies where the classes sum to 0.  Working there keeps
  * the symmetry and |w|, and makes the Hessian regular.
@@ -29,7 +29,8 @@ typedef struct MlSoftmaxLoss
 	size_t		m;				/* scores per row: 1 for two classes, else k - 1 */
 	size_t		size;			/* m * q; u[c * q + j] */
 	const int32_t *class_of;	/* label in data->y -> 0 .. k-1; NULL: the same */
-	double	   *basis;			/* k x m, row-major */
+	bool		binary;			/* two classes: one score, that of class 1 */
+	double	   *share;			/* m: what defines the basis, see ml_softmax_to_classes() */
 	double	   *penalty;		/* q */
 
 	size_t		thin;			/* only every thin-th block of rows is looked at; 1: all */
@@ -42,8 +43,14 @@ typedef struct MlSoftmaxLoss
 	MlSoftmaxSlot *slots;
 } MlSoftmaxLoss;
 
-/* Allocates what evaluations need.  binary: one score, that of class 1. penalty: 1/C in the units of design weights. */
-extern MlStatus ml_softmax_loss_init(MlEnv *env, MlSoftmaxLoss *loss, bool binary, double penalty);
+/* Allocates what evaluations need.  penalty: 1/C in the units of design weights. */
+extern MlStatus ml_softmax_loss_init(MlEnv *env, MlSoftmaxLoss *loss, double penalty);
+
+/*
+ * eta (k) = B s for m scores, "stride" apart.  Helmert's contrasts: column c of B is (1, ..., 1, -(c+1), 0, ..., 0) share_c with
+ * share_c = 1 / sqrt((c+1)(c+2)), so that running sums do in k steps what a product would in k^2.
+ */
+extern void ml_softmax_to_classes(const MlSoftmaxLoss *loss, const double *s, size_t stride, double *eta);
 
 /*
  * Value at u (size).  With gradient (size) and hessian (size x size, upper, column-major) unless
