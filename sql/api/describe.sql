@@ -21,10 +21,11 @@ COMMENT ON FUNCTION ml_version() IS 'versions of the library and of the SQL obje
 GRANT EXECUTE ON FUNCTION ml_version() TO PUBLIC;
 
 CREATE FUNCTION ml_estimate(algorithm text, source text, target text DEFAULT NULL, features text[] DEFAULT NULL,
-	exclude text[] DEFAULT NULL, params jsonb DEFAULT '{}', transform jsonb DEFAULT NULL)
+	exclude text[] DEFAULT NULL, params jsonb DEFAULT '{}', transform jsonb DEFAULT NULL,
+	segment_by text[] DEFAULT NULL, segment_min_rows int DEFAULT 30)
 RETURNS TABLE (rows bigint, features int, memory bigint, excluded text[], warnings text[])
 LANGUAGE C VOLATILE PARALLEL UNSAFE ROWS 1
 AS 'MODULE_PATHNAME', 'ml_estimate';
-COMMENT ON FUNCTION ml_estimate(text, text, text, text[], text[], jsonb, jsonb)
-	IS 'a dry run of ml_train: rows, features and bytes of memory it would need, and columns it would leave out';
-GRANT EXECUTE ON FUNCTION ml_estimate(text, text, text, text[], text[], jsonb, jsonb) TO PUBLIC;
+COMMENT ON FUNCTION ml_estimate(text, text, text, text[], text[], jsonb, jsonb, text[], int)
+	IS 'a dry run of ml_train: rows, features and bytes of memory it would need, and columns it would leave out; with segment_by for one model per group as well';
+GRANT EXECUTE ON FUNCTION ml_estimate(text, text, text, text[], text[], jsonb, jsonb, text[], int) TO PUBLIC;

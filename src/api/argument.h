@@ -1,6 +1,6 @@
 /*-------------------------------------------------------------------------
  * argument.h
- *	  Text arguments of SQL functions.
+ *	  Arguments of SQL functions that are texts.
  *-------------------------------------------------------------------------
  */
 #ifndef ML_API_ARGUMENT_H
@@ -8,6 +8,7 @@
 
 #include "fmgr.h"
 #include "utils/builtins.h"
+#include "utils/jsonb.h"
 
 /* NULL for SQL NULL. */
 static inline char *
@@ -25,6 +26,18 @@ ml_required_text(FunctionCallInfo fcinfo, int number, const char *name)
 				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
 				 errmsg("%s must not be null", name)));
 	return text_to_cstring(PG_GETARG_TEXT_PP(number));
+}
+
+/* jsonb as text, NULL for SQL NULL. */
+static inline char *
+ml_json_argument(FunctionCallInfo fcinfo, int number)
+{
+	Jsonb	   *value;
+
+	if (PG_ARGISNULL(number))
+		return NULL;
+	value = PG_GETARG_JSONB_P(number);
+	return JsonbToCString(NULL, &value->root, VARSIZE(value));
 }
 
 #endif							/* ML_API_ARGUMENT_H */

@@ -5,38 +5,15 @@
  */
 #include "postgres.h"
 
+#include "api/argument.h"
 #include "funcapi.h"
 #include "miscadmin.h"
 #include "pg/compat.h"
 #include "pg/textarray.h"
 #include "service/estimate.h"
 #include "utils/builtins.h"
-#include "utils/jsonb.h"
 
 ML_FUNCTION(ml_estimate);
-
-static char *
-text_argument(FunctionCallInfo fcinfo, int n, const char *required)
-{
-	if (!PG_ARGISNULL(n))
-		return text_to_cstring(PG_GETARG_TEXT_PP(n));
-	if (required != NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-				 errmsg("argument \"%s\" must not be null", required)));
-	return NULL;
-}
-
-static char *
-jsonb_argument(FunctionCallInfo fcinfo, int n)
-{
-	Jsonb	   *value;
-
-	if (PG_ARGISNULL(n))
-		return NULL;
-	value = PG_GETARG_JSONB_P(n);
-	return JsonbToCString(NULL, &value->root, VARSIZE(value));
-}
 
 Datum
 ml_estimate(PG_FUNCTION_ARGS)
@@ -47,16 +24,23 @@ ml_estimate(PG_FUNCTION_ARGS)
 	Datum		values[5];
 	bool		nulls[5] = {false};
 
-	request.algorithm = text_argument(fcinfo, 0, "algorithm");
-	request.source = text_argument(fcinfo, 1, "source");
-	request.target = text_argument(fcinfo, 2, NULL);
+	request.algorithm = ml_required_text(fcinfo, 0, "argument \"algorithm\"");
+	request.source = ml_required_text(fcinfo, 1, "argument \"source\"");
+	request.target = ml_text_argument(fcinfo, 2);
 	request.features_given = !PG_ARGISNULL(3);
 	if (request.features_given)
 		request.features = ml_text_list(PG_GETARG_ARRAYTYPE_P(3), "features");
 	if (!PG_ARGISNULL(4))
 		request.exclude = ml_text_list(PG_GETARG_ARRAYTYPE_P(4), "exclude");
-	request.params = jsonb_argument(fcinfo, 5);
-	request.transform = jsonb_argument(fcinfo, 6);
+	request.params = ml_json_argument(fcinfo, 5);
+	request.transform = ml_json_argument(fcinfo, 6);
+	if (!PG_ARGISNULL(7))
+		request.segment_by = ml_text_list(PG_GETARG_ARRAYTYPE_P(7), "segment_by");
+	if (PG_ARGISNULL(8))
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("argument \"%s\" must not be null", "segment_min_rows")));
+	request.segment_min_rows = PG_GETARG_INT32(8);
 	request.split = "auto";
 	request.holdout = 0.2;
 

@@ -12,10 +12,10 @@
 #include "funcapi.h"
 #include "miscadmin.h"
 #include "pg/compat.h"
+#include "pg/textarray.h"
 #include "service/train.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
-#include "utils/jsonb.h"
 #include "utils/tuplestore.h"
 
 ML_FUNCTION(ml_train);
@@ -46,45 +46,10 @@ number_argument(FunctionCallInfo fcinfo, int number, const char *name)
 	return PG_GETARG_FLOAT8(number);
 }
 
-/* text[] -> list of char *; NULL gives NIL. */
 static List *
 names_argument(FunctionCallInfo fcinfo, int number, const char *name)
 {
-	ArrayType  *array;
-	Datum	   *values;
-	bool	   *nulls;
-	int			count;
-	List	   *names = NIL;
-
-	if (PG_ARGISNULL(number))
-		return NIL;
-	array = PG_GETARG_ARRAYTYPE_P(number);
-	if (ARR_NDIM(array) > 1)
-		ereport(ERROR,
-				(errcode(ERRCODE_ARRAY_SUBSCRIPT_ERROR),
-				 errmsg("%s must be a one-dimensional array of column names", name)));
-	deconstruct_array(array, TEXTOID, -1, false, TYPALIGN_INT, &values, &nulls, &count);
-	for (int i = 0; i < count; i++)
-	{
-		if (nulls[i])
-			ereport(ERROR,
-					(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-					 errmsg("%s must not contain nulls", name)));
-		names = lappend(names, TextDatumGetCString(values[i]));
-	}
-	return names;
-}
-
-/* jsonb as text, NULL for NULL. */
-static char *
-json_argument(FunctionCallInfo fcinfo, int number)
-{
-	Jsonb	   *value;
-
-	if (PG_ARGISNULL(number))
-		return NULL;
-	value = PG_GETARG_JSONB_P(number);
-	return JsonbToCString(NULL, &value->root, VARSIZE(value));
+	return PG_ARGISNULL(number) ? NIL : ml_text_list(PG_GETARG_ARRAYTYPE_P(number), name);
 }
 
 /* Without a seed one is drawn, and recorded like a given one. */
@@ -131,8 +96,8 @@ read_request(FunctionCallInfo fcinfo)
 	request->features_given = !PG_ARGISNULL(A_FEATURES);
 	request->features = names_argument(fcinfo, A_FEATURES, "features");
 	request->exclude = names_argument(fcinfo, A_EXCLUDE, "exclude");
-	request->params = json_argument(fcinfo, A_PARAMS);
-	request->transform = json_argument(fcinfo, A_TRANSFORM);
+	request->params = ml_json_argument(fcinfo, A_PARAMS);
+	request->transform = ml_json_argument(fcinfo, A_TRANSFORM);
 	request->id = ml_text_argument(fcinfo, A_ID);
 	request->weight = ml_text_argument(fcinfo, A_WEIGHT);
 	require(fcinfo, A_SPLIT, "split");

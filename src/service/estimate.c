@@ -65,10 +65,14 @@ ml_estimate_run(MlTrainRequest *request)
 {
 	MlEstimate *estimate = palloc0(sizeof(MlEstimate));
 	MlEnv	   *env = ml_env_create(CurrentMemoryContext, ESTIMATE_MEMORY, 1);
-	MlTrainSpec *spec = ml_train_spec(env, request);
-	MlSource   *source = ml_source_open(request->source);
-	MlScanPlan *plan = ml_train_plan(request, source, spec);
+	MlTrainSpec *spec;
+	MlSource   *source;
+	MlScanPlan *plan;
 
+	ml_train_check_lists(request);
+	spec = ml_train_spec(env, request);
+	source = ml_source_open(request->source);
+	plan = ml_train_plan(request, source, spec);
 	if (spec->prep != NULL)
 		ml_check(env, ml_prep_check(env, spec->prep, plan->columns, plan->n_columns, request->target != NULL));
 	ml_scan_peek(plan);

@@ -109,18 +109,9 @@ check_split(const MlTrainRequest *request)
 				 errhint("split_by belongs to the splits 'time', 'group' and 'column'.")));
 }
 
-static void
-check_words(const MlTrainRequest *request)
+void
+ml_train_check_lists(const MlTrainRequest *request)
 {
-	static const char *const deploys[] = {"first", "always", "never", "if_better", NULL};
-	static const char *const class_weights[] = {"balanced", NULL};
-
-	require(request->algorithm, "algorithm");
-	require(request->source, "source");
-	require(request->deploy, "deploy");
-	require_word(request->deploy, "deploy", deploys);
-	if (request->class_weight != NULL)
-		require_word(request->class_weight, "class_weight", class_weights);
 	if (list_length(request->segment_by) > ML_MAX_SEGMENT_COLUMNS)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
@@ -134,6 +125,21 @@ check_words(const MlTrainRequest *request)
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("features names no column"),
 				 errhint("Leave it out to use every column that can be used.")));
+}
+
+static void
+check_words(const MlTrainRequest *request)
+{
+	static const char *const deploys[] = {"first", "always", "never", "if_better", NULL};
+	static const char *const class_weights[] = {"balanced", NULL};
+
+	require(request->algorithm, "algorithm");
+	require(request->source, "source");
+	require(request->deploy, "deploy");
+	require_word(request->deploy, "deploy", deploys);
+	if (request->class_weight != NULL)
+		require_word(request->class_weight, "class_weight", class_weights);
+	ml_train_check_lists(request);
 }
 
 /* A list of numbers; false where it is anything else. */

@@ -13,6 +13,9 @@
 #include "pg/source.h"
 #include "service/train.h"
 
+/* The lists of columns, as far as they can be wrong before the source is known. */
+extern void ml_train_check_lists(const MlTrainRequest *request);
+
 /* Algorithm and hyper-parameters of a request, in env's arena; raises 22023 naming the parameter. */
 extern void ml_train_params(MlEnv *env, const MlTrainRequest *request, const MlMethod **method, MlParams **params, MlTask *task,
 							MlSemi *semi);

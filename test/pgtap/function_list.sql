@@ -94,7 +94,7 @@ INSERT INTO promised VALUES
 	('ml_deploy(text,integer,text,jsonb,text)', 'vu', 'public'),
 	('ml_drop(text,integer)', 'vu', 'public'),
 	('ml_drop_alias(text,text)', 'vu', 'public'),
-	('ml_estimate(text,text,text,text[],text[],jsonb,jsonb)', 'vu', 'public'),
+	('ml_estimate(text,text,text,text[],text[],jsonb,jsonb,text[],integer)', 'vu', 'public'),
 	('ml_evaluate(text,text)', 'vu', 'public'),
 	('ml_explain(text,record,integer)', 'ss', 'public'),
 	('ml_f1(text,text)', 'isa', 'public'),

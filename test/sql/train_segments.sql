@@ -22,6 +22,15 @@ FROM ml_train('linear_regression', 'sales', 'y', model => 'sales', features => A
 	segment_by => ARRAY['region', 'store'], segment_min_rows => 30);
 SELECT segment, rows, score > 0.99 AS good, error, bytes > 0 AS has_model FROM ml_segments('sales');
 
+-- A dry run counts what the groups need beside it, and complains of what training would.
+SELECT a.rows = b.rows AS same_rows, a.features, b.features, b.memory - a.memory >= 30 * a.rows AS more_memory
+FROM ml_estimate('linear_regression', 'sales', 'y', '{x,city}') a, ml_estimate('linear_regression', 'sales', 'y', '{x,city}', segment_by => '{region,store}') b;
+SELECT * FROM ml_estimate('linear_regression', 'sales', 'y', segment_by => '{regon}'); \echo :SQLSTATE
+SELECT * FROM ml_estimate('linear_regression', 'sales', 'y', segment_by => '{region}', segment_min_rows => 1); \echo :SQLSTATE
+SELECT * FROM ml_estimate('linear_regression', 'sales', 'y', segment_by => '{region}', segment_min_rows => NULL); \echo :SQLSTATE
+SELECT * FROM ml_estimate('linear_regression', 'sales', 'y', segment_by => '{region,y}'); \echo :SQLSTATE
+SELECT * FROM ml_estimate('linear_regression', 'sales', 'y', features => '{}'); \echo :SQLSTATE
+
 -- Without segments the same columns say little.
 SELECT score < 0.5 AS poor
 FROM ml_train('linear_regression', 'sales', 'y', model => 'plain', features => ARRAY['x', 'city'], id => 'id');
