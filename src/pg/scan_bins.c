@@ -21,6 +21,7 @@
 
 #include "access/tableam.h"
 #include "ml/base/arena.h"
+#include "ml/base/search.h"
 #include "pg/error.h"
 #include "pg/scan_heap.h"
 #include "utils/rel.h"
@@ -156,19 +157,7 @@ ml_bin_draw_values(const MlHeapReader *h, MlRowBatch *batch)
 static uint32
 first_chosen(const BinPass *pass, uint64 row)
 {
-	uint32		low = 0;
-	uint32		high = pass->n_chosen;
-
-	while (low < high)
-	{
-		uint32		middle = low + (high - low) / 2;
-
-		if (pass->chosen[middle] < row)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low;
+	return (uint32) ml_search_u32(pass->chosen, 0, pass->n_chosen, row);
 }
 
 /* In threads. */

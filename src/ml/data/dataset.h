@@ -13,6 +13,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "ml/base/search.h"
 #include "ml/data/binned.h"
 #include "ml/data/schema.h"
 
@@ -60,19 +61,7 @@ typedef struct MlDataset
 static inline size_t
 ml_sparse_find(const MlSparse *s, size_t row)
 {
-	size_t		low = 0;
-	size_t		high = s->n;
-
-	while (low < high)
-	{
-		size_t		middle = low + (high - low) / 2;
-
-		if (s->row[middle] < row)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low;
+	return ml_search_u32(s->row, 0, s->n, row);
 }
 
 static inline double

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "ml/base/arena.h"
+#include "ml/base/search.h"
 
 MlStatus
 ml_tree_forest_create(MlEnv *env, MlTreeAnswer answer, const MlSchema *schema, uint32_t n_trees, MlTreeForest **result)
@@ -84,19 +85,8 @@ bool
 ml_tree_set_left(const MlTree *tree, const MlTreeSet *set, uint32_t code)
 {
 	const uint16_t *codes = set->count > 0 ? tree->code + set->first : NULL;	/* without any set there is no array to point into */
-	uint32_t	low = 0;
-	uint32_t	high = set->count;
 
-	while (low < high)
-	{
-		uint32_t	middle = low + (high - low) / 2;
-
-		if (codes[middle] < code)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return (low < set->count && codes[low] == code) == set->left;
+	return ml_codes_have(codes, set->count, code) == set->left;
 }
 
 uint32_t

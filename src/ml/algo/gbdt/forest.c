@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "ml/base/arena.h"
+#include "ml/base/search.h"
 
 MlStatus
 ml_gbdt_forest_create(MlEnv *env, MlGbdtObjective objective, const MlSchema *schema, MlGbdtForest **result)
@@ -98,24 +99,6 @@ ml_gbdt_forest_truncate(MlGbdtForest *forest, uint32_t n)
 	}
 }
 
-bool
-ml_gbdt_set_has(const uint16_t *set, uint32_t n, uint32_t code)
-{
-	uint32_t	low = 0;
-	uint32_t	high = n;
-
-	while (low < high)
-	{
-		uint32_t	middle = low + (high - low) / 2;
-
-		if (set[middle] < code)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low < n && set[low] == code;
-}
-
 double
 ml_gbdt_forest_walk(const MlGbdtForest *forest, uint32_t t, const MlDataset *data, size_t i)
 {
@@ -132,7 +115,7 @@ ml_gbdt_forest_walk(const MlGbdtForest *forest, uint32_t t, const MlDataset *dat
 			int32_t		code = column->code[i];
 
 			left = code < 0 ? node->missing_left :
-				ml_gbdt_set_has(forest->set + node->set_first, node->set_count, (uint32_t) code);
+				ml_codes_have(forest->set + node->set_first, node->set_count, (uint32_t) code);
 		}
 		else
 		{

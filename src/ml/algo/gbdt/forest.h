@@ -152,9 +152,6 @@ extern MlStatus ml_gbdt_forest_add(MlEnv *env, MlGbdtForest *forest, const MlGbd
 /* Forgets all trees from number n on. */
 extern void ml_gbdt_forest_truncate(MlGbdtForest *forest, uint32_t n);
 
-/* Is a code in a node's set? */
-extern bool ml_gbdt_set_has(const uint16_t *set, uint32_t n, uint32_t code);
-
 /* The leaf value that tree t gives to row i. */
 extern double ml_gbdt_forest_walk(const MlGbdtForest *forest, uint32_t t, const MlDataset *data, size_t i);
 

@@ -25,6 +25,7 @@
 
 #include "ml/algo/gbdt/engine.h"
 #include "ml/base/elementary.h"
+#include "ml/base/search.h"
 
 /* What the walk reads, all in scratch: slot 0 is -infinity, for leaves. */
 typedef struct Inputs
@@ -196,7 +197,7 @@ add_plain_trees(const MlGbdtForest *forest, const double *row, double *score)
 			if (v == v && !node->category)
 				left = v <= node->value;
 			else if (v == v)
-				left = v >= 0 && v <= UINT16_MAX && ml_gbdt_set_has(forest->set + node->set_first, node->set_count, (uint32_t) v);
+				left = v >= 0 && v <= UINT16_MAX && ml_codes_have(forest->set + node->set_first, node->set_count, (uint32_t) v);
 			node = tree + node->left + !left;
 		}
 		score[t % (uint32_t) forest->n_outputs] += node->value;

@@ -14,6 +14,7 @@
 #include "ml/algo/gbdt/shap_internal.h"
 #include "ml/base/arena.h"
 #include "ml/base/quadrature.h"
+#include "ml/base/search.h"
 #include "ml/base/sort.h"
 
 /* What is made beforehand for all trees may take so much; beyond, it is made anew for each row. */
@@ -467,7 +468,7 @@ set_says_right(const Shap *shap, const Set *set, double v)
 		return true;
 	code = (uint32_t) v;
 	if (shap->bits == NULL)
-		return !ml_gbdt_set_has(shap->forest->set + set->first, set->count, code);
+		return !ml_codes_have(shap->forest->set + set->first, set->count, code);
 	return code >= set->count || (shap->bits[set->first + code / 64] >> (code % 64) & 1) == 0;
 }
 
