@@ -73,14 +73,6 @@ typedef struct Summary
 	double		squares;
 } Summary;
 
-static inline double
-lanes_sum(const MlLanes *v)
-{
-	const MlLanes s = *v;
-
-	return ((s[0] + s[1]) + (s[2] + s[3])) + ((s[4] + s[5]) + (s[6] + s[7]));
-}
-
 /* n is a multiple of ML_LANES; the values stay in the first-level cache for the second pass. */
 __attribute__((always_inline))
 static inline void
@@ -126,7 +118,7 @@ summarize_body(const double *x, size_t n, Summary *out)
 		out->high = high[l] > out->high ? high[l] : out->high;
 		out->count += (double) count[l];
 	}
-	out->mean = out->count > 0 ? lanes_sum(&sum) / out->count : 0;
+	out->mean = out->count > 0 ? ml_lanes_sum(&sum) / out->count : 0;
 	sum = zero;
 	for (size_t i = 0; i < n; i += ML_LANES)
 	{
@@ -143,10 +135,10 @@ summarize_body(const double *x, size_t n, Summary *out)
 	/* What the first pass has lost to rounding. */
 	if (out->count > 0)
 	{
-		double		rest = lanes_sum(&sum);
+		double		rest = ml_lanes_sum(&sum);
 
 		out->mean += rest / out->count;
-		out->squares = lanes_sum(&squares) - rest * (rest / out->count);
+		out->squares = ml_lanes_sum(&squares) - rest * (rest / out->count);
 	}
 }
 

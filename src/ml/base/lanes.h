@@ -42,6 +42,15 @@ ml_lanes_choose(MlLanes *v, const MlLanesInt *condition, const MlLanes *other)
 	*v = (MlLanes) ((*condition & (MlLanesInt) *v) | (~*condition & (MlLanesInt) *other));
 }
 
+/* Always in this order. */
+ML_LANES_INLINE double
+ml_lanes_sum(const MlLanes *v)
+{
+	const MlLanes s = *v;
+
+	return ((s[0] + s[1]) + (s[2] + s[3])) + ((s[4] + s[5]) + (s[6] + s[7]));
+}
+
 /*
  * exp(x) for -746 <= x <= 0, as ml_exp(): the same steps, without branches.
  * What is below the smallest double is 0.

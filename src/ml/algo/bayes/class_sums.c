@@ -141,15 +141,6 @@ collect(const double *x, const uint16_t *place, const double *weight, size_t n, 
 }
 
 __attribute__((always_inline))
-static inline double
-lanes_sum(const MlLanes *v)
-{
-	const MlLanes s = *v;
-
-	return ((s[0] + s[1]) + (s[2] + s[3])) + ((s[4] + s[5]) + (s[6] + s[7]));
-}
-
-__attribute__((always_inline))
 static inline void
 fill_up(double *v, size_t from, size_t to, double with)
 {
@@ -189,9 +180,9 @@ summarize(double *value, double *weight, size_t m, bool squares, double *sum_wei
 		}
 		sum += v;
 	}
-	total = weight != NULL ? lanes_sum(&sum_w) : (double) m;
+	total = weight != NULL ? ml_lanes_sum(&sum_w) : (double) m;
 	*sum_weight = total;
-	*mean = total > 0 ? origin + lanes_sum(&sum) / total : origin;
+	*mean = total > 0 ? origin + ml_lanes_sum(&sum) / total : origin;
 	if (!squares)
 		return;
 	sum = (MlLanes) {0};
@@ -212,8 +203,8 @@ summarize(double *value, double *weight, size_t m, bool squares, double *sum_wei
 		sum += v * d;
 	}
 	/* What the rounding of the mean has added is taken off again. */
-	total = total > 0 ? lanes_sum(&sum_d) * (lanes_sum(&sum_d) / total) : 0;
-	*sum_squares = lanes_sum(&sum) - total;
+	total = total > 0 ? ml_lanes_sum(&sum_d) * (ml_lanes_sum(&sum_d) / total) : 0;
+	*sum_squares = ml_lanes_sum(&sum) - total;
 	*sum_squares = *sum_squares < 0 ? 0 : *sum_squares;
 }
 
