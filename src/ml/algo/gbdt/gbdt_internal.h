@@ -385,6 +385,41 @@ typedef struct MlGbdtSearch
 	MlGbdtRank *rank;			/* scratch for categories */
 } MlGbdtSearch;
 
+/* A set of sorted categories that grows by one after another. */
+typedef struct MlGbdtSetSide
+{
+	MlGbdtSum	left;			/* of its rows */
+	int64_t		group;			/* rows since it could have ended before */
+} MlGbdtSetSide;
+
+typedef enum MlGbdtSetEnd
+{
+	ML_GBDT_SET_GOES_ON,
+	ML_GBDT_SET_MAY_END,
+	ML_GBDT_SET_IS_OVER			/* too little is left outside of it, now and later on */
+} MlGbdtSetEnd;
+
+/* May the set end with this bin, by the rules for the rows of both sides? */
+static inline MlGbdtSetEnd
+ml_gbdt_set_add(const MlGbdtRules *rules, const MlGbdtScale *scale, int64_t all_rows, MlGbdtSum bin, MlGbdtSetSide *side)
+{
+	int64_t		rows;
+	int64_t		rest;
+
+	side->left += bin;
+	side->group += ml_gbdt_rows(scale, bin);
+	rows = ml_gbdt_rows(scale, side->left);
+	rest = all_rows - rows;
+	if (rows < rules->min_data_in_leaf || ml_gbdt_h(scale, side->left) < rules->min_sum_hessian)
+		return ML_GBDT_SET_GOES_ON;
+	if (rest < rules->min_data_in_leaf || rest < rules->min_data_per_group)
+		return ML_GBDT_SET_IS_OVER;
+	if (side->group < rules->min_data_per_group)
+		return ML_GBDT_SET_GOES_ON;
+	side->group = 0;
+	return ML_GBDT_SET_MAY_END;
+}
+
 /* Leaves *best alone unless something better was found. */
 extern void ml_gbdt_split_find(const MlGbdtSearch *search, MlGbdtSplit *best);
 

@@ -172,6 +172,26 @@ lanes_of_gains(const MlGbdtSearch *s, const Leaf *leaf, const MlLanesInt *left_g
 	*result = (MlLanes) (allowed & (MlLanesInt) (gain - leaf->own - s->rules->min_gain));
 }
 
+/* Sums of the first n bins from here on, filled up to whole vectors: what does so repeats the last limit. */
+ML_LANES_INLINE void
+sums_of_chunk(const MlGbdtSum *hist, uint32_t n, MlGbdtSum *sum, int64_t *g, int64_t *h)
+{
+	MlGbdtSum	left = *sum;
+
+	for (uint32_t i = 0; i < n; i++)
+	{
+		left += hist[i];
+		g[i] = left[0];
+		h[i] = left[1];
+	}
+	for (uint32_t i = n; i % ML_LANES != 0; i++)
+	{
+		g[i] = left[0];
+		h[i] = left[1];
+	}
+	*sum = left;
+}
+
 /* The best limit: its gain, and twice its bin, plus one where missing values go left. */
 ML_LANES_INLINE void
 best_limit_body(const MlGbdtSearch *s, const Leaf *leaf, uint32_t end, double *gain, int64_t *limit)
@@ -189,18 +209,8 @@ best_limit_body(const MlGbdtSearch *s, const Leaf *leaf, uint32_t end, double *g
 		int64_t		left_g[CHUNK];
 		int64_t		left_h[CHUNK];
 
-		for (uint32_t i = 0; i < n; i++)
-		{
-			left += s->hist[begin + i];
-			left_g[i] = left[0];
-			left_h[i] = left[1];
-		}
-		/* What fills the last eight up repeats the last limit, which comes before it. */
-		for (uint32_t i = n; i % ML_LANES != 0; i++)
-		{
-			left_g[i] = left[0];
-			left_h[i] = left[1];
-		}
+		/* What is repeated comes after the limit itself, and the first of equals is taken. */
+		sums_of_chunk(s->hist + begin, n, &left, left_g, left_h);
 		for (uint32_t i = 0; i < n; i += ML_LANES)
 		{
 			for (int way = 0; way < ways; way++)
@@ -310,18 +320,7 @@ add_limits_body(const MlGbdtSearch *s, const Leaf *leaf, uint32_t end, double *r
 		int64_t		left_g[CHUNK];
 		int64_t		left_h[CHUNK];
 
-		for (uint32_t i = 0; i < n; i++)
-		{
-			sum += s->hist[begin + i];
-			left_g[i] = sum[0];
-			left_h[i] = sum[1];
-		}
-		/* What fills the last eight up is never looked at. */
-		for (uint32_t i = n; i % ML_LANES != 0; i++)
-		{
-			left_g[i] = 0;
-			left_h[i] = 0;
-		}
+		sums_of_chunk(s->hist + begin, n, &sum, left_g, left_h);
 		for (uint32_t i = 0; i < n; i += ML_LANES)
 		{
 			MlLanesInt	g;
@@ -510,30 +509,19 @@ find_sorted(const MlGbdtSearch *s, MlGbdtSplit *best)
 		limit = (uint32_t) rules->max_cat_threshold;
 	for (int from_end = 0; from_end <= 1; from_end++)
 	{
-		MlGbdtSum	left = {0, 0};
-		int64_t		group = 0;
+		MlGbdtSetSide side = {{0, 0}, 0};
+		MlGbdtSetEnd end = ML_GBDT_SET_GOES_ON;
 
-		for (uint32_t i = 0; i < limit; i++)
+		for (uint32_t i = 0; i < limit && end != ML_GBDT_SET_IS_OVER; i++)
 		{
-			MlGbdtSum	bin = s->hist[s->rank[from_end ? n - 1 - i : i].bin];
-			int64_t		rows;
-			int64_t		rest;
 			double		gain;
 
-			left += bin;
-			group += ml_gbdt_rows(s->scale, bin);
-			rows = ml_gbdt_rows(s->scale, left);
-			rest = leaf.rows - rows;
-			if (rows < rules->min_data_in_leaf || ml_gbdt_h(s->scale, left) < rules->min_sum_hessian)
+			end = ml_gbdt_set_add(rules, s->scale, leaf.rows, s->hist[s->rank[from_end ? n - 1 - i : i].bin], &side);
+			if (end != ML_GBDT_SET_MAY_END)
 				continue;
-			if (rest < rules->min_data_in_leaf || rest < rules->min_data_per_group)
-				break;
-			if (group < rules->min_data_per_group)
-				continue;
-			group = 0;
-			gain = gain_of(s, &leaf, left, rules->lambda_l2 + rules->cat_l2);
+			gain = gain_of(s, &leaf, side.left, rules->lambda_l2 + rules->cat_l2);
 			if (gain > best->gain)
-				*best = (MlGbdtSplit) {.gain = gain, .feature = s->feature, .left = left,
+				*best = (MlGbdtSplit) {.gain = gain, .feature = s->feature, .left = side.left,
 				.set_size = i + 1, .from_end = from_end};
 		}
 	}

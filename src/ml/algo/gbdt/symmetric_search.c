@@ -206,7 +206,7 @@ add_sets(const MlGbdtGrower *grower, const MlGbdtSearch *search, const MlGbdtRan
 	}
 }
 
-/* The rules for groups of categories are those of split.c, kept by all leaves together. */
+/* The rules for groups of categories are those of a single leaf, kept by all leaves together. */
 static void
 pick_set(const MlGbdtGrower *grower, int32_t feature, int thread, MlGbdtSum all, uint32_t n, uint32_t limit, MlGbdtSplit *found)
 {
@@ -216,27 +216,13 @@ pick_set(const MlGbdtGrower *grower, int32_t feature, int thread, MlGbdtSum all,
 
 	for (int from_end = 0; from_end <= 1; from_end++)
 	{
-		MlGbdtSum	left = {0, 0};
-		int64_t		group = 0;
+		MlGbdtSetSide side = {{0, 0}, 0};
+		MlGbdtSetEnd end = ML_GBDT_SET_GOES_ON;
 
-		for (uint32_t i = 0; i < limit; i++)
+		for (uint32_t i = 0; i < limit && end != ML_GBDT_SET_IS_OVER; i++)
 		{
-			MlGbdtSum	bin = own->total[bin_at(grower->room[thread].rank, n, from_end, i)];
-			int64_t		rows;
-			int64_t		rest;
-
-			left += bin;
-			group += ml_gbdt_rows(&grower->scale, bin);
-			rows = ml_gbdt_rows(&grower->scale, left);
-			rest = all_rows - rows;
-			if (rows < rules->min_data_in_leaf || ml_gbdt_h(&grower->scale, left) < rules->min_sum_hessian)
-				continue;
-			if (rest < rules->min_data_in_leaf || rest < rules->min_data_per_group)
-				break;
-			if (group < rules->min_data_per_group)
-				continue;
-			group = 0;
-			if (better(grower, own->gain[from_end][i], found))
+			end = ml_gbdt_set_add(rules, &grower->scale, all_rows, own->total[bin_at(grower->room[thread].rank, n, from_end, i)], &side);
+			if (end == ML_GBDT_SET_MAY_END && better(grower, own->gain[from_end][i], found))
 				*found = (MlGbdtSplit) {.gain = own->gain[from_end][i] - rules->min_gain, .feature = feature, .set_size = i + 1, .from_end = from_end};
 		}
 	}
