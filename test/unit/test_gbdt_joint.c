@@ -290,6 +290,40 @@ test_odd(void)
 	}
 }
 
+/* What a fit takes stays below what it said it would, where nearly all is tables and room for combinations. */
+static void
+test_memory(void)
+{
+	for (int p = 2; p <= 600; p += 126 + p % 2)
+	{
+		MlEnv	   *env = unit_env(4);
+		MlDataset  *data = gbdt_data(env, 8200, p, 0);
+		MlParams   *params;
+		MlModel    *model;
+		size_t		before;
+		size_t		said;
+		size_t		taken;
+
+		for (int f = 1; f < p; f++)
+		{
+			int32_t    *code = gbdt_category(env, data, f, 2 + f % 3);
+
+			for (size_t i = 0; i < 8200; i++)
+				code[i] = (int32_t) ((2 + f % 3) * gbdt_random((uint64_t) f, i));
+		}
+		for (size_t i = 0; i < 8200; i++)
+			gbdt_target(data)[i] = gbdt_number(data, 0)[i] = gbdt_normal(1, i);
+		before = ml_arena_used(env->arena);
+		CHECK(ml_params_init(env, ml_method_gbdt.params, &params) == ML_OK);
+		CHECK(ml_params_set_number(env, params, "num_iterations", 1) == ML_OK);
+		said = ml_method_gbdt.memory(data->schema, params, 8200, 4);
+		CHECK(gbdt_fit(env, data, "num_iterations=1", &model) == ML_OK);
+		taken = ml_arena_peak(env->arena) - before;
+		unit_check(taken <= said, __FILE__, __LINE__, "%d columns: said %zu, took %zu", p, said, taken);
+		unit_env_free(env);
+	}
+}
+
 int
 main(void)
 {
@@ -299,5 +333,6 @@ main(void)
 	test_weights();
 	test_row_counts();
 	test_odd();
+	test_memory();
 	return unit_done();
 }

@@ -75,7 +75,7 @@ ml_gbdt_grower_memory(size_t n, size_t entries, size_t widest, int columns, int3
 	return n * (3 * sizeof(uint32_t) + sizeof(MlGbdtGradient))
 		+ (slot_limit(entries, (int32_t) leaves, threads) + (size_t) threads) * (entries + 64) * sizeof(MlGbdtSum)
 		+ (size_t) threads * (NARROW_BINS + room) * (sizeof(MlGbdtSum) + sizeof(uint32_t) + sizeof(MlGbdtRank))
-		+ (size_t) threads * ml_gbdt_packed_room((size_t) columns, columns > ML_GBDT_TILE) * sizeof(int64_t)
+		+ (size_t) threads * ml_gbdt_packed_room((size_t) columns, true) * sizeof(int64_t)
 		+ (size_t) threads * (size_t) columns * 2 * (sizeof(MlGbdtSplit) + sizeof(bool))
 		+ (size_t) ahead_limit(threads) * (sizeof(MlGbdtExpansion) + room * (sizeof(uint32_t) + sizeof(uint8_t)))
 		+ leaves * (sizeof(MlGbdtLeaf) + 2 * sizeof(MlGbdtNode) + 64) + n / 64

@@ -18,10 +18,13 @@
 #define AHEAD 64
 /* Cells (row x column) that one task adds: about a millisecond. */
 #define TASK_CELLS ((size_t) 1 << 20)
-/* Rows from which on packing saves more than unpacking a histogram of 256 bins costs. */
-#define UNPACK_ROWS 1536
-/* Folding the histogram of a byte costs as much as adding so many rows to one column. */
-#define FOLD_CELLS 400
+/*
+ * In cells (row x column) whose addition they save: what unpacking an entry of a histogram costs, and folding a byte's histogram of
+ * packed sums, and of sums of two.
+ */
+#define UNPACK_CELLS 6
+#define FOLD_PACKED_CELLS 200
+#define FOLD_CELLS 300
 /* So many rows are taken apart together, and so many bins. */
 #define APART_ROWS 64
 #define APART_BINS 8192
@@ -271,21 +274,40 @@ unpack_body(const RowList *in)
 
 ML_SIMD_TIERS(unpack, (const RowList *in), (in))
 
-/* Are there rows enough to make histograms of combinations? */
-static bool
-pays_to_fold(const RowList *in)
+/* What the bytes in use are. */
+typedef struct Layout
 {
-	size_t		bytes = 0;
-	size_t		columns = 0;
+	size_t		columns;
+	size_t		joint;			/* bytes of several columns */
+	size_t		joint_columns;
+	size_t		entries;		/* of the histograms of the other bytes */
+} Layout;
+
+static Layout
+layout_of(const RowList *in)
+{
+	Layout		layout = {0};
 
 	for (int u = 0; u < in->columns; u++)
 	{
 		const MlGbdtByte *byte = byte_at(in, u);
 
-		bytes += byte->members > 1;
-		columns += byte->members > 1 ? (size_t) byte->members : 0;
+		layout.columns += (size_t) byte->members;
+		if (byte->members > 1)
+		{
+			layout.joint++;
+			layout.joint_columns += (size_t) byte->members;
+		}
+		else
+			layout.entries += in->offset[byte->first + 1] - in->offset[byte->first];
 	}
-	return in->n * columns >= FOLD_CELLS * bytes;
+	return layout;
+}
+
+static bool
+pays_to_pack(const RowList *in, const Layout *layout)
+{
+	return in->scale->packed && in->n * layout->columns >= UNPACK_CELLS * layout->entries + FOLD_PACKED_CELLS * layout->joint;
 }
 
 /*
@@ -293,12 +315,12 @@ pays_to_fold(const RowList *in)
  * from where they are folded.
  */
 static void
-add_unpacked(RowList *in, bool joint)
+add_unpacked(RowList *in, const Layout *layout)
 {
 	MlGbdtSum  *room = (MlGbdtSum *) in->packed;
 	MlGbdtSum  *to[ML_GBDT_TILE];
 
-	if (joint && !pays_to_fold(in))
+	if (in->n * layout->joint_columns < FOLD_CELLS * layout->joint)
 	{
 		add_apart(in);
 		return;
@@ -311,7 +333,7 @@ add_unpacked(RowList *in, bool joint)
 	}
 	in->to = to;
 	add_sums(in);
-	for (int u = 0; joint && u < in->columns; u++)
+	for (int u = 0; layout->joint > 0 && u < in->columns; u++)
 	{
 		const MlGbdtByte *byte = byte_at(in, u);
 
@@ -332,10 +354,12 @@ ml_gbdt_hist_rows(const MlGbdtGrower *grower, const uint32_t *rows, size_t n, in
 		.offset = bins->offset, .packed = packed, .hist = hist
 	};
 	size_t		most = grower->scale.unit_h ? ML_GBDT_UNIT_ROWS : ML_GBDT_PACKED_ROWS;
+	Layout		layout;
 
-	if (!grower->scale.packed || n < UNPACK_ROWS)
+	layout = layout_of(&in);
+	if (!pays_to_pack(&in, &layout))
 	{
-		add_unpacked(&in, bins->n_bytes < bins->n_stored);
+		add_unpacked(&in, &layout);
 		return;
 	}
 	for (size_t i = 0; i < n; i += most)

@@ -316,17 +316,67 @@ ml_gbdt_byte_rows(const MlGbdtBins *bins, const MlGbdtByte *byte, size_t begin, 
 
 /* ---- sums ---- */
 
-/* Sums of every other lane, or of all. */
+typedef int64_t HalfLanes __attribute__((vector_size(32)));
+
+/* Adds the even lanes to sum[0] and the odd ones to sum[1], or all to sum[0]. */
 ML_LANES_INLINE void
 add_lanes(const MlLanesInt *v, int width, int64_t *sum)
 {
+	HalfLanes	half[2];
+	MlGbdtSum	quarter[2];
+
+	memcpy(half, v, sizeof(half));
+	half[0] += half[1];
+	memcpy(quarter, half, sizeof(quarter));
+	quarter[0] += quarter[1];
 	if (width == 2)
-	{
-		sum[0] += ((*v)[0] + (*v)[2]) + ((*v)[4] + (*v)[6]);
-		sum[1] += ((*v)[1] + (*v)[3]) + ((*v)[5] + (*v)[7]);
-	}
+		sum[1] += quarter[0][1];
 	else
-		sum[0] += (((*v)[0] + (*v)[1]) + ((*v)[2] + (*v)[3])) + (((*v)[4] + (*v)[5]) + ((*v)[6] + (*v)[7]));
+		quarter[0][0] += quarter[0][1];
+	sum[0] += quarter[0][0];
+}
+
+/*
+ * Eight cells of each run at a time: row[v] becomes the sum of run v, lane by lane, and the first run that of all.  Whichever
+ * there are more of, runs or eights, is the inner loop: an addition need not wait for the one before it.
+ */
+ML_LANES_INLINE void
+fold_lanes(size_t size, size_t run, size_t lanes, int64_t *cell, MlLanesInt *row)
+{
+	if (size * ML_LANES >= lanes)
+	{
+		for (size_t i = 0; i < lanes; i += ML_LANES)
+		{
+			MlLanesInt	all = {0};
+
+			for (size_t v = 0; v < size; v++)
+			{
+				MlLanesInt	x;
+
+				memcpy(&x, cell + v * run + i, sizeof(x));
+				all += x;
+				row[v] = i == 0 ? x : row[v] + x;
+			}
+			memcpy(cell + i, &all, sizeof(all));
+		}
+		return;
+	}
+	for (size_t v = 0; v < size; v++)
+	{
+		row[v] = (MlLanesInt) {0};
+		for (size_t i = 0; i < lanes; i += ML_LANES)
+		{
+			MlLanesInt	x;
+			MlLanesInt	all = {0};
+
+			memcpy(&x, cell + v * run + i, sizeof(x));
+			row[v] += x;
+			if (v > 0)
+				memcpy(&all, cell + i, sizeof(all));
+			all += x;
+			memcpy(cell + i, &all, sizeof(all));
+		}
+	}
 }
 
 /*
@@ -334,35 +384,26 @@ add_lanes(const MlLanesInt *v, int width, int64_t *sum)
  * then has the combinations of the other columns.
  */
 ML_LANES_INLINE void
-fold_column(size_t size, size_t run, int width, int64_t *restrict cell, int64_t *restrict sum)
+fold_column(size_t size, size_t run, int width, int64_t *cell, int64_t *sum)
 {
 	MlLanesInt	row[CELLS / 2];
 	size_t		lanes = run / ML_LANES * ML_LANES;
 
-	for (size_t i = 0; i < lanes; i += ML_LANES)
-	{
-		MlLanesInt	all = {0};
-
-		for (size_t v = 0; v < size; v++)
-		{
-			MlLanesInt	x;
-
-			memcpy(&x, cell + v * run + i, sizeof(x));
-			all += x;
-			row[v] = i == 0 ? x : row[v] + x;
-		}
-		memcpy(cell + i, &all, sizeof(all));
-	}
+	fold_lanes(size, run, lanes, cell, row);
 	for (size_t v = 0; v < size; v++)
 	{
+		const int64_t *rest = cell + v * run;
+
 		for (int k = 0; k < width; k++)
-			sum[v * (size_t) width + (size_t) k] = 0;
-		for (size_t i = lanes; i < run; i++)
-			sum[v * (size_t) width + i % (size_t) width] += cell[v * run + i];
-		if (lanes > 0)
-			add_lanes(&row[v], width, sum + v * (size_t) width);
+			sum[k] = 0;
+		for (size_t i = lanes; i < run; i += (size_t) width)
+			for (int k = 0; k < width; k++)
+				sum[k] += rest[i + (size_t) k];
 		for (size_t i = lanes; i < run && v > 0; i++)
-			cell[i] += cell[v * run + i];
+			cell[i] += rest[i];
+		if (lanes > 0)
+			add_lanes(&row[v], width, sum);
+		sum += width;
 	}
 }
 
