@@ -12,6 +12,7 @@
 
 #include "access/relation.h"
 #include "access/xact.h"
+#include "catalog/namespace.h"
 #include "catalog/pg_class.h"
 #include "executor/spi.h"
 #include "parser/parse_func.h"
@@ -97,8 +98,22 @@ check_relation(Relation relation)
 	}
 }
 
+/* "schema.name" is a name like any other, but with a schema that exists hardly what was meant. */
+static void
+refuse_qualified(const char *name, const char *schema)
+{
+	const char *dot = strchr(name, '.');
+
+	if (dot != NULL && OidIsValid(get_namespace_oid(pnstrdup(name, dot - name), true)))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_NAME),
+				 errmsg("function name \"%s\" must not be qualified", name),
+				 errdetail("The function is created in the schema of the table, \"%s\".", schema),
+				 errhint("Leave the schema out; ALTER FUNCTION ... SET SCHEMA moves the function.")));
+}
+
 static char *
-function_name(const MlServed *served, const FunctionKind *kind, const char *name)
+function_name(const MlServed *served, const FunctionKind *kind, const char *schema, const char *name)
 {
 	char	   *chosen = name != NULL ? pstrdup(name) : psprintf("%s_%s", served->resolved.name, kind->name);
 
@@ -107,6 +122,7 @@ function_name(const MlServed *served, const FunctionKind *kind, const char *name
 				(errcode(chosen[0] == '\0' ? ERRCODE_INVALID_NAME : ERRCODE_NAME_TOO_LONG),
 				 errmsg("function name \"%s\" must have 1 to %d bytes", chosen, NAMEDATALEN - 1),
 				 errhint("Choose a name with name => '...'.")));
+	refuse_qualified(chosen, schema);
 	return chosen;
 }
 
@@ -232,7 +248,7 @@ ml_function_create(const char *reference, Oid relation_id, const char *name, con
 	check_answer(served, kind);
 	collect_arguments(served, relation, kind, &arguments);
 	schema = get_namespace_name(RelationGetNamespace(relation));
-	name = function_name(served, kind, name);
+	name = function_name(served, kind, schema, name);
 	relation_close(relation, NoLock);
 
 	create_function(served, kind, quote_qualified_identifier(schema, name), &arguments,

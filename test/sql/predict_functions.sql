@@ -108,6 +108,7 @@ SELECT ml_create_function('score', '"Shop"."Buyers"', kind => 'magic'); \echo :S
 SELECT ml_create_function('score', '"Shop"."Buyers"', name => 'score_now'); \echo :SQLSTATE
 SELECT ml_create_function('score', '"Shop"."Buyers"', name => ''); \echo :SQLSTATE
 SELECT ml_create_function('score', '"Shop"."Buyers"', name => repeat('x', 64)); \echo :SQLSTATE
+SELECT ml_create_function('score', '"Shop"."Buyers"', name => 'public.score'); \echo :SQLSTATE
 SELECT ml_create_function('score', 'buyers_score'); \echo :SQLSTATE
 SELECT ml_create_function('score', '"Shop".buyers_score'); \echo :SQLSTATE
 SELECT ml_create_function('score', 'pg_class'); \echo :SQLSTATE
