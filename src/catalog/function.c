@@ -12,6 +12,7 @@
 
 #include "catalog/catalog.h"
 #include "catalog/function.h"
+#include "catalog/model.h"
 
 void
 ml_function_record(const char *function, int64 model_id, int64 version_id)
@@ -69,6 +70,58 @@ function_exists(const char *function)
 	return false;
 }
 
+/* Adds a function once; the list is one of strings in the context "owner". */
+static List *
+add_function(List *functions, const char *function, MemoryContext owner)
+{
+	MemoryContext old;
+	ListCell   *cell;
+
+	foreach(cell, functions)
+	{
+		if (strcmp(lfirst(cell), function) == 0)
+			return functions;
+	}
+	old = MemoryContextSwitchTo(owner);
+	functions = lappend(functions, pstrdup(function));
+	MemoryContextSwitchTo(old);
+	return functions;
+}
+
+/*
+ * Functions that go by another name now, or whose table does: their bodies name the model or the version.  Anybody
+ * can write such a body; it counts if its owner might have had it made.  Between SPI_connect() and SPI_finish().
+ */
+static List *
+add_renamed(List *functions, int64 model_id, int64 version_id, MemoryContext owner)
+{
+	Oid			types[] = {INT8OID, INT8OID};
+	Datum		values[] = {Int64GetDatum(model_id), Int64GetDatum(version_id)};
+
+	ml_catalog_execute("SELECT f.oid, f.proowner, f.word[1] IS NOT NULL FROM (SELECT p.oid, p.proowner,"
+					   "  pg_catalog.regexp_match(p.prosrc, '^SELECT mlplat\\._predict(_version)?[a-z_]*\\(([0-9]{1,18})::pg_catalog\\.int8[,)]') AS word"
+					   "  FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_language l ON l.oid OPERATOR(pg_catalog.=) p.prolang"
+					   "  WHERE l.lanname OPERATOR(pg_catalog.=) 'sql') AS f"
+					   " WHERE CASE WHEN f.word[1] IS NULL"
+					   "  THEN $2 OPERATOR(pg_catalog.=) 0 AND f.word[2]::pg_catalog.int8 OPERATOR(pg_catalog.=) $1"
+					   "  ELSE EXISTS (SELECT FROM mlplat.version v WHERE v.version_id OPERATOR(pg_catalog.=) f.word[2]::pg_catalog.int8"
+					   "   AND v.model_id OPERATOR(pg_catalog.=) $1 AND ($2 OPERATOR(pg_catalog.=) 0 OR v.version_id OPERATOR(pg_catalog.=) $2)) END"
+					   " ORDER BY f.oid", 2, types, values, NULL, false);
+	for (uint64 i = 0; i < SPI_processed; i++)
+	{
+		HeapTuple	tuple = SPI_tuptable->vals[i];
+		TupleDesc	columns = SPI_tuptable->tupdesc;
+		bool		null;
+		Oid			function = DatumGetObjectId(SPI_getbinval(tuple, columns, 1, &null));
+		Oid			role = DatumGetObjectId(SPI_getbinval(tuple, columns, 2, &null));
+		bool		pinned = DatumGetBool(SPI_getbinval(tuple, columns, 3, &null));
+
+		if (ml_model_privilege(model_id, role, NULL) >= (pinned ? ML_PRIVILEGE_READ : ML_PRIVILEGE_PREDICT))
+			functions = add_function(functions, format_procedure_qualified(function), owner);
+	}
+	return functions;
+}
+
 List *
 ml_function_users(int64 model_id, int64 version_id)
 {
@@ -85,14 +138,11 @@ ml_function_users(int64 model_id, int64 version_id)
 	for (uint64 i = 0; i < SPI_processed; i++)
 	{
 		char	   *function = SPI_getvalue(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, 1);
-		MemoryContext old;
 
-		if (!function_exists(function))
-			continue;
-		old = MemoryContextSwitchTo(caller);
-		functions = lappend(functions, pstrdup(function));
-		MemoryContextSwitchTo(old);
+		if (function_exists(function))
+			functions = add_function(functions, function, caller);
 	}
+	functions = add_renamed(functions, model_id, version_id, caller);
 	SPI_finish();
 	return functions;
 }

@@ -2,7 +2,8 @@
  * function.h
  *	  Functions that ml_create_function() made: which model they use.
  *
- * A record whose function has been dropped by DROP FUNCTION counts for nothing.
+ * A record whose function has been dropped by DROP FUNCTION counts for nothing.  One whose function was renamed, moved, or works
+ * on a table that was, is no longer found under its name; then the function's body tells.
  *-------------------------------------------------------------------------
  */
 #ifndef ML_CATALOG_FUNCTION_H
