@@ -67,14 +67,13 @@ gbdt_category(MlEnv *env, MlDataset *data, int f, int levels)
 	return (int32_t *) column->code;
 }
 
-/* A fit with parameters "name=value name=value". */
+/* Parameters "name=value name=value". */
 __attribute__((unused))
 static MlStatus
-gbdt_fit_as(MlEnv *env, const MlMethod *method, const MlDataset *data, const char *settings, MlModel **model)
+gbdt_params(MlEnv *env, const MlMethod *method, const char *settings, MlParams **result)
 {
 	MlParams   *params;
 	char	   *text = ml_strdup(env, settings);
-	void	   *fitted;
 
 	ML_TRY(ml_params_init(env, method->params, &params));
 	for (char *word = strtok(text, " "); word != NULL; word = strtok(NULL, " "))
@@ -92,6 +91,19 @@ gbdt_fit_as(MlEnv *env, const MlMethod *method, const MlDataset *data, const cha
 		else
 			ML_TRY(ml_params_set_text(env, params, word, value));
 	}
+	*result = params;
+	return ML_OK;
+}
+
+/* A fit with parameters like these. */
+__attribute__((unused))
+static MlStatus
+gbdt_fit_as(MlEnv *env, const MlMethod *method, const MlDataset *data, const char *settings, MlModel **model)
+{
+	MlParams   *params;
+	void	   *fitted;
+
+	ML_TRY(gbdt_params(env, method, settings, &params));
 	ML_TRY(method->fit(env, data, params, &fitted));
 	return ml_model_make(env, method, data->schema, fitted, model);
 }

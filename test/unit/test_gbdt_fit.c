@@ -250,19 +250,8 @@ test_memory(void)
 			MlModel    *model;
 			size_t		said;
 			size_t		taken;
-			char	   *text = ml_strdup(env, settings[s]);
 
-			CHECK(ml_params_init(env, ml_method_gbdt.params, &params) == ML_OK);
-			for (char *word = strtok(text, " "); word != NULL; word = strtok(NULL, " "))
-			{
-				char	   *value = strchr(word, '=');
-
-				*value++ = '\0';
-				if (strchr("0123456789", *value) != NULL)
-					CHECK(ml_params_set_number(env, params, word, strtod(value, NULL)) == ML_OK);
-				else
-					CHECK(ml_params_set_text(env, params, word, value) == ML_OK);
-			}
+			CHECK(gbdt_params(env, &ml_method_gbdt, settings[s], &params) == ML_OK);
 			said = ml_method_gbdt.memory(data->schema, params, 20300, 2);
 			CHECK_STATUS(env, gbdt_fit(env, data, settings[s], &model), ML_OK);
 			taken = ml_arena_peak(env->arena) - before;

@@ -103,7 +103,7 @@ static void
 test_unknown_of_many(MlEnv *env)
 {
 	MlParam		many[41] = {{0}};
-	char		names[40][24];
+	char		names[40][32];
 	MlParams   *p;
 
 	for (int i = 0; i < 40; i++)

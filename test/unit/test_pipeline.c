@@ -5,7 +5,7 @@
  */
 #include "unit.h"
 
-#include "tiny.h"
+#include "tiny_memory.h"
 #include "ml/model/judge.h"
 
 static const TinyTable plain = {.rows = 400, .target = TINY_TWO};
@@ -633,36 +633,6 @@ test_evaluate_errors(const MlMethod *method)
 	unit_env_free(env);
 }
 
-/* What a run takes beyond the frame is not more than was announced. */
-static void
-test_memory(const MlMethod *method, TinyTarget target)
-{
-	MlEnv	   *env = unit_env(2);
-	TinyTable	t = {.rows = 60000, .target = target, .with_id = true};
-	MlColumnSpec specs[TINY_COLUMNS];
-	int			at[TINY_COLUMNS];
-	int			n = tiny_specs(&t, specs, at);
-	MlParams   *params;
-	MlFrame    *frame;
-	MlTrainResult *r;
-	MlTrainSpec spec;
-	size_t		before;
-	size_t		announced;
-
-	env->dense = ml_dense_table();
-	CHECK_STATUS(env, tiny_params(env, method, &params), ML_OK);
-	CHECK_STATUS(env, tiny_frame(env, &t, 1, &frame), ML_OK);
-	before = ml_arena_used(env->arena);
-	spec = tiny_spec(method, params);
-	announced = ml_pipeline_memory(&spec, specs, n, t.rows, 2);
-	CHECK_STATUS(env, ml_pipeline_run(env, &spec, frame, &r), ML_OK);
-	unit_check(ml_arena_peak(env->arena) <= before + announced + (1 << 20), __FILE__, __LINE__, "%s: %zu kB were announced, %zu kB taken",
-			   method->name, announced >> 10, (ml_arena_peak(env->arena) - before) >> 10);
-	CHECK(announced < (size_t) 1 << 30);
-	CHECK(ml_pipeline_memory(&spec, specs, n, SIZE_MAX / 4, 2) == SIZE_MAX);
-	unit_env_free(env);
-}
-
 static void
 test_nan_target(const MlMethod *method)
 {
@@ -728,7 +698,7 @@ main(void)
 				continue;
 			test_repeatable(*method, (TinyTarget) target);
 			test_evaluate(*method, (TinyTarget) target);
-			test_memory(*method, (TinyTarget) target);
+			tiny_check_memory(*method, &(TinyTable) {.rows = 60000, .target = (TinyTarget) target, .with_id = true}, NULL);
 		}
 		test_parts(*method);
 		test_without_target(*method);

@@ -8,7 +8,7 @@
 #include "unit.h"
 
 #include "tables.h"
-#include "tiny.h"
+#include "tiny_memory.h"
 #include "ml/base/simd.h"
 #include "../reference/semi_supervised_figures.h"
 
@@ -272,21 +272,6 @@ static const MlSemi self_training = {.kind = ML_SEMI_SELF_TRAINING, .threshold =
 static const MlSemi label_spreading = {.kind = ML_SEMI_LABEL_SPREADING,
 .spreading = {ML_SPREAD_KNN, .n_neighbors = 7, .alpha = 0.2, .max_iter = 30, .tolerance = 1e-3}};
 
-static MlStatus
-train(MlEnv *env, const MlMethod *method, const TinyTable *t, const MlSemi *semi, MlTrainResult **result)
-{
-	MlParams   *params;
-	MlFrame    *frame;
-	MlTrainSpec spec;
-
-	env->dense = ml_dense_table();
-	ML_TRY(tiny_params(env, method, &params));
-	ML_TRY(tiny_frame(env, t, 42, &frame));
-	spec = tiny_spec(method, params);
-	spec.semi = semi;
-	return ml_pipeline_run(env, &spec, frame, result);
-}
-
 static double
 metric_of(const MlPartMetrics *part, const char *name)
 {
@@ -311,7 +296,7 @@ image_of(const MlMethod *method, const TinyTable *t, const MlSemi *semi, int thr
 	MlTrainResult *r;
 	Image		image = {0};
 
-	CHECK_STATUS(env, train(env, method, t, semi, &r), ML_OK);
+	CHECK_STATUS(env, tiny_train_semi(env, method, t, semi, &r), ML_OK);
 	if (env->error.message[0] == '\0')
 	{
 		image.length = r->image_length;
@@ -354,7 +339,7 @@ test_nothing_to_do(const MlMethod *method, const MlSemi *semi)
 	Image		without = image_of(method, &t, NULL, 1);
 	MlTrainResult *r;
 
-	CHECK_STATUS(env, train(env, method, &t, semi, &r), ML_OK);
+	CHECK_STATUS(env, tiny_train_semi(env, method, &t, semi, &r), ML_OK);
 	CHECK(r->image_length == without.length && memcmp(r->image, without.bytes, without.length) == 0);
 	CHECK(env->n_warnings > 0 && strstr(env->warnings->text, "nothing to do") != NULL);
 	CHECK(metric_of(&r->part[ML_PART_TRAIN], "unlabelled_rows") == 0 && metric_of(&r->part[ML_PART_TRAIN], "pseudo_labelled_rows") == 0);
@@ -371,8 +356,8 @@ test_parts(const MlMethod *method, const MlSemi *semi)
 	MlTrainResult *with;
 	MlTrainResult *without;
 
-	CHECK_STATUS(env, train(env, method, &t, NULL, &without), ML_OK);
-	CHECK_STATUS(env, train(env, method, &t, semi, &with), ML_OK);
+	CHECK_STATUS(env, tiny_train_semi(env, method, &t, NULL, &without), ML_OK);
+	CHECK_STATUS(env, tiny_train_semi(env, method, &t, semi, &with), ML_OK);
 	CHECK(with->rows == 900 && with->rows_without_target == 100);
 	for (int p = 0; p < 3; p++)
 	{
@@ -392,35 +377,6 @@ test_parts(const MlMethod *method, const MlSemi *semi)
 	CHECK(metric_of(&with->part[ML_PART_TRAIN], "semi_supervised_iterations") >= 1);
 	CHECK(isnan(metric_of(&with->part[ML_PART_TEST], "unlabelled_rows")) && isnan(metric_of(&without->part[ML_PART_TRAIN], "unlabelled_rows")));
 	CHECK(with->model->schema->n_classes == 3 && with->score > 0.3);
-	unit_env_free(env);
-}
-
-static void
-test_memory(const MlMethod *method, const MlSemi *semi)
-{
-	MlEnv	   *env = unit_env(2);
-	TinyTable	t = {.rows = 8000, .target = TINY_TWO, .with_id = true, .null_targets = true};
-	MlColumnSpec specs[TINY_COLUMNS];
-	int			at[TINY_COLUMNS];
-	int			n = tiny_specs(&t, specs, at);
-	MlParams   *params;
-	MlFrame    *frame;
-	MlTrainResult *r;
-	MlTrainSpec spec;
-	size_t		before;
-	size_t		announced;
-
-	env->dense = ml_dense_table();
-	CHECK_STATUS(env, tiny_params(env, method, &params), ML_OK);
-	CHECK_STATUS(env, tiny_frame(env, &t, 1, &frame), ML_OK);
-	before = ml_arena_used(env->arena);
-	spec = tiny_spec(method, params);
-	spec.semi = semi;
-	announced = ml_pipeline_memory(&spec, specs, n, t.rows, 2);
-	CHECK_STATUS(env, ml_pipeline_run(env, &spec, frame, &r), ML_OK);
-	unit_check(ml_arena_peak(env->arena) <= before + announced + (1 << 20), __FILE__, __LINE__, "%s: %zu kB were announced, %zu kB taken",
-			   method->name, announced >> 10, (ml_arena_peak(env->arena) - before) >> 10);
-	CHECK(ml_pipeline_memory(&spec, specs, n, SIZE_MAX / 4, 2) == SIZE_MAX);
 	unit_env_free(env);
 }
 
@@ -446,7 +402,7 @@ test_cancel(const MlMethod *method, const MlSemi *semi)
 
 		env->canceled = cancel_at;
 		env->state = &left;
-		status = train(env, method, &t, semi, &r);
+		status = tiny_train_semi(env, method, &t, semi, &r);
 		finished = status == ML_OK;
 		canceled += status == ML_CANCELED;
 		if (status != ML_OK && status != ML_CANCELED)
@@ -484,7 +440,7 @@ main(void)
 			test_repeatable(*method, kinds[k], k == 0 ? TINY_TWO : TINY_THREE);
 			test_nothing_to_do(*method, kinds[k]);
 			test_parts(*method, kinds[k]);
-			test_memory(*method, kinds[k]);
+			tiny_check_memory(*method, &(TinyTable) {.rows = 8000, .target = TINY_TWO, .with_id = true, .null_targets = true}, kinds[k]);
 			test_cancel(*method, kinds[k]);
 		}
 	}

@@ -185,8 +185,9 @@ tiny_target_of(const MlMethod *method, TinyTarget preferred)
 	return !ml_task_has_target(method->tasks) ? TINY_NONE : tiny_method_can(method, TINY_NUMBER) ? TINY_NUMBER : TINY_THREE;
 }
 
+/* semi: what becomes of rows without a target; NULL: they are left out. */
 static inline MlStatus
-tiny_train(MlEnv *env, const MlMethod *method, const TinyTable *t, MlTrainResult **result)
+tiny_train_semi(MlEnv *env, const MlMethod *method, const TinyTable *t, const MlSemi *semi, MlTrainResult **result)
 {
 	MlParams   *params;
 	MlFrame    *frame;
@@ -196,7 +197,14 @@ tiny_train(MlEnv *env, const MlMethod *method, const TinyTable *t, MlTrainResult
 	ML_TRY(tiny_params(env, method, &params));
 	ML_TRY(tiny_frame(env, t, 42, &frame));
 	spec = tiny_spec(method, params);
+	spec.semi = semi;
 	return ml_pipeline_run(env, &spec, frame, result);
+}
+
+static inline MlStatus
+tiny_train(MlEnv *env, const MlMethod *method, const TinyTable *t, MlTrainResult **result)
+{
+	return tiny_train_semi(env, method, t, NULL, result);
 }
 
 #endif							/* TINY_H */

@@ -39,29 +39,11 @@ __attribute__((unused))
 static MlStatus
 trees_fit(MlEnv *env, const char *method, const MlDataset *data, const char *settings, MlModel **model)
 {
-	const MlMethod *m = ml_method_find(method);
-	MlParams   *params;
 	char	   *text = ml_strdup(env, settings);
-	void	   *fitted;
 
-	ML_TRY(ml_params_init(env, m->params, &params));
-	for (char *word = strtok(text, " ,"); word != NULL; word = strtok(NULL, " ,"))
-	{
-		char	   *value = strchr(word, '=');
-		char	   *end;
-		double		number;
-
-		*value++ = '\0';
-		number = strtod(value, &end);
-		if (strcmp(value, "true") == 0 || strcmp(value, "false") == 0)
-			ML_TRY(ml_params_set_bool(env, params, word, *value == 't'));
-		else if (*end == '\0')
-			ML_TRY(ml_params_set_number(env, params, word, number));
-		else
-			ML_TRY(ml_params_set_text(env, params, word, value));
-	}
-	ML_TRY(m->fit(env, data, params, &fitted));
-	return ml_model_make(env, m, data->schema, fitted, model);
+	for (char *c = text; *c != '\0'; c++)
+		*c = *c == ',' ? ' ' : *c;
+	return gbdt_fit_as(env, ml_method_find(method), data, text, model);
 }
 
 #endif							/* TREES_DATA_H */
