@@ -104,6 +104,20 @@ rising(size_t i)
 	return (double) (i / 7);
 }
 
+/* Where bins end does not follow from how many values a bucket holds: most values come a few times. */
+static double
+repeated(size_t i)
+{
+	return floor(400 * normal(i)) / 400;
+}
+
+/* Crowded in stretches of one length, and a value in the midst of them that comes often. */
+static double
+crowded(size_t i)
+{
+	return uniform(i) < 0.02 ? 1 : exp(6 * normal(i));
+}
+
 static const struct
 {
 	const char *name;
@@ -112,7 +126,7 @@ static const struct
 	{"uniform", uniform}, {"normal", normal}, {"many magnitudes", many_magnitudes}, {"outliers", outliers},
 	{"few integers", few_integers}, {"two values", two_values}, {"time stamps", time_stamps}, {"denormals", denormals},
 	{"extremes", extremes}, {"a constant", constant}, {"no value", nothing},
-	{"half of them zero", half_zero}, {"clusters", clusters}, {"rising", rising}
+	{"half of them zero", half_zero}, {"clusters", clusters}, {"rising", rising}, {"repeated", repeated}, {"crowded", crowded}
 };
 
 /* ---- limits, from sorted distinct values ---- */
@@ -329,6 +343,9 @@ test_limits(MlEnv *env)
 
 		for (size_t run = 0; run < 5 * 3 * 7; run++)
 		{
+			/* The bounds of buckets may differ between tiers, limits must not. */
+			ml_simd_limit((MlSimdTier) (ML_TIER_BASELINE + run % 3));
+
 			size_t		n = counts[run % 7];
 			MlBinRules	rules = {.max_bin = max_bins[run / 7 % 5], .min_data_in_bin = min_data[run / 35], .sample = ROWS};
 			MlBinner	binner;
@@ -346,6 +363,49 @@ test_limits(MlEnv *env)
 		unit_check(wrong == 0, __FILE__, __LINE__, "%s: limits as from sorted values", distributions[d].name);
 	}
 	ml_bin_sample_release(env, &sample);
+}
+
+/* Values are taken as if one by one: all or some of a column, in several pieces, some of them missing. */
+static void
+test_taken(MlEnv *env)
+{
+	static uint32_t pick[ROWS];
+	MlBinSample sample;
+	MlBinSample singly;
+
+	if (ml_bin_sample_make(env, 2 * ROWS, &sample) != ML_OK || ml_bin_sample_make(env, 2 * ROWS, &singly) != ML_OK)
+		abort();
+	for (size_t i = 0; i < ROWS; i++)
+		value[i] = uniform(i) < 0.1 ? NAN : i % 100 == 0 ? -0.0 : normal(i);
+	for (int tier = ML_TIER_BASELINE; tier <= ML_TIER_AVX512; tier++)
+	{
+		size_t		wrong = 0;
+
+		ml_simd_limit((MlSimdTier) tier);
+		for (size_t run = 0; run < 60; run++)
+		{
+			size_t		n = run < 20 ? run : ROWS / 8 * (run % 7 + 1) + run;
+			double		share = 0.5 + (double) (run % 6) / 10;
+			size_t		picked = 0;
+
+			sample.n = sample.rows = singly.n = singly.rows = 0;
+			for (size_t i = 0; i < n; i++)
+			{
+				pick[picked] = (uint32_t) i;
+				picked += ml_rng_uniform(3, 4 + run, i) < share;
+			}
+			ml_bin_sample_take(&sample, value, NULL, n);
+			ml_bin_sample_take(&sample, value, pick, picked);
+			for (size_t i = 0; i < n; i++)
+				ml_bin_sample_add(&singly, value[i]);
+			for (size_t i = 0; i < picked; i++)
+				ml_bin_sample_add(&singly, value[pick[i]]);
+			wrong += sample.n != singly.n || sample.rows != singly.rows || memcmp(sample.key, singly.key, singly.n * sizeof(uint64_t)) != 0;
+		}
+		CHECK(wrong == 0);
+	}
+	ml_bin_sample_release(env, &sample);
+	ml_bin_sample_release(env, &singly);
 }
 
 /* Values that spread evenly, or over orders of magnitude, are found with few steps. */
@@ -382,6 +442,7 @@ main(void)
 
 	test_bins(env);
 	test_limits(env);
+	test_taken(env);
 	test_ways(env);
 	unit_env_free(env);
 	return unit_done();

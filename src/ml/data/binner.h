@@ -65,16 +65,21 @@ typedef struct MlBinSample
 	size_t		n;				/* given so far */
 	size_t		rows;			/* with the missing ones */
 	uint64_t   *key;			/* as ordered integers */
-	uint64_t   *other;
-	uint32_t   *start;			/* of buckets of keys: bin_limits.c */
-	bool	   *sorted;
+
+	/* Of bin_buckets.c. */
+	uint16_t   *bucket;			/* by key */
+	uint64_t   *other;			/* keys by bucket */
+	uint64_t   *scratch;
+	uint32_t   *start;			/* by bucket, in "other" */
+	uint32_t   *next;
+	uint8_t    *state;
 } MlBinSample;
 
 /* For fewer than 2^32 values. */
 extern MlStatus ml_bin_sample_make(MlEnv *env, size_t values, MlBinSample *sample);
 extern void ml_bin_sample_release(MlEnv *env, MlBinSample *sample);
 
-/* Adds x[pick[i]] for i < n, NaN being missing; pick NULL: x[i]. */
+/* Adds x[pick[i]] for i < n, NaN being missing; pick NULL: x[i].  pick[] is ascending. */
 extern void ml_bin_sample_take(MlBinSample *sample, const double *x, const uint32_t *pick, size_t n);
 
 /* Room for the limits; ml_binner_find() does not allocate, so threads may call it. */

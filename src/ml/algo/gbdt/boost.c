@@ -700,7 +700,7 @@ ml_gbdt_memory(const MlSchema *schema, const MlParams *params, size_t n, int thr
 		+ (objective >= 0 && (ml_gbdt_renews_leaves((MlGbdtObjective) objective) || objective >= ML_GBDT_POISSON) ? rows * 16 : 0)
 		+ (ml_param_int(params, ML_GBDT_SAMPLE_STRATEGY) == 1 ? rows * (17 + 8 * outputs) : 0)
 		+ (ml_param_double(params, ML_GBDT_SCALE_POS_WEIGHT) != 1 ? rows * 8 : 0)
-		+ sample * (4 + 17.0 * threads) + (double) schema->n_features * (max_bin * 24 + 16384 + 256 * threads) + (all_wide + 98304) * threads
+		+ sample * (4 + 19.0 * threads) + (double) schema->n_features * (max_bin * 24 + 16384 + 256 * threads) + (all_wide + 196608) * threads
 		+ ml_param_double(params, ML_GBDT_NUM_ITERATIONS) * outputs * 2 * leaves * (3.0 * sizeof(MlGbdtNode) + sizeof(MlGbdtStep))
 		+ 1048576;
 	if (!(bytes < 0x1p60) || !(entries < 0x1p30))
