@@ -27,7 +27,6 @@ ML_FUNCTION(ml_revoke);
 ML_FUNCTION(ml_has_privilege);
 ML_FUNCTION(ml_lineage);
 
-/* NULL for SQL NULL. */
 /* 0 for SQL NULL; a version that is given must be positive. */
 static int32
 version_argument(FunctionCallInfo fcinfo, int i)

@@ -97,6 +97,13 @@ cut(const MlSplitSpec *spec, const MlKeyed *items, size_t n, bool from_end, uint
 	return repeated;
 }
 
+static MlStatus
+null_in_split_column(MlEnv *env, const MlColumn *column)
+{
+	ml_fail(env, ML_NULL_VALUE, "split column \"%s\" contains NULL", column->spec.name);
+	return ml_hint(env, "Leave such rows out of the source, or give them a value.");
+}
+
 /* A number that orders the values of a split column in time. */
 static MlStatus
 time_key(MlEnv *env, const MlColumn *column, size_t row, uint64_t *key)
@@ -109,7 +116,7 @@ time_key(MlEnv *env, const MlColumn *column, size_t row, uint64_t *key)
 	if (column->spec.kind == ML_INTEGER_KEY)
 		*key = ml_sort_key_int(column->key[row]);
 	else if (isnan(column->number[row]))
-		return ml_fail(env, ML_NULL_VALUE, "split column \"%s\" contains NULL", column->spec.name);
+		return null_in_split_column(env, column);
 	else
 		*key = ml_sort_key_double(column->number[row]);
 	return ML_OK;
@@ -131,7 +138,7 @@ group_key(MlEnv *env, const MlColumn *column, const uint64_t *code_hash, uint64_
 		memcpy(key, &value, sizeof(value));
 	}
 	else
-		return ml_fail(env, ML_NULL_VALUE, "split column \"%s\" contains NULL", column->spec.name);
+		return null_in_split_column(env, column);
 	*key = ml_mix64(*key ^ ml_mix64(seed));
 	return ML_OK;
 }
@@ -247,7 +254,7 @@ split_by_column(MlEnv *env, size_t rows, const MlColumn *column, bool unlabelled
 		if ((part[i] == ML_PART_UNUSED) != unlabelled)
 			continue;
 		if (code < 0)
-			return ml_fail(env, ML_NULL_VALUE, "split column \"%s\" contains NULL", column->spec.name);
+			return null_in_split_column(env, column);
 		if (part_of[code] == ML_PART_UNUSED)
 		{
 			ml_fail(env, ML_BAD_PARAM, "split column \"%s\" contains \"%.60s\"", column->spec.name, column->dictionary.text[code]);

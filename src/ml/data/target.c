@@ -193,7 +193,10 @@ value_labels(MlEnv *env, const MlColumnSpec *spec, MlSchema *schema)
 		int32_t		at = k;
 
 		if (!isfinite(v))
-			return ml_fail(env, ML_BAD_DATA, "target column \"%s\" contains \"%s\", which cannot be a class", spec->name, label);
+		{
+			ml_fail(env, ML_BAD_DATA, "target column \"%s\" contains \"%s\", which cannot be a class", spec->name, label);
+			return ml_hint(env, "Leave such rows out of the source, or cast the column to text.");
+		}
 
 		/* Insertion is quadratic at worst, and there are at most ML_MAX_CLASSES. */
 		for (; at > 0 && value[at - 1] > v; at--)
@@ -239,6 +242,8 @@ classes_of_texts(MlEnv *env, const MlColumn *column, size_t rows, const MlTarget
 	{
 		int32_t		code = column->code[i];
 
+		if (i % 1000000 == 0 && ml_canceled(env))
+			return ml_fail(env, ML_CANCELED, "canceled");
 		if (code >= 0 && !seen[code])
 		{
 			seen[code] = true;

@@ -294,15 +294,15 @@ match_text(MlEnv *env, const MlFeature *feature, const MlFrame *frame, const MlC
 static MlStatus
 wrong_type(MlEnv *env, const MlFeature *feature, const MlColumn *from)
 {
-	return ml_fail(env, ML_BAD_TYPE, "column \"%s\" is of type %s, the model was trained on %s",
-				   from->spec.name, from->spec.type_name, feature->type_name);
+	ml_fail(env, ML_BAD_TYPE, "column \"%s\" is of type %s, the model was trained on %s",
+			from->spec.name, from->spec.type_name, feature->type_name);
+	return ml_hint(env, "Cast it in the source, or train the model again on what there is now.");
 }
 
 MlStatus
 ml_judge_match(MlEnv *env, const MlModel *model, const MlFrame *frame, MlJudgeColumn **columns, bool *fits)
 {
 	const MlSchema *schema = model->schema;
-
 	bool		matched;
 
 	*columns = ml_alloc0(env, (size_t) schema->n_features, sizeof(MlJudgeColumn));

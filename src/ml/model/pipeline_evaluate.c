@@ -86,7 +86,10 @@ ml_pipeline_evaluate_segments(MlEnv *env, const MlModel *model, const MlSegmentM
 	bool		has_target = ml_task_has_target(model->schema->task);
 
 	if (target == NULL && has_target)
-		return ml_fail(env, ML_NO_COLUMN, "the target column \"%s\" of the model does not exist", model->schema->target);
+	{
+		ml_fail(env, ML_NO_COLUMN, "the target column \"%s\" of the model does not exist", model->schema->target);
+		return ml_hint(env, "A model is judged on rows whose target is known.");
+	}
 	ML_TRY(ml_judge_match(env, model, frame, &columns, NULL));
 	if (has_target)
 		ML_TRY(rows_with_target(env, model, frame, target, &rows));

@@ -70,10 +70,12 @@ static MlStatus
 duplicate_id(MlEnv *env, const MlColumn *id, size_t row)
 {
 	if (id->code != NULL)
-		return ml_fail(env, ML_BAD_PARAM, "id column \"%s\" contains \"%.100s\" more than once", id->spec.name, id->dictionary.text[id->code[row]]);
-	if (id->key != NULL)
-		return ml_fail(env, ML_BAD_PARAM, "id column \"%s\" contains %lld more than once", id->spec.name, (long long) id->key[row]);
-	return ml_fail(env, ML_BAD_PARAM, "id column \"%s\" contains %.17g more than once", id->spec.name, id->number[row]);
+		ml_fail(env, ML_BAD_PARAM, "id column \"%s\" contains \"%.100s\" more than once", id->spec.name, id->dictionary.text[id->code[row]]);
+	else if (id->key != NULL)
+		ml_fail(env, ML_BAD_PARAM, "id column \"%s\" contains %lld more than once", id->spec.name, (long long) id->key[row]);
+	else
+		ml_fail(env, ML_BAD_PARAM, "id column \"%s\" contains %.17g more than once", id->spec.name, id->number[row]);
+	return ml_hint(env, "An id is another one in each row. Without id, rows are told apart by their values.");
 }
 
 /* Rows in id order, or as they came. */
@@ -91,7 +93,10 @@ order_rows(Run *run, MlKeyed *items)
 		return ML_OK;
 	}
 	if (id->missing > 0)
-		return ml_fail(env, ML_BAD_PARAM, "id column \"%s\" is NULL in %zu rows", id->spec.name, id->missing);
+	{
+		ml_fail(env, ML_BAD_PARAM, "id column \"%s\" is NULL in %zu rows", id->spec.name, id->missing);
+		return ml_hint(env, "Leave such rows out of the source. Without id, rows are told apart by their values.");
+	}
 	ML_TRY(id_keys(env, id, rows, items));
 	ML_TRY(ml_sort_keyed(env, items, rows));
 	for (size_t i = 1; i < rows; i++)
@@ -208,9 +213,15 @@ weigh(Run *run)
 	if (run->weight != NULL)
 	{
 		if (!(sum_of(run->weight, run->n_part[ML_PART_TRAIN]) > 0))
-			return ml_fail(env, ML_BAD_PARAM, "weight column \"%s\" is zero in all rows of the training part", column->spec.name);
+		{
+			ml_fail(env, ML_BAD_PARAM, "weight column \"%s\" is zero in all rows of the training part", column->spec.name);
+			return ml_hint(env, "A row of weight 0 is not learnt from; leave weight out where all rows count the same.");
+		}
 		if (isinf(sum_of(run->weight, run->n_part[ML_PART_TRAIN] + run->n_unlabelled)))
-			return ml_fail(env, ML_BAD_PARAM, "the sum of weight column \"%s\" is too large", column->spec.name);
+		{
+			ml_fail(env, ML_BAD_PARAM, "the sum of weight column \"%s\" is too large", column->spec.name);
+			return ml_hint(env, "Divide it by its largest value; only the relations of weights matter.");
+		}
 	}
 	if (!run->spec->balanced)
 		return ML_OK;
@@ -319,7 +330,10 @@ prepare_target(Run *run)
 	if (!ml_task_has_target(spec->method->tasks))
 		return prepare_without_target(run);
 	if (run->target == NULL)
-		return ml_fail(env, ML_BAD_PARAM, "algorithm \"%s\" needs a target column", spec->method->name);
+	{
+		ml_fail(env, ML_BAD_PARAM, "algorithm \"%s\" needs a target column", spec->method->name);
+		return ml_hint(env, "Name the column that is to be predicted, behind the source.");
+	}
 	return ml_target_prepare(env, run->target, run->frame->rows, &target_spec, run->schema, run->part, &run->class_of);
 }
 

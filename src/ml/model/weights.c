@@ -27,7 +27,10 @@ ml_weights_gather(MlEnv *env, const MlFrame *frame, const size_t *order, size_t 
 		double		w = column->number[order[i]];
 
 		if (isnan(w))
-			return ml_fail(env, ML_BAD_PARAM, "weight column \"%s\" contains NULL or NaN", column->spec.name);
+		{
+			ml_fail(env, ML_BAD_PARAM, "weight column \"%s\" contains NULL or NaN", column->spec.name);
+			return ml_hint(env, "Leave such rows out of the source, or give them the weight 0.");
+		}
 		if (w < 0 || isinf(w))
 			return ml_fail(env, ML_BAD_PARAM, "weight column \"%s\" contains %g; weights must be finite and not negative", column->spec.name, w);
 		(*weight)[i] = w;
