@@ -174,14 +174,13 @@ ml_gbdt_grower_create(MlEnv *env, const MlGbdtBins *bins, const MlGbdtRules *rul
 	grower->n_ahead = ahead_limit(grower->threads);
 	grower->ahead = ml_alloc0(env, (size_t) grower->n_ahead, sizeof(MlGbdtExpansion));
 	grower->block_sum = ml_alloc(env, 2 * blocks, sizeof(double));
-	grower->first_block = ml_alloc(env, leaves + 1, sizeof(size_t));
 	grower->leaf_of = grower->to_left;
 	grower->leaf_value = ml_alloc(env, leaves, sizeof(double));
 	grower->sum_rows = sum_rows(n, leaves);
 	grower->leaf_sum = ml_alloc(env, sum_entries(n, leaves), sizeof(MlGbdtLeafSum));
 	if (!grower->rows || !grower->to_left || !grower->to_right || !grower->block_left || !grower->gradient ||
 		!grower->narrow || !grower->byte || !grower->in_use || !grower->wide || !grower->leaf || !grower->node || !grower->slot || !grower->slot_owner || !grower->free_slot || !grower->heap ||
-		!grower->room || !grower->ahead || !grower->block_sum || !grower->first_block || !grower->leaf_value || !grower->leaf_sum)
+		!grower->room || !grower->ahead || !grower->block_sum || !grower->leaf_value || !grower->leaf_sum)
 		return env->error.status;
 	*result = grower;
 	ML_TRY(create_rooms(env, grower, entries));
@@ -668,7 +667,7 @@ grow_task(void *arg, size_t task, int thread)
 	ml_pool_unlock(pool);
 }
 
-/* The rows of leaves that were expanded in vain get their old order back: sums of weights in quantiles depend on it. */
+/* The rows of leaves that were expanded in vain get their old order back: leaves.c looks rows up in it, and sums of weights in quantiles depend on it. */
 static void
 put_back(MlGbdtGrower *grower)
 {

@@ -118,7 +118,6 @@ struct MlGbdtGrower
 
 	double	   *block_sum;		/* quantise.c */
 
-	size_t	   *first_block;	/* leaves.c */
 	const uint32_t *drawn;		/* the tree's rows, ascending */
 	uint32_t   *leaf_of;		/* by row: its leaf, when the tree is grown.  The room of to_left */
 	double	   *leaf_value;		/* by leaf */

@@ -3,8 +3,8 @@
  *	  What each leaf of a grown tree adds, and adding it.
  *
  * Splits are chosen on quantised gradients; values come from the gradients
- * themselves.  Each row learns the number of its leaf, and then the rows are gone
- * through in their order in memory: leaf by leaf, eight leaves would fetch each
+ * themselves.  Each row of a block learns the number of its leaf, and then the rows are
+ * gone through in their order in memory: leaf by leaf, eight leaves would fetch each
  * cache line of gradients, and of scores, anew.  Sums are those of fixed blocks of rows,
  * joined in block order.
  *-------------------------------------------------------------------------
@@ -26,63 +26,38 @@ limited(double value)
 	return value > LEAF_LIMIT ? LEAF_LIMIT : (value < -LEAF_LIMIT ? -LEAF_LIMIT : value);
 }
 
-/* Which leaf a block belongs to: the last one that begins at or before it. */
-static int32_t
-leaf_of_block(const MlGbdtGrower *grower, size_t block)
+/* The first of a leaf's rows, which ascend, that is not before "row". */
+static size_t
+first_from(const uint32_t *rows, size_t n, size_t row)
 {
-	int32_t		low = 0;
-	int32_t		high = grower->n_leaves;
+	size_t		low = 0;
 
-	while (high - low > 1)
+	while (low < n)
 	{
-		int32_t		middle = low + (high - low) / 2;
+		size_t		middle = low + (n - low) / 2;
 
-		if (grower->first_block[middle] <= block)
-			low = middle;
+		if (rows[middle] < row)
+			low = middle + 1;
 		else
-			high = middle;
+			n = middle;
 	}
 	return low;
 }
 
-/* The rows of a block. */
-static const uint32_t *
-block_rows(const MlGbdtGrower *grower, size_t block, size_t *n, const MlGbdtLeaf **leaf)
+/* Tells rows begin .. end-1 which leaf they are in. */
+static void
+mark_rows(MlGbdtGrower *grower, size_t begin, size_t end)
 {
-	int32_t		l = leaf_of_block(grower, block);
-	size_t		offset = (block - grower->first_block[l]) * ML_GBDT_BLOCK;
-
-	*leaf = &grower->leaf[l];
-	*n = (*leaf)->count - offset < ML_GBDT_BLOCK ? (*leaf)->count - offset : ML_GBDT_BLOCK;
-	return grower->rows + (*leaf)->begin + offset;
-}
-
-static size_t
-number_blocks(MlGbdtGrower *grower)
-{
-	size_t		blocks = 0;
-
 	for (int32_t l = 0; l < grower->n_leaves; l++)
 	{
-		grower->first_block[l] = blocks;
-		blocks += (grower->leaf[l].count + ML_GBDT_BLOCK - 1) / ML_GBDT_BLOCK;
+		const MlGbdtLeaf *leaf = &grower->leaf[l];
+		const uint32_t *rows = grower->rows + leaf->begin;
+		size_t		first = first_from(rows, leaf->count, begin);
+		size_t		last = first + first_from(rows + first, leaf->count - first, end);
+
+		for (size_t i = first; i < last; i++)
+			grower->leaf_of[rows[i]] = (uint32_t) l;
 	}
-	grower->first_block[grower->n_leaves] = blocks;
-	return blocks;
-}
-
-/* One task: some rows of one leaf. */
-static void
-mark_block(void *arg, size_t task, int thread)
-{
-	MlGbdtGrower *grower = arg;
-	const MlGbdtLeaf *leaf;
-	size_t		n;
-	const uint32_t *rows = block_rows(grower, task, &n, &leaf);
-	uint32_t	number = (uint32_t) (leaf - grower->leaf);
-
-	for (size_t i = 0; i < n; i++)
-		grower->leaf_of[rows[i]] = number;
 }
 
 /* Gradients and hessians, by leaf: two sums each, of every other row, for neighbours are often of one leaf. */
@@ -106,6 +81,10 @@ sum_rows_body(MlGbdtGrower *grower, size_t begin, size_t end, bool all, bool pla
 	}
 }
 
+/*
+ * One task: the next sum_rows rows that the tree was grown on.  Their leaves are summed up while they are in the cache; written
+ * leaf by leaf, cache lines would go from core to core.
+ */
 static void
 sum_block(void *arg, size_t task, int thread)
 {
@@ -114,6 +93,9 @@ sum_block(void *arg, size_t task, int thread)
 	size_t		end = begin + grower->sum_rows < grower->n_rows ? begin + grower->sum_rows : grower->n_rows;
 	bool		plain = grower->loss->weight == NULL && grower->loss->h == NULL;
 
+	mark_rows(grower, grower->drawn[begin], (size_t) grower->drawn[end - 1] + 1);
+	if (ml_gbdt_renews_leaves(grower->loss->objective))
+		return;
 	if (grower->n_rows != grower->bins->n)
 		sum_rows_body(grower, begin, end, false, false);
 	else if (plain)
@@ -149,10 +131,9 @@ ml_gbdt_leaf_values(MlEnv *env, MlGbdtGrower *grower)
 	size_t		leaves = (size_t) grower->n_leaves;
 	size_t		blocks = (grower->n_rows + grower->sum_rows - 1) / grower->sum_rows;
 
-	ML_TRY(ml_pool_run(env, number_blocks(grower), mark_block, grower));
+	ML_TRY(ml_pool_run(env, blocks, sum_block, grower));
 	if (ml_gbdt_renews_leaves(grower->loss->objective))
 		return ml_pool_run(env, leaves, quantile_leaf, grower);
-	ML_TRY(ml_pool_run(env, blocks, sum_block, grower));
 	for (size_t l = 0; l < leaves; l++)
 	{
 		const MlGbdtLeaf *leaf = &grower->leaf[l];
