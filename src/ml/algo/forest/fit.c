@@ -415,7 +415,7 @@ ml_tree_memory(const MlSchema *schema, const MlTreePlan *plan, size_t n, int thr
 		widest = fmax(widest, here);
 		categories = fmax(categories, category ? here : 0);
 	}
-	bytes = bins + (double) schema->n_features * (most_bins(plan, n) * 24.0 + 1024 + threads * widest / 8)
+	bytes = bins + (double) schema->n_features * (most_bins(plan, n) * 24.0 + 1024 + threads * (widest / 8 + sizeof(MlTreeConstant)))
 		+ sample * 17.0 * threads + sample * 4
 		+ rows * 16				/* targets, weights */
 		+ threads * (rows * (2 * (classes ? 8 : 16) + 2 + (plan->rules.random ? 2 : 0)) + widest * (width * 8 + 64))

@@ -89,6 +89,13 @@ typedef struct MlTreeSplit
 	bool		missing_left;
 } MlTreeSplit;
 
+/* Items that have one value of a feature: those of a node, which stay where they are while its descendants part them. */
+typedef struct MlTreeConstant
+{
+	size_t		begin;
+	size_t		end;			/* begin = end: none known */
+} MlTreeConstant;
+
 /* A node as it is grown. */
 typedef struct MlTreeGrowNode
 {
@@ -149,6 +156,7 @@ typedef struct MlTreeGrower
 	size_t		best_left_rows;
 	MlTreeSplit best;
 	int32_t    *feature;		/* a permutation of those that can split */
+	MlTreeConstant *constant;	/* by feature: the node where it was last found to split nothing */
 	int32_t		n_features;
 
 	/* The tree. */
