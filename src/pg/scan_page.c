@@ -38,19 +38,14 @@ ml_batch_make(const MlHeapReader *h, MlRowBatch *batch)
 
 /* ------------------------------------------------ where the values are */
 
-/* All of a page is needed soon, but in strides that the processor would not foresee. */
-static inline void
-fetch_page(const MlPageRun *run)
-{
-	for (int at = 0; at < BLCKSZ; at += 64)
-		__builtin_prefetch((const char *) run->page + at);
-}
+#define LINE 64
+#define PAGE_LINES (BLCKSZ / LINE)
 
-static void
-locate_page(const MlHeapReader *h, MlRowBatch *batch, MlPageRun *run)
+/* Where some rows of a page are. */
+static inline void
+locate_rows(MlRowBatch *batch, MlPageRun *run, int from, int end)
 {
-	run->whole = true;
-	for (int i = run->first; i < run->first + run->rows; i++)
+	for (int i = from; i < end; i++)
 	{
 		HeapTupleHeader row = (HeapTupleHeader) PageGetItem(run->page, PageGetItemId(run->page, batch->offset[i]));
 
@@ -68,45 +63,71 @@ ml_batch_locate(const MlHeapReader *h, MlRowBatch *batch)
 		return;
 	batch->located = true;
 	for (int p = 0; p < batch->n_pages; p++)
-		locate_page(h, batch, &batch->pages[p]);
+	{
+		MlPageRun  *run = &batch->pages[p];
+
+		run->whole = true;
+		locate_rows(batch, run, run->first, run->first + run->rows);
+	}
 }
 
-/* Groups of rows, those of "last" page to the last one; returns up to which row. */
-static int
-turn_up_to(const MlHeapReader *h, MlRowBatch *batch, double *doubles, int from, int end, bool last)
+/* All of a page is needed soon, but in strides that the processor would not foresee. */
+static inline void
+fetch_lines(const MlPageRun *run, int from, int end)
 {
-	if (!last)
-		end -= end % ML_TURN_ROWS;
-	ml_turn_rows(batch->data + from, end - from, batch->table->double_offset, h->n_doubles, doubles + from, ML_DOUBLES_ROOM);
-	return end;
+	for (int line = from; line < end && line < PAGE_LINES; line++)
+		__builtin_prefetch((const char *) run->page + line * LINE);
 }
 
 /*
- * Rows are turned into columns while they are in the cache, and the next page is being fetched: later they would be fetched once more for
- * every few columns.  In threads.
+ * Finds the rows of a page, turns those from "done" on that make whole groups into columns while they are in the cache, and fetches
+ * the next page meanwhile, some lines at a time: the processor waits with more than a few on their way.  Returns up to which row is done.
  */
+static int
+open_page(const MlHeapReader *h, MlRowBatch *batch, MlPageRun *run, const MlPageRun *next, double *doubles, int done)
+{
+	int			end = run->first + run->rows;
+	int			lines = PAGE_LINES * ML_TURN_ROWS / Max(run->rows, 1) + 1;
+	bool		located = batch->located;
+
+	run->whole |= !located;
+	for (int i = run->first, line = 0; i < end; i += ML_TURN_ROWS, line += lines)
+	{
+		int			group = Min(i + ML_TURN_ROWS, end);
+
+		if (next != NULL)
+			fetch_lines(next, line, line + lines);
+		if (!located)
+			locate_rows(batch, run, i, group);
+		group -= group % ML_TURN_ROWS;
+		if (doubles == NULL || !run->whole || group <= done)
+			continue;
+		ml_turn_rows(batch->data + done, group - done, batch->table->double_offset, h->n_doubles, doubles + done, ML_DOUBLES_ROOM);
+		done = group;
+	}
+	return done;
+}
+
+/* In threads. */
 void
 ml_batch_open(const MlHeapReader *h, MlRowBatch *batch, int thread)
 {
-	double	   *doubles = h->doubles[thread];
-	bool		turned = h->n_doubles > 0;
+	double	   *doubles = h->n_doubles > 0 ? h->doubles[thread] : NULL;
 	int			done = 0;
 
-	fetch_page(&batch->pages[0]);
+	fetch_lines(&batch->pages[0], 0, PAGE_LINES);
 	for (int p = 0; p < batch->n_pages; p++)
 	{
 		MlPageRun  *run = &batch->pages[p];
 
-		if (p + 1 < batch->n_pages)
-			fetch_page(run + 1);
-		if (!batch->located)
-			locate_page(h, batch, run);
-		turned &= run->whole;
-		if (turned)
-			done = turn_up_to(h, batch, doubles, done, run->first + run->rows, p + 1 == batch->n_pages);
+		done = open_page(h, batch, run, p + 1 < batch->n_pages ? run + 1 : NULL, doubles, done);
+		if (!run->whole)
+			doubles = NULL;
 	}
+	if (doubles != NULL)
+		ml_turn_rows(batch->data + done, batch->n_rows - done, batch->table->double_offset, h->n_doubles, doubles + done, ML_DOUBLES_ROOM);
 	batch->located = true;
-	batch->doubles = turned ? doubles : NULL;
+	batch->doubles = doubles;
 	ml_batch_walk(h, batch, false);
 }
 

@@ -7,66 +7,129 @@
 
 #include <float.h>
 #include <math.h>
+#include <string.h>
 
 #include "ml/base/arena.h"
 #include "ml/base/pool.h"
 #include "ml/base/rng.h"
+#include "ml/base/simd.h"
 
 #define STREAM 0x62696e73
 #define FILL_ROWS 65536
+#define DRAWN_TOGETHER 1024
 
 /* ------------------------------------------------------------------------
  * The sample
  * ------------------------------------------------------------------------
  */
 
-static inline bool
-is_chosen(const MlEnv *env, const MlFrame *frame, bool by_hash, size_t row, double share)
+/* Numbers that make rows be drawn: ml_rng_uniform() of the row is less than the share. */
+typedef struct Drawing
 {
-	return ml_rng_uniform(env->seed, STREAM, by_hash ? frame->row_hash[row] : row) < share;
+	uint64_t	stream;			/* what ml_rng_u64() makes of seed and stream */
+	uint64_t	end;			/* of the upper 53 bits */
+} Drawing;
+
+static Drawing
+make_drawing(const MlEnv *env, double share)
+{
+	return (Drawing) {ml_mix64(ml_mix64(env->seed) ^ STREAM), share >= 1 ? UINT64_C(1) << 53 : (uint64_t) ceil(share * 0x1p53)};
 }
+
+static inline __attribute__((always_inline)) void
+draw_body(const Drawing *drawing, const uint64_t *restrict number, uint64_t first, size_t n, uint8_t *restrict drawn)
+{
+	Drawing		d = *drawing;
+
+	if (number != NULL)
+	{
+		for (size_t i = 0; i < n; i++)
+			drawn[i] = ml_mix64(d.stream ^ number[i]) >> 11 < d.end;
+	}
+	else
+	{
+		for (size_t i = 0; i < n; i++)
+			drawn[i] = ml_mix64(d.stream ^ (first + i)) >> 11 < d.end;
+	}
+}
+
+ML_SIMD_TIERS(draw, (const Drawing *drawing, const uint64_t *number, uint64_t first, size_t n, uint8_t *drawn), (drawing, number, first, n, drawn))
 
 size_t
 ml_bin_draw(const MlEnv *env, size_t first, size_t n, double share, uint32_t *drawn)
 {
-	uint64_t	seed = env->seed;
+	Drawing		drawing = make_drawing(env, share);
+	uint8_t		is_drawn[DRAWN_TOGETHER];
 	size_t		found = 0;
 
-	for (size_t i = 0; i < n; i++)
+	for (size_t from = 0; from < n; from += DRAWN_TOGETHER)
 	{
-		drawn[found] = (uint32_t) i;
-		found += ml_rng_uniform(seed, STREAM, first + i) < share;
+		size_t		count = n - from < DRAWN_TOGETHER ? n - from : DRAWN_TOGETHER;
+
+		ML_SIMD_CALL(draw, (&drawing, NULL, first + from, count, is_drawn));
+		for (size_t i = 0; i < count; i++)
+		{
+			drawn[found] = (uint32_t) (from + i);
+			found += is_drawn[i];
+		}
 	}
 	return found;
+}
+
+/* Which of the rows that train are chosen; returns how many. */
+static size_t
+draw_rows(const MlEnv *env, const MlFrame *frame, const size_t *order, size_t n_train, double share, uint8_t *chosen)
+{
+	bool		by_hash = ml_frame_column(frame, ML_ROLE_ID) != NULL;
+	Drawing		drawing = make_drawing(env, share);
+	uint64_t	number[DRAWN_TOGETHER];
+	size_t		n = 0;
+
+	for (size_t from = 0; from < n_train; from += DRAWN_TOGETHER)
+	{
+		size_t		count = n_train - from < DRAWN_TOGETHER ? n_train - from : DRAWN_TOGETHER;
+
+		for (size_t i = 0; i < count; i++)
+			number[i] = by_hash ? frame->row_hash[order[from + i]] : order[from + i];
+		ML_SIMD_CALL(draw, (&drawing, number, 0, count, chosen + from));
+		for (size_t i = 0; i < count; i++)
+			n += chosen[from + i];
+	}
+	return n;
 }
 
 MlStatus
 ml_bin_choose(MlEnv *env, const MlBinRules *rules, const MlFrame *frame, const size_t *order, size_t n_train, MlBinChoice *choice)
 {
-	bool		by_hash = ml_frame_column(frame, ML_ROLE_ID) != NULL;
 	double		share = n_train <= rules->sample ? 1 : (double) rules->sample / (double) n_train;
+	uint8_t    *chosen;
+	size_t		n;
 
 	choice->n = 0;
 	if (frame->rows > UINT32_MAX)
 		return ml_fail(env, ML_TOO_LARGE, "%zu rows are too many, %u are the most", frame->rows, UINT32_MAX);
-	for (size_t i = 0; i < n_train; i++)
-		choice->n += is_chosen(env, frame, by_hash, order[i], share);
-	if (choice->n == 0)
-		choice->n = n_train;	/* so few that none was drawn */
-	if (choice->n == n_train)
-		share = 1;
-	choice->place = ml_alloc(env, choice->n, sizeof(uint32_t));
-	choice->row = ml_alloc(env, choice->n, sizeof(uint32_t));
+	chosen = ml_alloc(env, n_train, sizeof(uint8_t));
+	if (chosen == NULL)
+		return env->error.status;
+	n = draw_rows(env, frame, order, n_train, share, chosen);
+	if (n == 0)
+	{
+		/* So few that none was drawn. */
+		n = n_train;
+		memset(chosen, true, n_train);
+	}
+	choice->place = ml_alloc(env, n + 1, sizeof(uint32_t));
+	choice->row = ml_alloc(env, n + 1, sizeof(uint32_t));
 	if (choice->place == NULL || choice->row == NULL)
 		return env->error.status;
-	choice->n = 0;
+	/* What is not chosen is written over by the next one. */
 	for (size_t i = 0; i < n_train; i++)
 	{
-		if (!is_chosen(env, frame, by_hash, order[i], share))
-			continue;
 		choice->place[choice->n] = (uint32_t) i;
-		choice->row[choice->n++] = (uint32_t) order[i];
+		choice->row[choice->n] = (uint32_t) order[i];
+		choice->n += chosen[i];
 	}
+	ml_release(env, chosen);
 	return ML_OK;
 }
 
