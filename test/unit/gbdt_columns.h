@@ -87,20 +87,10 @@ __attribute__((unused))
 static uint64_t
 image_of(const MlDataset *data, int threads, const char *settings, const char *more)
 {
-	MlEnv	   *env = unit_env(threads);
-	MlModel    *model;
-	uint64_t	hash = 0;
+	char		both[400];
 
-	CHECK(gbdt_fit(env, data, ml_printf(env, "%s %s", settings, more), &model) == ML_OK);
-	if (env->error.status == ML_OK)
-	{
-		MlWriter	w = gbdt_image(env, model);
-
-		for (size_t i = 0; i < w.length; i++)
-			hash = ml_mix64(hash ^ w.bytes[i]);
-	}
-	unit_env_free(env);
-	return hash;
+	snprintf(both, sizeof(both), "%s %s", settings, more);
+	return gbdt_hash(&ml_method_gbdt, data, threads, both);
 }
 
 #endif							/* GBDT_COLUMNS_H */

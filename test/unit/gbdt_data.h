@@ -150,6 +150,27 @@ gbdt_image(MlEnv *env, const MlModel *model)
 	return w;
 }
 
+/* A hash of the bytes of a model that so many threads have fitted; 0: there is none. */
+__attribute__((unused))
+static uint64_t
+gbdt_hash(const MlMethod *method, const MlDataset *data, int threads, const char *settings)
+{
+	MlEnv	   *env = unit_env(threads);
+	MlModel    *model;
+	uint64_t	hash = 0;
+
+	CHECK_STATUS(env, gbdt_fit_as(env, method, data, settings, &model), ML_OK);
+	if (env->error.status == ML_OK)
+	{
+		MlWriter	w = gbdt_image(env, model);
+
+		for (size_t i = 0; i < w.length; i++)
+			hash = ml_mix64(hash ^ w.bytes[i]);
+	}
+	unit_env_free(env);
+	return hash;
+}
+
 __attribute__((unused))
 static MlModel *
 gbdt_reload(MlEnv *env, const MlModel *model, MlStatus *status)

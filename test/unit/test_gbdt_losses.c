@@ -208,25 +208,6 @@ noisy(MlEnv *env, size_t n, int classes)
 	return data;
 }
 
-static uint32_t
-image_of(const MlDataset *data, int threads, const char *settings)
-{
-	MlEnv	   *env = unit_env(threads);
-	MlModel    *model;
-	MlWriter	w;
-	uint32_t	sum = 0;
-
-	if (gbdt_fit(env, data, settings, &model) == ML_OK)
-	{
-		w = gbdt_image(env, model);
-		sum = ml_crc32c(w.bytes, w.length);
-	}
-	else
-		printf("# %s: %s\n", settings, env->error.message);
-	unit_env_free(env);
-	return sum;
-}
-
 static void
 test_threads(void)
 {
@@ -238,19 +219,19 @@ test_threads(void)
 	MlEnv	   *env = unit_env(1);
 	MlDataset  *numbers = noisy(env, 30000, 0);
 	MlDataset  *classes = noisy(env, 30000, 3);
-	uint32_t	plain = image_of(numbers, 1, "num_iterations=20");
+	uint64_t	plain = gbdt_hash(&ml_method_gbdt, numbers, 1, "num_iterations=20");
 
 	for (size_t s = 0; s < sizeof(settings) / sizeof(settings[0]); s++)
 	{
 		char		text[200];
-		uint32_t	one;
+		uint64_t	one;
 
 		snprintf(text, sizeof(text), "num_iterations=20 %s", settings[s]);
-		one = image_of(numbers, 1, text);
-		unit_check(one != 0 && one != plain && one == image_of(numbers, 2, text) && one == image_of(numbers, 4, text), __FILE__, __LINE__,
+		one = gbdt_hash(&ml_method_gbdt, numbers, 1, text);
+		unit_check(one != 0 && one != plain && one == gbdt_hash(&ml_method_gbdt, numbers, 2, text) && one == gbdt_hash(&ml_method_gbdt, numbers, 4, text), __FILE__, __LINE__,
 				   "%s: 1, 2 and 4 threads give the same bits, and not those without it", settings[s]);
 	}
-	CHECK(image_of(classes, 1, "num_iterations=15 data_sample_strategy=goss") == image_of(classes, 4, "num_iterations=15 data_sample_strategy=goss"));
+	CHECK(gbdt_hash(&ml_method_gbdt, classes, 1, "num_iterations=15 data_sample_strategy=goss") == gbdt_hash(&ml_method_gbdt, classes, 4, "num_iterations=15 data_sample_strategy=goss"));
 	unit_env_free(env);
 }
 
@@ -396,7 +377,7 @@ test_rows(void)
 	for (size_t i = 0; i < 20000; i++)
 		w[i] = data->y[i] > 0.5 ? 3 : 1;
 	weighted.weight = w;
-	CHECK(image_of(data, 2, "scale_pos_weight=3 num_iterations=10") == image_of(&weighted, 2, "num_iterations=10"));
+	CHECK(gbdt_hash(&ml_method_gbdt, data, 2, "scale_pos_weight=3 num_iterations=10") == gbdt_hash(&ml_method_gbdt, &weighted, 2, "num_iterations=10"));
 	for (int goss = 0; goss < 2; goss++)
 	{
 		CHECK(gbdt_fit(env, data, goss ? "data_sample_strategy=goss num_iterations=60" : "num_iterations=60", &model) == ML_OK);

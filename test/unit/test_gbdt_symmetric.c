@@ -386,25 +386,6 @@ test_reference(void)
 
 /* ---- a tree of one level ---- */
 
-static uint64_t
-image_of(const MlMethod *method, const MlDataset *data, int threads, const char *settings)
-{
-	MlEnv	   *env = unit_env(threads);
-	MlModel    *model;
-	uint64_t	hash = 0;
-
-	CHECK(gbdt_fit_as(env, method, data, settings, &model) == ML_OK);
-	if (env->error.status == ML_OK)
-	{
-		MlWriter	w = gbdt_image(env, model);
-
-		for (size_t i = 0; i < w.length; i++)
-			hash = ml_mix64(hash ^ w.bytes[i]);
-	}
-	unit_env_free(env);
-	return hash;
-}
-
 /* One level: the best split of the root, so the same bytes whichever way trees grow. */
 static void
 test_one_level(void)
@@ -421,7 +402,7 @@ test_one_level(void)
 		MlDataset  *data = mixed(env, 700, c % 3 == 0 ? 0 : c % 3 + 1, 50 + c);
 		const char *common = ml_printf(env, "num_leaves=2 num_iterations=12 %s", options[c / 3]);
 
-		CHECK(image_of(&ml_method_gbdt, data, 1, common) == image_of(&ml_method_gbdt, data, 2, ml_printf(env, "%s grow_policy=symmetric", common)));
+		CHECK(gbdt_hash(&ml_method_gbdt, data, 1, common) == gbdt_hash(&ml_method_gbdt, data, 2, ml_printf(env, "%s grow_policy=symmetric", common)));
 		unit_env_free(env);
 	}
 	for (int l = 0; l < 4; l++)
@@ -432,7 +413,7 @@ test_one_level(void)
 
 		for (size_t i = 0; i < 700; i++)
 			gbdt_target(data)[i] = 1 / (1 + exp(-data->y[i]));
-		CHECK(image_of(&ml_method_gbdt, data, 1, common) == image_of(&ml_method_gbdt, data, 2, ml_printf(env, "%s grow_policy=oblivious", common)));
+		CHECK(gbdt_hash(&ml_method_gbdt, data, 1, common) == gbdt_hash(&ml_method_gbdt, data, 2, ml_printf(env, "%s grow_policy=oblivious", common)));
 		unit_env_free(env);
 	}
 }
@@ -579,21 +560,21 @@ test_bits(void)
 			for (size_t i = 0; i < cases[c].n; i++)
 				code[i] = (int32_t) (700 * gbdt_random(6, i) * gbdt_random(7, i));
 		}
-		want = image_of(&ml_method_gbdt, data, 1, settings);
+		want = gbdt_hash(&ml_method_gbdt, data, 1, settings);
 		CHECK(want != 0);
 		for (int threads = 2; threads <= 4; threads += 2)
-			CHECK(image_of(&ml_method_gbdt, data, threads, settings) == want);
+			CHECK(gbdt_hash(&ml_method_gbdt, data, threads, settings) == want);
 		for (int tier = 0; tier < 2; tier++)
 		{
 			ml_simd_limit((MlSimdTier) tier);
-			CHECK(image_of(&ml_method_gbdt, data, 2, settings) == want);
+			CHECK(gbdt_hash(&ml_method_gbdt, data, 2, settings) == want);
 		}
 		ml_simd_limit(ML_TIER_AVX512);
 		ml_gbdt_slot_bytes = 1;
 		for (int threads = 1; threads <= 2; threads++)
-			CHECK(image_of(&ml_method_gbdt, data, threads, settings) == want);
+			CHECK(gbdt_hash(&ml_method_gbdt, data, threads, settings) == want);
 		ml_gbdt_slot_bytes = slots;
-		CHECK(image_of(&ml_method_lightgbm, data, 1, settings) == want);
+		CHECK(gbdt_hash(&ml_method_lightgbm, data, 1, settings) == want);
 		unit_env_free(env);
 	}
 }
