@@ -345,6 +345,11 @@ named_option(const Place *place, const char *name, const JsonbValue *value, MlSt
 		case ML_STEP_TFIDF:
 		case ML_STEP_HASHED_TFIDF:
 			return text_option(place, name, value, step);
+		case ML_STEP_IMPUTE_CONSTANT:
+			if (strcmp(name, "value") != 0)
+				return false;
+			constant_option(place, value, step);
+			return true;
 		case ML_STEP_ORDINAL:
 			if (strcmp(name, "order") != 0)
 				return false;
@@ -420,6 +425,8 @@ read_options(const Place *place, const JsonbValue *value, MlStep *step)
 	}
 	if (keys == NIL && step->kind == ML_STEP_IMPUTE_CONSTANT)
 		complain(place, "impute_constant needs a number or a text");
+	if (keys == NIL && step->kind == ML_STEP_CLIP)
+		complain(place, "clip needs bounds");
 }
 
 /* --------------------------------------------------------------- steps */

@@ -43,6 +43,8 @@ test_errors(void)
 	CHECK(env->n_warnings == 3);
 	CHECK_TEXT(env->warnings->text, "warning 0");
 	CHECK_TEXT(env->warnings->next->next->text, "warning 2");
+	ml_warn(env, "warning %d", 1);
+	CHECK(env->n_warnings == 3);	/* the same once more says nothing new */
 	unit_env_free(env);
 }
 

@@ -90,6 +90,11 @@ ml_warn(MlEnv *env, const char *format,...)
 	format_into(text, sizeof(text), format, args);
 	va_end(args);
 
+	/* A method that is fitted in several rounds says it once. */
+	for (; *end != NULL; end = &(*end)->next)
+		if (strcmp((*end)->text, text) == 0)
+			return;
+
 	/* A warning that finds no memory is lost; it must not fail the run. */
 	warning = ml_alloc(env, 1, sizeof(MlWarning));
 	if (warning != NULL)
@@ -100,8 +105,6 @@ ml_warn(MlEnv *env, const char *format,...)
 		return;
 	}
 	warning->next = NULL;
-	while (*end != NULL)
-		end = &(*end)->next;
 	*end = warning;
 	env->n_warnings++;
 }
