@@ -11,38 +11,34 @@
 #include <stdint.h>
 
 /* The first place from "low" on whose number is not below "wanted"; n when there is none. */
-static inline size_t
-ml_search_u32(const uint32_t *rising, size_t low, size_t n, uint64_t wanted)
-{
-	while (low < n)
-	{
-		size_t		middle = low + (n - low) / 2;
-
-		if (rising[middle] < wanted)
-			low = middle + 1;
-		else
-			n = middle;
+#define ML_DEFINE_SEARCH(name, type, wanted_type) \
+	static inline size_t \
+	name(const type *rising, size_t low, size_t n, wanted_type wanted) \
+	{ \
+		while (low < n) \
+		{ \
+			size_t		middle = low + (n - low) / 2; \
+\
+			if (rising[middle] < wanted) \
+				low = middle + 1; \
+			else \
+				n = middle; \
+		} \
+		return low; \
 	}
-	return low;
-}
+
+ML_DEFINE_SEARCH(ml_search_u16, uint16_t, uint32_t)
+ML_DEFINE_SEARCH(ml_search_u32, uint32_t, uint64_t)
+ML_DEFINE_SEARCH(ml_search_i32, int32_t, int32_t)
+ML_DEFINE_SEARCH(ml_search_double, double, double)
 
 /* Is the code among n rising ones? */
 static inline bool
 ml_codes_have(const uint16_t *rising, uint32_t n, uint32_t code)
 {
-	uint32_t	low = 0;
-	uint32_t	high = n;
+	size_t		at = ml_search_u16(rising, 0, n, code);
 
-	while (low < high)
-	{
-		uint32_t	middle = low + (high - low) / 2;
-
-		if (rising[middle] < code)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low < n && rising[low] == code;
+	return at < n && rising[at] == code;
 }
 
 #endif							/* ML_BASE_SEARCH_H */

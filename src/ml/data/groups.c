@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "ml/base/arena.h"
+#include "ml/base/search.h"
 #include "ml/base/sort.h"
 
 /* Combined codes up to this are counted in a table, others are sorted. */
@@ -226,23 +227,6 @@ ml_groups_text(const MlGroups *groups, size_t group, int column, uint32_t *lengt
  * ------------------------------------------------------------------------
  */
 
-static int32_t
-place_of(const int32_t *sorted, int32_t count, int32_t code)
-{
-	int32_t		low = 0;
-
-	while (low < count)
-	{
-		int32_t		middle = low + (count - low) / 2;
-
-		if (sorted[middle] < code)
-			low = middle + 1;
-		else
-			count = middle;
-	}
-	return low;
-}
-
 /* codes (out): those that occur, rising; a table over all texts finds them. */
 static MlStatus
 occurring_by_table(MlEnv *env, int32_t texts, const int32_t *code, size_t n, int32_t *codes, int32_t *count)
@@ -315,7 +299,7 @@ renumber(MlEnv *env, const MlDictionary *from, int32_t *code, size_t n, MlDictio
 	for (size_t i = 0; i < n; i++)
 	{
 		if (code[i] >= 0)
-			code[i] = place_of(codes, to->count, code[i]);
+			code[i] = (int32_t) ml_search_i32(codes, 0, (size_t) to->count, code[i]);
 	}
 	to->text = text;
 	to->length = length;

@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "ml/base/arena.h"
+#include "ml/base/search.h"
 #include "ml/base/sort.h"
 #include "ml/base/text.h"
 #include "ml/data/split.h"
@@ -23,25 +24,6 @@ typedef struct Distinct
 	int			count;			/* limit + 1 when there are more than "limit" */
 	double	   *value;
 } Distinct;
-
-/* First position whose value is not below v. */
-static int
-lower_bound(const double *value, int count, double v)
-{
-	int			low = 0;
-	int			high = count;
-
-	while (low < high)
-	{
-		int			middle = (low + high) / 2;
-
-		if (value[middle] < v)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low;
-}
 
 static MlStatus
 find_distinct(MlEnv *env, const MlColumn *column, size_t rows, int limit, Distinct *d)
@@ -59,7 +41,7 @@ find_distinct(MlEnv *env, const MlColumn *column, size_t rows, int limit, Distin
 			return ml_fail(env, ML_CANCELED, "canceled");
 		if (isnan(v))
 			continue;
-		at = lower_bound(d->value, d->count, v);
+		at = (int) ml_search_double(d->value, 0, (size_t) d->count, v);
 		if (at < d->count && d->value[at] == v)
 			continue;
 		memmove(d->value + at + 1, d->value + at, (size_t) (d->count - at) * sizeof(double));
@@ -302,7 +284,7 @@ class_of_number(const MlSchema *schema, MlLogicalType logical, double v)
 
 	if (schema->class_value != NULL)
 	{
-		int			at = lower_bound(schema->class_value, schema->n_classes, v);
+		int			at = (int) ml_search_double(schema->class_value, 0, (size_t) schema->n_classes, v);
 
 		return at < schema->n_classes && schema->class_value[at] == v ? at : -1;
 	}

@@ -13,6 +13,7 @@
 #include "ml/algo/forest/grow_internal.h"
 #include "ml/base/arena.h"
 #include "ml/base/pool.h"
+#include "ml/base/search.h"
 
 /* What a leaf says, into value[width of the forest]. */
 static void
@@ -112,24 +113,6 @@ allocate(MlEnv *env, MlTree *tree, size_t width, uint32_t n_sets, uint32_t n_cod
 	return ML_OK;
 }
 
-static uint16_t
-rank_of_threshold(const double *threshold, uint32_t n, double t)
-{
-	uint32_t	low = 0;
-	uint32_t	high = n;
-
-	while (low < high)
-	{
-		uint32_t	middle = low + (high - low) / 2;
-
-		if (threshold[middle] < t)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return (uint16_t) low;
-}
-
 static void
 keep_split(const MlTreeGrower *g, const MlTreeForest *forest, const MlTreeGrowNode *node, MlTree *tree, uint32_t i)
 {
@@ -150,7 +133,7 @@ keep_split(const MlTreeGrower *g, const MlTreeForest *forest, const MlTreeGrowNo
 	else if (forest->threshold[f] == g->ground->bins.column[f].upper)
 		step->rank = (uint16_t) node->bin;
 	else
-		step->rank = rank_of_threshold(forest->threshold[f], forest->n_thresholds[f], node->threshold);
+		step->rank = (uint16_t) ml_search_double(forest->threshold[f], 0, forest->n_thresholds[f], node->threshold);
 }
 
 MlStatus

@@ -10,6 +10,7 @@
 #include "ml/base/arena.h"
 #include "ml/base/pool.h"
 #include "ml/base/rng.h"
+#include "ml/base/search.h"
 
 /* Rows that one task bins. */
 #define BIN_ROWS 65536
@@ -40,20 +41,9 @@ typedef struct BinJob
 static size_t
 sampled_from(const BinJob *job, size_t i, size_t row)
 {
-	size_t		end = job->n_sample;
-
 	if (job->sample == NULL)
-		return row < end ? row : end;
-	while (i < end)
-	{
-		size_t		middle = i + (end - i) / 2;
-
-		if (job->sample[middle] < row)
-			i = middle + 1;
-		else
-			end = middle;
-	}
-	return i;
+		return row < job->n_sample ? row : job->n_sample;
+	return ml_search_u32(job->sample, i, job->n_sample, row);
 }
 
 /* Has the sample so few distinct values that each may have its own bin, with 0 and missing ones? */
