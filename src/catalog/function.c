@@ -13,6 +13,7 @@
 #include "catalog/catalog.h"
 #include "catalog/function.h"
 #include "catalog/model.h"
+#include "pg/names.h"
 
 void
 ml_function_record(const char *function, int64 model_id, int64 version_id)
@@ -64,7 +65,7 @@ function_exists(const char *function)
 	candidate = FuncnameGetCandidates(stringToQualifiedNameList(name), -1, NIL, false, false, false, true);
 	for (; candidate != NULL; candidate = candidate->next)
 	{
-		if (strcmp(format_procedure_qualified(candidate->oid), function) == 0)
+		if (strcmp(ml_function_name(candidate->oid), function) == 0)
 			return true;
 	}
 	return false;
@@ -117,7 +118,7 @@ add_renamed(List *functions, int64 model_id, int64 version_id, MemoryContext own
 		bool		pinned = DatumGetBool(SPI_getbinval(tuple, columns, 3, &null));
 
 		if (ml_model_privilege(model_id, role, NULL) >= (pinned ? ML_PRIVILEGE_READ : ML_PRIVILEGE_PREDICT))
-			functions = add_function(functions, format_procedure_qualified(function), owner);
+			functions = add_function(functions, ml_function_name(function), owner);
 	}
 	return functions;
 }

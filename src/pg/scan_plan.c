@@ -18,6 +18,7 @@
 #include "miscadmin.h"
 #include "ml/model/params.h"
 #include "pg/compat.h"
+#include "pg/names.h"
 #include "pg/scan_internal.h"
 #include "tcop/tcopprot.h"
 #include "utils/builtins.h"
@@ -325,7 +326,7 @@ add_feed(MlFeedBuilder *b, int column, const MlConverter *converter, MlFeedKind 
 	feed->converter = *converter;
 	feed->elements = -1;
 	feed->spec.name = feed->spec.source_column = column_name(source, column);
-	feed->spec.type_name = format_type_be(column_type(source, column));
+	feed->spec.type_name = ml_type_name(column_type(source, column));
 	feed->spec.kind = kind == ML_FEED_TEXT ? ML_CATEGORY : ML_NUMBER;
 	feed->spec.logical = converter->logical;
 	feed->spec.roles = roles;

@@ -26,6 +26,7 @@
 #include "parser/analyze.h"
 #include "parser/parser.h"
 #include "pg/compat.h"
+#include "pg/names.h"
 #include "pg/source.h"
 #include "rewrite/rewriteHandler.h"
 #include "utils/acl.h"
@@ -510,8 +511,7 @@ describe_relation(MlSource *source)
 	Relation	relation = open_relation(source->text);
 
 	source->relid = RelationGetRelid(relation);
-	source->relation = quote_qualified_identifier(get_namespace_name(RelationGetNamespace(relation)),
-												  RelationGetRelationName(relation));
+	source->relation = ml_qualified_name(get_namespace_name(RelationGetNamespace(relation)), RelationGetRelationName(relation));
 	source->query = psprintf("SELECT * FROM %s", source->relation);
 	source->columns = relation_columns(relation);
 	source->readable = readable_columns(relation, source->columns->natts);

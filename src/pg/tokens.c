@@ -23,6 +23,7 @@
 #include "ml/base/text.h"
 #include "ml/data/dictionary.h"
 #include "pg/error.h"
+#include "pg/names.h"
 #include "pg/tokens.h"
 
 static void
@@ -54,7 +55,7 @@ ml_tokens_config(const char *name)
 	if (!HeapTupleIsValid(tuple))
 		report_no_config(name);
 	config = (Form_pg_ts_config) GETSTRUCT(tuple);
-	qualified = quote_qualified_identifier(get_namespace_name(config->cfgnamespace), NameStr(config->cfgname));
+	qualified = ml_qualified_name(get_namespace_name(config->cfgnamespace), NameStr(config->cfgname));
 	ReleaseSysCache(tuple);
 	return qualified;
 }

@@ -18,11 +18,11 @@
 #include "parser/parse_func.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
-#include "utils/regproc.h"
 #include "utils/rel.h"
 
 #include "catalog/function.h"
 #include "catalog/model.h"
+#include "pg/names.h"
 #include "service/function.h"
 #include "service/predict.h"
 
@@ -257,7 +257,7 @@ ml_function_create(const char *reference, Oid relation_id, const char *name, con
 	CommandCounterIncrement();
 	function = LookupFuncName(list_make2(makeString(schema), makeString(unconstify(char *, name))),
 							  arguments.count, arguments.types, false);
-	ml_function_record(format_procedure_qualified(function), served->resolved.model_id,
+	ml_function_record(ml_function_name(function), served->resolved.model_id,
 					   pinned ? served->resolved.version_id : 0);
 	return function;
 }

@@ -19,6 +19,7 @@
 #include "utils/numeric.h"
 
 #include "pg/convert.h"
+#include "pg/names.h"
 #include "service/predict.h"
 
 static const char *
@@ -59,7 +60,7 @@ textual_type(const MlFeature *feature)
 		return InvalidOid;
 	for (int i = 0; i < lengthof(types); i++)
 	{
-		if (strcmp(feature->type_name, format_type_be(types[i])) == 0)
+		if (strcmp(feature->type_name, ml_type_name(types[i])) == 0)
 			return types[i];
 	}
 	return InvalidOid;

@@ -11,6 +11,7 @@
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 
+#include "pg/names.h"
 #include "service/rowmap.h"
 
 /* The schema's loader has seen to it that the elements of an array stand together. */
@@ -197,7 +198,7 @@ static bool
 same_time(const char *trained, Oid given)
 {
 	Oid			known[] = {DATEOID, TIMEOID, TIMESTAMPOID, TIMESTAMPTZOID};
-	const char *given_name = format_type_be(given);
+	const char *given_name = ml_type_name(given);
 
 	if (strcmp(trained, given_name) == 0)
 		return true;
@@ -206,7 +207,7 @@ same_time(const char *trained, Oid given)
 	/* A type with another name is a domain: its base type is not known any more. */
 	for (int i = 0; i < lengthof(known); i++)
 	{
-		if (strcmp(trained, format_type_be(known[i])) == 0)
+		if (strcmp(trained, ml_type_name(known[i])) == 0)
 			return false;
 	}
 	return strncmp(trained, "time", 4) != 0;
