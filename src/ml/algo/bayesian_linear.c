@@ -355,21 +355,6 @@ bayes_fit(MlEnv *env, const MlDataset *data, const MlParams *params, void **resu
 	return ML_OK;
 }
 
-static void
-bayes_save(const void *fitted, MlWriter *w)
-{
-	ml_linear_model_save(fitted, w);
-}
-
-static MlStatus
-bayes_load(MlReader *r, const MlSchema *schema, void **result)
-{
-	*result = ml_alloc0(r->env, 1, sizeof(MlLinearModel));
-	if (*result == NULL)
-		return r->env->error.status;
-	return ml_linear_model_load(r, schema, 1, *result);
-}
-
 const MlMethod ml_method_bayesian_linear_regression = {
 	.name = "bayesian_linear_regression",
 	.summary = "linear regression with a posterior: conjugate prior, or precisions by the evidence; credible intervals",
@@ -388,8 +373,8 @@ const MlMethod ml_method_bayesian_linear_regression = {
 	.params = bayes_params,
 	.memory = bayes_memory,
 	.fit = bayes_fit,
-	.save = bayes_save,
-	.load = bayes_load,
+	.save = ml_linear_model_save_only,
+	.load = ml_linear_model_load_only,
 	.predict = ml_linear_model_predict,
 	.predict_batch = ml_linear_model_predict_batch,
 	.predict_cost = ml_linear_model_cost,

@@ -97,6 +97,21 @@ ml_linear_model_load(MlReader *r, const MlSchema *schema, int n, MlLinearModel *
 }
 
 void
+ml_linear_model_save_only(const void *fitted, MlWriter *w)
+{
+	ml_linear_model_save(fitted, w);
+}
+
+MlStatus
+ml_linear_model_load_only(MlReader *r, const MlSchema *schema, void **fitted)
+{
+	*fitted = ml_alloc0(r->env, 1, sizeof(MlLinearModel));
+	if (*fitted == NULL)
+		return r->env->error.status;
+	return ml_linear_model_load(r, schema, 1, *fitted);
+}
+
+void
 ml_linear_model_predict(const void *fitted, const double *x, double *out, void *scratch)
 {
 	const MlLinearModel *model = fitted;

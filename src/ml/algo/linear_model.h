@@ -34,6 +34,10 @@ extern void ml_linear_model_save(const MlLinearModel *model, MlWriter *w);
 /* n equations exactly. */
 extern MlStatus ml_linear_model_load(MlReader *r, const MlSchema *schema, int n, MlLinearModel *model);
 
+/* The same for methods whose models are this, of one output, and nothing else. */
+extern void ml_linear_model_save_only(const void *fitted, MlWriter *w);
+extern MlStatus ml_linear_model_load_only(MlReader *r, const MlSchema *schema, void **fitted);
+
 /*
  * Callbacks of MlMethod for models whose first member is an MlLinearModel of one
  * equation and whose prediction is the score.

@@ -218,21 +218,6 @@ linear_fit(MlEnv *env, const MlDataset *data, const MlParams *params, void **res
 	return ML_OK;
 }
 
-static void
-linear_save(const void *fitted, MlWriter *w)
-{
-	ml_linear_model_save(fitted, w);
-}
-
-static MlStatus
-linear_load(MlReader *r, const MlSchema *schema, void **result)
-{
-	*result = ml_alloc0(r->env, 1, sizeof(MlLinearModel));
-	if (*result == NULL)
-		return r->env->error.status;
-	return ml_linear_model_load(r, schema, 1, *result);
-}
-
 const MlMethod ml_method_linear_regression = {
 	.name = "linear_regression",
 	.summary = "least squares and ridge regression with standard errors",
@@ -254,8 +239,8 @@ const MlMethod ml_method_linear_regression = {
 	.params = linear_params,
 	.memory = linear_memory,
 	.fit = linear_fit,
-	.save = linear_save,
-	.load = linear_load,
+	.save = ml_linear_model_save_only,
+	.load = ml_linear_model_load_only,
 	.predict = ml_linear_model_predict,
 	.predict_batch = ml_linear_model_predict_batch,
 	.predict_cost = ml_linear_model_cost,

@@ -591,21 +591,6 @@ elastic_fit(MlEnv *env, const MlDataset *data, const MlParams *params, void **re
 	return penalized_fit(env, data, params, KIND_ELASTIC, result);
 }
 
-static void
-penalized_save(const void *fitted, MlWriter *w)
-{
-	ml_linear_model_save(fitted, w);
-}
-
-static MlStatus
-penalized_load(MlReader *r, const MlSchema *schema, void **result)
-{
-	*result = ml_alloc0(r->env, 1, sizeof(MlLinearModel));
-	if (*result == NULL)
-		return r->env->error.status;
-	return ml_linear_model_load(r, schema, 1, *result);
-}
-
 #define PATH_TEXT \
 	"When alpha is 0, the solutions of a whole path of n_alphas values are computed and one is chosen: by cross-validation over cv random folds (equal seeds give equal folds), or by an information criterion. " \
 	"The rows are read once: each fold has a Gram matrix of its own, and what trains without a fold is the total less it. " \
@@ -637,8 +622,8 @@ const MlMethod ml_method_ridge = {
 	.params = ridge_params,
 	.memory = ridge_memory,
 	.fit = ridge_fit,
-	.save = penalized_save,
-	.load = penalized_load,
+	.save = ml_linear_model_save_only,
+	.load = ml_linear_model_load_only,
 	.predict = ml_linear_model_predict,
 	.predict_batch = ml_linear_model_predict_batch,
 	.predict_cost = ml_linear_model_cost,
@@ -666,8 +651,8 @@ const MlMethod ml_method_lasso = {
 	.params = lasso_params,
 	.memory = descent_memory,
 	.fit = lasso_fit,
-	.save = penalized_save,
-	.load = penalized_load,
+	.save = ml_linear_model_save_only,
+	.load = ml_linear_model_load_only,
 	.predict = ml_linear_model_predict,
 	.predict_batch = ml_linear_model_predict_batch,
 	.predict_cost = ml_linear_model_cost,
@@ -696,8 +681,8 @@ const MlMethod ml_method_elastic_net = {
 	.params = elastic_params,
 	.memory = descent_memory,
 	.fit = elastic_fit,
-	.save = penalized_save,
-	.load = penalized_load,
+	.save = ml_linear_model_save_only,
+	.load = ml_linear_model_load_only,
 	.predict = ml_linear_model_predict,
 	.predict_batch = ml_linear_model_predict_batch,
 	.predict_cost = ml_linear_model_cost,
