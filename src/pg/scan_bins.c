@@ -327,7 +327,10 @@ make_bins(MlHeapReader *h, MlEnv *env, const MlFrame *frame, const MlEncodeRows 
 	uint8	   *together = need(env, ml_alloc(env, pass->n, column));
 
 	for (int c = 0; c < pass->n; c++)
+	{
 		pass->binned[c]->bin = together + c * column;
+		pass->binned[c]->among_others = true;
+	}
 	pass->n_train = rows->n_train;
 	pass->place = need(env, ml_alloc(env, frame->rows, sizeof(uint32)));
 	memset(pass->place, 0xFF, frame->rows * sizeof(uint32));

@@ -137,6 +137,10 @@ ALTER TABLE moved ADD again float8 DEFAULT 3.5;
 SELECT compare('moved', $$, id => 'k'$$), outcome('moved', '') ~ 'again';
 INSERT INTO moved SELECT k + 100000, a, y, 7, 'new', k FROM t;
 SELECT compare('moved', $$, id => 'k'$$), compare('moved');
+-- Columns that are left out for they are constant: the first one, and others.
+CREATE TABLE still AS SELECT 1.5::float8 AS c1, sin(i) AS a1, sin(i * 2) AS a2, 2.5::float8 AS c2, sin(i * 3) AS a3, sin(i * 4) AS a4, sin(i * 5) AS a5,
+	sin(i * 6) AS a6, sin(i * 7) AS a7, 3.5::float8 AS c3, cos(i) AS y FROM generate_series(1, 40000) i;
+SELECT compare('still');
 -- A column that is read twice.
 SELECT outcome('SELECT a, a AS again, y FROM t', '') = outcome('SELECT a, a AS again, y FROM t LIMIT 1000000000', '') AS same;
 -- Materialized views and temporary tables; small and large blocks of rows.

@@ -19,6 +19,7 @@ typedef struct MlBinned
 {
 	MlBinner	binner;
 	uint8_t    *bin;			/* rows in the order of the data set; NULL until they are known */
+	bool		among_others;	/* "bin" is part of the memory of several columns: not to be released */
 	double		value[ML_MAX_NARROW_BINS];	/* one of each bin: any condition "x <= limit" is as true of it as of all others in the bin */
 
 	/* Of the training part. */

@@ -428,7 +428,7 @@ encode_column(Encoder *e, MlColumn *from, MlSchema *schema, MlDataColumn *column
 	{
 		ml_release(e->env, (void *) column.number);
 		ml_release(e->env, (void *) column.code);
-		if (column.binned != NULL)
+		if (column.binned != NULL && !column.binned->among_others)
 			ml_release(e->env, column.binned->bin);
 	}
 	release_column(e->env, from);

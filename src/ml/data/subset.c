@@ -113,6 +113,7 @@ begin_column(MlEnv *env, const MlDataColumn *from, const uint32_t *place, size_t
 			return env->error.status;
 		*binned = *from->binned;
 		binned->bin = ml_alloc(env, n, 1);
+		binned->among_others = false;
 		to->binned = binned;
 	}
 	return env->error.status;
