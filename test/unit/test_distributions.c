@@ -279,10 +279,69 @@ test_degenerate(void)
 	CHECK(fit("cauchy", ML_FIT_MLE, NULL, 0.95, same, 4).status == ML_BAD_PARAM);
 }
 
+typedef struct Asked
+{
+	int			times;
+	int			until;
+} Asked;
+
+static bool
+asked(void *state)
+{
+	Asked	   *a = state;
+
+	return ++a->times > a->until;
+}
+
+/* Sums of special functions over all values ask on the way, however many passes there are. */
+static void
+test_cancel(void)
+{
+	static const char *const families[] = {"poisson", "negative_binomial", "weibull", "gamma", "beta"};
+	size_t		n = 1 << 19;
+	double	   *x = malloc(n * sizeof(double));
+	int			alone = 0;
+
+	for (int f = 0; f < 5; f++)
+	{
+		int			times = 0;
+
+		for (int until = INT32_MAX; until >= 0; until = until == INT32_MAX ? times - 1 : until - times / 9 - 1)
+		{
+			MlEnv		env = new_env(1);
+			const MlFamily *family;
+			Asked		a = {.until = until};
+			Result		r;
+
+			for (size_t i = 0; i < n; i++)
+			{
+				double		u = ml_rng_uniform(11, (uint64_t) f, i);
+
+				x[i] = f < 2 ? floor(20 * u * u * u) : f < 4 ? 0.1 + 3 * u * u : 0.2 + 0.5 * u;
+			}
+			env.canceled = asked;
+			env.state = &a;
+			check(ml_family_get(&env, families[f], &family) == ML_OK, "%s is there", families[f]);
+			r.status = ml_distribution_fit(&env, family, ML_FIT_MLE, NULL, 0.95, x, n, r.row, &r.count);
+			check(r.status == (until == INT32_MAX ? ML_OK : ML_CANCELED), "%s told so at question %d of %d: %s", families[f], until, times, env.error.message);
+			if (until == INT32_MAX)
+				times = a.times;
+			free_env(&env);
+		}
+		if (f == 0)
+			alone = times;
+		/* poisson has its parameter from the mean, and is judged like negative_binomial. */
+		if (f == 1)
+			check(times > alone + 500, "negative_binomial asked %d times, poisson %d times", times, alone);
+	}
+	free(x);
+}
+
 int
 main(void)
 {
 	test_functions();
+	test_cancel();
 	test_large_shapes();
 	test_likelihood();
 	test_posteriors();

@@ -75,7 +75,24 @@ typedef struct Fit
 	double		a;				/* the parameters, for likelihood and distribution function */
 	double		b;
 	int			parameters;
+	bool		canceled;		/* in the middle of a sum, whose value means nothing then */
 } Fit;
+
+/* Values between two looks at whether the run is canceled, where each takes a special function or two. */
+#define ASK_VALUES 16384
+
+static inline bool
+is_canceled(Fit *f, size_t i)
+{
+	f->canceled |= i % ASK_VALUES == 0 && ml_canceled(f->env);
+	return f->canceled;
+}
+
+static MlStatus
+canceled(Fit *f)
+{
+	return ml_fail(f->env, ML_CANCELED, "canceled");
+}
 
 MlStatus
 ml_family_get(MlEnv *env, const char *name, const MlFamily **family)
@@ -172,11 +189,11 @@ gamma_excess(double x, double mean)
 
 /* log(mean) - mean of the logarithms, by terms that are all positive: their difference would have no digits where values hardly differ. */
 static double
-log_spread(const Fit *f)
+log_spread(Fit *f)
 {
 	double		sum = 0;
 
-	for (size_t i = 0; i < f->count; i++)
+	for (size_t i = 0; i < f->count && !is_canceled(f, i); i++)
 		sum += gamma_excess(f->x[i], f->mean);
 	return sum / f->n;
 }
@@ -190,6 +207,8 @@ mle_gamma(Fit *f)
 	double		rate;
 	double		determinant;
 
+	if (f->canceled)
+		return canceled(f);
 	if (!(s > 1e-15))
 		return no_convergence(f);
 	for (int i = 0; i < MAX_STEPS && fabs(step) > CONVERGED * k; i++)
@@ -219,8 +238,10 @@ mle_beta(Fit *f)
 
 	if (!(c > 0) || !(f->square > 0))
 		return no_convergence(f);
-	for (size_t i = 0; i < f->count; i++)
+	for (size_t i = 0; i < f->count && !is_canceled(f, i); i++)
 		log_rest += log1p(-f->x[i]);
+	if (f->canceled)
+		return canceled(f);
 	log_rest /= f->n;
 	for (int i = 0; i < MAX_STEPS && move > CONVERGED; i++)
 	{
@@ -252,12 +273,12 @@ mle_beta(Fit *f)
 
 /* Sums of (x / greatest)^k, so that no power overflows, and with its logarithm, and its square. */
 static void
-weibull_sums(const Fit *f, double k, double *sum, double *with_log, double *with_square)
+weibull_sums(Fit *f, double k, double *sum, double *with_log, double *with_square)
 {
 	double		top = log(f->x[f->count - 1]);
 
 	*sum = *with_log = *with_square = 0;
-	for (size_t i = 0; i < f->count; i++)
+	for (size_t i = 0; i < f->count && !is_canceled(f, i); i++)
 	{
 		double		l = log(f->x[i]) - top;
 		double		power = exp(k * l);
@@ -285,14 +306,16 @@ mle_weibull(Fit *f)
 	{
 		double		ratio;
 
-		if (ml_canceled(f->env))
-			return ml_fail(f->env, ML_CANCELED, "canceled");
 		weibull_sums(f, k, &sum, &with_log, &with_square);
+		if (f->canceled)
+			return canceled(f);
 		ratio = with_log / sum;
 		step = (ratio - 1 / k - (f->log_mean - top)) / (with_square / sum - ratio * ratio + 1 / (k * k));
 		k = k - step > 0 ? k - step : k / 2;
 	}
 	weibull_sums(f, k, &sum, &with_log, &with_square);
+	if (f->canceled)
+		return canceled(f);
 	scale = exp(top + log(sum / f->n) / k);
 	f->a = k;
 	f->b = scale;
@@ -304,11 +327,11 @@ mle_weibull(Fit *f)
 }
 
 static double
-nb_score(const Fit *f, double r)
+nb_score(Fit *f, double r)
 {
 	double		sum = -f->n * ml_digamma(r) + f->n * log(r / (r + f->mean));
 
-	for (size_t i = 0; i < f->count; i++)
+	for (size_t i = 0; i < f->count && !is_canceled(f, i); i++)
 		sum += ml_digamma(f->x[i] + r);
 	return sum;
 }
@@ -326,21 +349,21 @@ mle_negative_binomial(Fit *f)
 		ml_fail(f->env, ML_BAD_DATA, "the values do not vary more than their mean, as a negative binomial distribution does");
 		return ml_hint(f->env, "Use family \"poisson\".");
 	}
-	while (nb_score(f, high) > 0 && high < 1e8)
+	while (!f->canceled && nb_score(f, high) > 0 && high < 1e8)
 		high *= 2;
-	for (int i = 0; i < MAX_STEPS && high - low > CONVERGED * high; i++)
+	for (int i = 0; i < MAX_STEPS && !f->canceled && high - low > CONVERGED * high; i++)
 	{
 		r = low + (high - low) / 2;
-		if (ml_canceled(f->env))
-			return ml_fail(f->env, ML_CANCELED, "canceled");
 		if (nb_score(f, r) > 0)
 			low = r;
 		else
 			high = r;
 	}
 	r = low + (high - low) / 2;
-	for (size_t i = 0; i < f->count; i++)
+	for (size_t i = 0; i < f->count && !is_canceled(f, i); i++)
 		information -= ml_trigamma(f->x[i] + r);
+	if (f->canceled)
+		return canceled(f);
 	information += f->n * (ml_trigamma(r) - 1 / r + 1 / (r + f->mean));
 	f->a = r;
 	f->b = f->mean;
@@ -599,7 +622,7 @@ judge(Fit *f)
 	for (size_t i = 0; i < f->count; i++)
 	{
 		if (i % (JUDGED_ROWS * stride) == 0 && ml_canceled(f->env))
-			return ml_fail(f->env, ML_CANCELED, "canceled");
+			return canceled(f);
 		likelihood += log_density(f, f->x[i]);
 		if (f->family < POISSON && i % stride == 0)
 		{
@@ -690,14 +713,14 @@ sum_up(Fit *f)
 	bool		logs = f->x[0] > 0;
 	double		rest = 0;		/* what the first pass lost to rounding */
 
-	for (size_t i = 0; i < f->count; i++)
+	for (size_t i = 0; i < f->count && !is_canceled(f, i); i++)
 	{
 		f->mean += f->x[i];
 		f->log_mean += logs ? log(f->x[i]) : 0;
 	}
 	f->mean /= f->n;
 	f->log_mean /= f->n;
-	for (size_t i = 0; i < f->count; i++)
+	for (size_t i = 0; i < f->count && !is_canceled(f, i); i++)
 	{
 		double		l = logs ? log(f->x[i]) - f->log_mean : 0;
 
@@ -736,6 +759,8 @@ ml_distribution_fit(MlEnv *env, const MlFamily *family, MlFitMethod method, cons
 	}
 	ML_TRY(sort_values(env, x, n));
 	sum_up(&f);
+	if (f.canceled)
+		return canceled(&f);
 	if (!isfinite(f.square))
 		return no_range(&f);
 	f.z = ml_normal_quantile((1 + level) / 2);
