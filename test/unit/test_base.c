@@ -560,6 +560,105 @@ test_cancel_waiting(void)
 	unit_env_free(env);
 }
 
+/* Owners share tasks, the others help until all owners are through. */
+typedef struct Sharing
+{
+	MlEnv	   *env;
+	int			owners;
+	int			done;			/* under the lock of the pool */
+	struct Shared
+	{
+		int			owner;
+		int			count[TASKS];
+		int			own_part[8];	/* by thread: what it has not handed over */
+		int			sum;		/* what was handed over, and the owner's; atomic */
+		int			finished;	/* helpers; atomic */
+		int			unknown;	/* of them, who had nothing to hand over; atomic */
+	}			shared[8];
+} Sharing;
+
+static void
+shared_task(void *arg, size_t task, int thread)
+{
+	struct Shared *s = arg;
+
+	s->count[task]++;
+	if (thread == s->owner)
+		__atomic_fetch_add(&s->sum, 1, __ATOMIC_RELAXED);
+	else
+		s->own_part[thread]++;
+	if (task % 50 == 0)
+		usleep(100);
+}
+
+static void
+shared_finish(void *arg, int thread)
+{
+	struct Shared *s = arg;
+
+	__atomic_fetch_add(&s->finished, 1, __ATOMIC_RELAXED);
+	__atomic_fetch_add(&s->unknown, s->own_part[thread] == 0 || thread == s->owner, __ATOMIC_RELAXED);
+	__atomic_fetch_add(&s->sum, s->own_part[thread], __ATOMIC_RELAXED);
+	s->own_part[thread] = 0;
+}
+
+static void
+sharing_task(void *arg, size_t task, int thread)
+{
+	Sharing    *sharing = arg;
+	MlPool	   *pool = sharing->env->pool;
+
+	if ((int) task < sharing->owners)
+	{
+		sharing->shared[task].owner = thread;
+		(void) ml_pool_share(sharing->env, thread, task % 2 == 0 ? TASKS : 1, shared_task, shared_finish, &sharing->shared[task]);
+	}
+	ml_pool_lock(pool);
+	sharing->done += (int) task < sharing->owners;
+	ml_pool_wake(pool);
+	while (sharing->done < sharing->owners)
+		ml_pool_help(pool, thread);
+	ml_pool_unlock(pool);
+}
+
+/* Each task once, and when share() returns all of it is handed over. */
+static void
+check_shared(const struct Shared *s, int tasks)
+{
+	bool		once = true;
+
+	for (int i = 0; i < TASKS; i++)
+		once &= s->count[i] == (i < tasks ? 1 : 0);
+	CHECK(once && s->sum == tasks && s->unknown == 0);
+}
+
+static void
+test_share(int threads)
+{
+	MlEnv	   *env = unit_env(threads);
+	static Sharing sharing;
+	int			helped = 0;
+
+	for (int owners = 1; owners <= threads; owners++)
+		for (int round = 0; round < 20; round++)
+		{
+			memset(&sharing, 0, sizeof(sharing));
+			sharing.env = env;
+			sharing.owners = owners;
+			CHECK_STATUS(env, ml_pool_run(env, (size_t) threads, sharing_task, &sharing), ML_OK);
+			for (int o = 0; o < owners; o++)
+				check_shared(&sharing.shared[o], o % 2 == 0 ? TASKS : 1);
+			helped += sharing.shared[0].finished;
+		}
+	CHECK(threads == 1 ? helped == 0 : helped > 0);
+	/* Outside of a run it is one. */
+	memset(&sharing, 0, sizeof(sharing));
+	CHECK(ml_pool_has_idle(env->pool) == (threads > 1));
+	CHECK_STATUS(env, ml_pool_share(env, 0, TASKS, shared_task, shared_finish, &sharing.shared[0]), ML_OK);
+	check_shared(&sharing.shared[0], TASKS);
+	unit_env_free(env);
+}
+
 static void
 test_text(void)
 {
@@ -596,6 +695,7 @@ main(void)
 	{
 		test_pool(threads);
 		test_cancel(threads);
+		test_share(threads);
 	}
 	test_cancel_waiting();
 	test_text();

@@ -7,6 +7,8 @@
  * so tasks write to places of their own and the caller joins them in order.
  * The calling thread works too and, between tasks, asks env->canceled().
  * Idle threads spin briefly and then sleep on a futex: a server is never alone.
+ * Each thread begins with the same stretch of a run's tasks, so that runs over the
+ * same rows find them in its cache, and goes on with what is left of others' stretches.
  *-------------------------------------------------------------------------
  */
 #ifndef ML_BASE_POOL_H
@@ -32,6 +34,19 @@ typedef void (*MlTask_fn) (void *arg, size_t task, int thread);
  */
 extern MlStatus ml_pool_run(MlEnv *env, size_t tasks, MlTask_fn function, void *arg);
 
+/* Of a thread that has run tasks of a shared run and gets no more of them: what it has to hand over. */
+typedef void (*MlFinish_fn) (void *arg, int thread);
+
+/*
+ * Runs tasks from inside a task of ml_pool_run(), by this thread and those that wait in ml_pool_help(), if any; returns when all have
+ * ended.  Tasks should be short (100 us): a helper's last one is waited for.  Each thread but the caller's ends with finish() when
+ * it took part (may be NULL), perhaps while others still run tasks.  Outside of a run, from thread 0: like ml_pool_run().
+ */
+extern MlStatus ml_pool_share(MlEnv *env, int thread, size_t tasks, MlTask_fn function, MlFinish_fn finish, void *arg);
+
+/* Would somebody take part if this thread shared something now?  For work that costs more when it is cut. */
+extern bool ml_pool_has_idle(const MlPool *pool);
+
 /*
  * For tasks that do take longer: whether the run was canceled, so that what is under way may end early.  Known while the
  * caller is between tasks of its own, or waits for the others; any thread may ask.  False for a NULL pool.
@@ -40,12 +55,15 @@ extern bool ml_pool_stopping(const MlPool *pool);
 
 /*
  * For tasks that take their work from common ground: one lock per pool, and
- * sleeping until another task, which changed something, wakes all that wait.
- * Waiting gives the lock back meanwhile.  Nothing to do for a NULL pool.
+ * sleeping until another task, which changed something, wakes all that wait (or
+ * for some milliseconds: callers check their condition again anyway).
+ * Waiting gives the lock back meanwhile; ml_pool_help() may also spend the time on what
+ * other threads share.  Nothing to do for a NULL pool.
  */
 extern void ml_pool_lock(MlPool *pool);
 extern void ml_pool_unlock(MlPool *pool);
 extern void ml_pool_wait(MlPool *pool);
+extern void ml_pool_help(MlPool *pool, int thread);
 extern void ml_pool_wake(MlPool *pool);
 
 #endif							/* ML_BASE_POOL_H */

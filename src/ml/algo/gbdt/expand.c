@@ -5,8 +5,8 @@
  *
  * Of two new leaves the smaller one's histogram is built from its rows, the
  * other's is the parent's minus that (exact, for sums are integers).  One thread
- * does all of it, or all threads share the rows of one large leaf; the outcome
- * is the same.
+ * does all of it, and shares what is long with those that have nothing else to do;
+ * the outcome is the same.
  *-------------------------------------------------------------------------
  */
 #include <float.h>
@@ -17,7 +17,7 @@
 #include "ml/base/rng.h"
 
 /* Below this many histogram entries one thread searches them faster than two. */
-#define SERIAL_ENTRIES 8192
+#define SERIAL_ENTRIES 4096
 /* Narrow columns that one task searches; of wide ones, whose rows are counted first, it takes one. */
 #define SEARCH_COLUMNS 4
 
@@ -29,7 +29,6 @@ typedef struct SearchJob
 	bool		wanted[2];		/* may this one be split at all? */
 	bool		subtract;		/* leaf[1]'s slot holds the parent's: take leaf[0]'s off */
 	bool		keep_wide;		/* histograms of wide columns go to the slots as well */
-	bool		shared;			/* all threads built the histogram: join their shares */
 	MlGbdtSplit *found;			/* two per column in use */
 	const bool *barred;			/* two per column in use; NULL: none is */
 } SearchJob;
@@ -116,10 +115,6 @@ search_narrow(const SearchJob *job, int column, MlGbdtRoom *room, MlGbdtSplit *f
 	uint32_t	entries = bundled ? feature_column->n_values : feature_column->missing + 1;
 	MlGbdtSum  *own = grower->slot[job->leaf[0]->slot] + begin;
 
-	for (int t = 1; job->shared && t < grower->threads; t++)
-		if (grower->room[t].used)
-			for (uint32_t b = 0; b < entries; b++)
-				own[b] += grower->room[t].partial[begin + b];
 	if (job->subtract)
 	{
 		MlGbdtSum  *other = grower->slot[job->leaf[1]->slot] + begin;
@@ -144,7 +139,7 @@ search_kept(const SearchJob *job, int32_t feature, MlGbdtRoom *room, MlGbdtSplit
 	MlGbdtSum  *own = grower->slot[job->leaf[0]->slot] + begin;
 
 	memset(own, 0, (column->missing + 1) * sizeof(MlGbdtSum));
-	ml_gbdt_hist_column(grower, column, grower->rows + job->leaf[0]->begin, job->leaf[0]->count, own, room->touched);
+	ml_gbdt_hist_column(grower, column, job->leaf[0]->rows, job->leaf[0]->count, own, room->touched);
 	if (job->subtract)
 	{
 		MlGbdtSum  *other = grower->slot[job->leaf[1]->slot] + begin;
@@ -171,7 +166,7 @@ search_wide(const SearchJob *job, int column, MlGbdtRoom *room, MlGbdtSplit *fou
 
 		if (!job->wanted[which])
 			continue;
-		touched = ml_gbdt_hist_column(grower, &grower->bins->column[feature], grower->rows + leaf->begin, leaf->count,
+		touched = ml_gbdt_hist_column(grower, &grower->bins->column[feature], leaf->rows, leaf->count,
 									  room->wide, room->touched);
 		search_column(job, which, room, feature, room->wide, touched, &found[which]);
 		for (uint32_t i = 0; i < touched; i++)
@@ -220,17 +215,18 @@ search_task(void *arg, size_t task, int thread)
 
 /* Runs the search and picks the best column of each leaf; the lowest feature of equals. */
 static MlStatus
-search(MlEnv *env, SearchJob *job, MlGbdtRoom *room)
+search(MlEnv *env, SearchJob *job, int thread)
 {
 	MlGbdtGrower *grower = job->grower;
+	MlGbdtRoom *room = &grower->room[thread];
 	int			columns = grower->n_narrow + grower->n_wide;
 
 	job->found = room->found;
 	job->barred = bar_columns(env, grower, job, room);
-	if (!job->shared || (grower->n_wide == 0 && grower->bins->offset[grower->bins->n_stored] <= SERIAL_ENTRIES))
+	if (grower->threads == 1 || (grower->n_wide == 0 && grower->bins->offset[grower->bins->n_stored] <= SERIAL_ENTRIES))
 		search_columns(job, 0, columns, room);
 	else
-		ML_TRY(ml_pool_run(env, (size_t) (grower->n_wide + (grower->n_narrow + SEARCH_COLUMNS - 1) / SEARCH_COLUMNS), search_task, job));
+		ML_TRY(ml_pool_share(env, thread, (size_t) (grower->n_wide + (grower->n_narrow + SEARCH_COLUMNS - 1) / SEARCH_COLUMNS), search_task, NULL, job));
 	for (int which = 0; which < 2; which++)
 	{
 		if (job->leaf[which] == NULL)
@@ -251,18 +247,6 @@ search(MlEnv *env, SearchJob *job, MlGbdtRoom *room)
 	return ML_OK;
 }
 
-MlStatus
-ml_gbdt_build(MlEnv *env, MlGbdtGrower *grower, const MlGbdtLeaf *leaf, MlGbdtRoom *room, bool shared)
-{
-	MlGbdtSum  *hist = grower->slot[leaf->slot];
-
-	if (shared)
-		return ml_gbdt_hist_leaf(env, grower, leaf, hist);
-	memset(hist, 0, grower->bins->offset[grower->bins->n_stored] * sizeof(MlGbdtSum));
-	ml_gbdt_hist_tiles(grower, grower->rows + leaf->begin, leaf->count, room->packed, hist);
-	return ML_OK;
-}
-
 /* Does it pay to go through all bins of wide columns for the sake of a difference? */
 static bool
 pays_to_keep(const MlGbdtGrower *grower, const MlGbdtLeaf *leaf)
@@ -274,11 +258,11 @@ pays_to_keep(const MlGbdtGrower *grower, const MlGbdtLeaf *leaf)
 MlStatus
 ml_gbdt_expand_root(MlEnv *env, MlGbdtGrower *grower, MlGbdtLeaf *root)
 {
-	SearchJob	job = {.grower = grower, .leaf = {root}, .wanted = {true}, .shared = true};
+	SearchJob	job = {.grower = grower, .leaf = {root}, .wanted = {true}};
 
 	root->wide_kept = job.keep_wide = pays_to_keep(grower, root);
-	ML_TRY(ml_gbdt_build(env, grower, root, &grower->room[0], true));
-	return search(env, &job, &grower->room[0]);
+	ML_TRY(ml_gbdt_hist_leaf(env, grower, root, 0, grower->slot[root->slot]));
+	return search(env, &job, 0);
 }
 
 /* ---- which bins go left ---- */
@@ -339,7 +323,7 @@ decide_category(const MlGbdtGrower *grower, MlGbdtExpansion *x, const MlGbdtColu
 
 	if (again.hist == NULL)
 	{
-		again.n_touched = ml_gbdt_hist_column(grower, column, grower->rows + leaf->begin, leaf->count, room->wide, room->touched);
+		again.n_touched = ml_gbdt_hist_column(grower, column, leaf->rows, leaf->count, room->wide, room->touched);
 		again.touched = room->touched;
 		again.hist = room->wide;
 	}
@@ -355,11 +339,11 @@ decide_category(const MlGbdtGrower *grower, MlGbdtExpansion *x, const MlGbdtColu
 /* ---- expanding ---- */
 
 static MlStatus
-search_children(MlEnv *env, MlGbdtGrower *grower, MlGbdtExpansion *x, MlGbdtRoom *room, bool shared)
+search_children(MlEnv *env, MlGbdtGrower *grower, MlGbdtExpansion *x, int thread)
 {
 	MlGbdtLeaf *small = &x->child[x->small];
 	MlGbdtLeaf *large = &x->child[1 - x->small];
-	SearchJob	job = {.grower = grower, .leaf = {small, large}, .wanted = {x->wanted[x->small], x->wanted[1 - x->small]}, .shared = shared};
+	SearchJob	job = {.grower = grower, .leaf = {small, large}, .wanted = {x->wanted[x->small], x->wanted[1 - x->small]}};
 
 	if (!job.wanted[0] && !job.wanted[1])
 		return ML_OK;
@@ -368,39 +352,35 @@ search_children(MlEnv *env, MlGbdtGrower *grower, MlGbdtExpansion *x, MlGbdtRoom
 		job.subtract = true;
 		job.keep_wide = grower->leaf[x->leaf].wide_kept && pays_to_keep(grower, large);
 		small->wide_kept = large->wide_kept = job.keep_wide;
-		ML_TRY(ml_gbdt_build(env, grower, small, room, shared));
-		return search(env, &job, room);
+		ML_TRY(ml_gbdt_hist_leaf(env, grower, small, thread, grower->slot[small->slot]));
+		return search(env, &job, thread);
 	}
 	/* The parent's histogram had to go: each from its own rows. */
 	for (int which = 0; which < 2; which++)
 	{
-		SearchJob	one = {.grower = grower, .leaf = {job.leaf[which]}, .wanted = {true}, .shared = shared};
+		SearchJob	one = {.grower = grower, .leaf = {job.leaf[which]}, .wanted = {true}};
 
 		if (!job.wanted[which])
 			continue;
 		one.leaf[0]->wide_kept = one.keep_wide = pays_to_keep(grower, one.leaf[0]);
-		ML_TRY(ml_gbdt_build(env, grower, one.leaf[0], room, shared));
-		ML_TRY(search(env, &one, room));
+		ML_TRY(ml_gbdt_hist_leaf(env, grower, one.leaf[0], thread, grower->slot[one.leaf[0]->slot]));
+		ML_TRY(search(env, &one, thread));
 	}
 	return ML_OK;
 }
 
 MlStatus
-ml_gbdt_expand(MlEnv *env, MlGbdtGrower *grower, MlGbdtExpansion *x, int thread, bool shared)
+ml_gbdt_expand(MlEnv *env, MlGbdtGrower *grower, MlGbdtExpansion *x, int thread)
 {
 	const MlGbdtLeaf *leaf = &grower->leaf[x->leaf];
 	const MlGbdtColumn *column = &grower->bins->column[leaf->best.feature];
-	MlGbdtRoom *room = &grower->room[thread];
 
 	if (column->category)
-		decide_category(grower, x, column, leaf, room);
+		decide_category(grower, x, column, leaf, &grower->room[thread]);
 	else
 		ml_gbdt_decide_number(x, column, &leaf->best);
 	ml_gbdt_stored_sides(column, x->goes_left);
-	if (shared)
-		ML_TRY(ml_gbdt_partition_shared(env, grower, x, column, leaf->begin, leaf->count));
-	else
-		ml_gbdt_partition(grower, x, column, leaf->begin, leaf->count);
+	ML_TRY(ml_gbdt_partition(env, grower, x, column, thread));
 	x->as_expected = x->n_left == x->child[0].count;
-	return x->as_expected ? search_children(env, grower, x, room, shared) : ML_OK;
+	return x->as_expected ? search_children(env, grower, x, thread) : ML_OK;
 }

@@ -5,10 +5,9 @@
  * Shi 2007, Ke et al. 2017.  What splitting a leaf gives depends on that leaf
  * alone, only the order of splits depends on the others.  So threads expand the
  * most promising leaves ahead of the order, each a leaf of its own and without
- * a barrier, and the splits are carried out in order from what is ready; what was
- * expanded in vain is put back.  Leaves of many rows are expanded by all threads
- * together before.  Each step is exact or in a fixed order, so the tree does not
- * depend on the threads, nor on which of them was late.
+ * a barrier, and the splits are carried out in order from what is ready.  A thread that
+ * finds no leaf helps another one with its rows or columns.  Each step is exact or in a
+ * fixed order, so the tree does not depend on the threads, nor on which of them was late.
  *-------------------------------------------------------------------------
  */
 #include <math.h>
@@ -24,11 +23,6 @@ size_t		ml_gbdt_slot_bytes = (size_t) 256 * 1024 * 1024;
 
 /* Columns of a category go up to this many bins. */
 #define NARROW_BINS 256
-/* All threads share a leaf with more than one row in this many per thread ... */
-#define SHARED_PART 4
-/* ... and at least this many cells (rows x columns): for less, waking threads costs more than it saves. */
-#define SHARED_CELLS ((size_t) 1 << 18)
-
 /* Leaves that may be expanded before it is certain that they are split: enough to keep all threads at work. */
 static int
 ahead_limit(int threads)
@@ -97,11 +91,11 @@ create_rooms(MlEnv *env, MlGbdtGrower *grower, size_t entries)
 		r->touched = ml_alloc(env, room + 1, sizeof(uint32_t));
 		r->rank = ml_alloc(env, room, sizeof(MlGbdtRank));
 		r->spread = ml_alloc(env, NARROW_BINS, sizeof(MlGbdtSum));
-		r->partial = t > 0 ? ml_alloc(env, entries, sizeof(MlGbdtSum)) : NULL;
+		r->partial = grower->threads > 1 ? ml_alloc0(env, entries, sizeof(MlGbdtSum)) : NULL;
 		r->packed = ml_alloc0(env, packed, sizeof(int64_t));
 		r->found = ml_alloc(env, 2 * columns + 1, sizeof(MlGbdtSplit));
 		r->barred = ml_alloc0(env, 2 * columns + 1, sizeof(bool));
-		if (r->spread == NULL || r->barred == NULL || r->wide == NULL || r->touched == NULL || r->rank == NULL || r->found == NULL || r->packed == NULL || (t > 0 && r->partial == NULL))
+		if (r->spread == NULL || r->barred == NULL || r->wide == NULL || r->touched == NULL || r->rank == NULL || r->found == NULL || r->packed == NULL || (grower->threads > 1 && r->partial == NULL))
 			return env->error.status;
 	}
 	for (int a = 0; a < grower->n_ahead; a++)
@@ -155,10 +149,9 @@ ml_gbdt_grower_create(MlEnv *env, const MlGbdtBins *bins, const MlGbdtRules *rul
 	grower->max_leaves = (int32_t) leaves;
 	ML_TRY(lay_out_slots(env, grower));
 	grower->max_slots = (int32_t) slot_limit(grower->slot_entries + 1, grower->max_leaves, grower->threads);
-	grower->rows = ml_alloc(env, n, sizeof(uint32_t));
-	grower->to_left = ml_alloc(env, n, sizeof(uint32_t));
-	grower->to_right = ml_alloc(env, n, sizeof(uint32_t));
-	grower->block_left = ml_alloc(env, n / ML_GBDT_BLOCK + 2, sizeof(size_t));
+	for (int k = 0; k < 2; k++)
+		grower->rows[k] = ml_alloc(env, n, sizeof(uint32_t));
+	grower->leaf_of = ml_alloc(env, n, sizeof(uint32_t));
 	grower->gradient = ml_alloc(env, n, sizeof(MlGbdtGradient));
 	grower->narrow = ml_alloc(env, columns + 1, sizeof(int));
 	grower->byte = ml_alloc(env, columns + 1, sizeof(int));
@@ -174,11 +167,10 @@ ml_gbdt_grower_create(MlEnv *env, const MlGbdtBins *bins, const MlGbdtRules *rul
 	grower->n_ahead = ahead_limit(grower->threads);
 	grower->ahead = ml_alloc0(env, (size_t) grower->n_ahead, sizeof(MlGbdtExpansion));
 	grower->block_sum = ml_alloc(env, 2 * blocks, sizeof(double));
-	grower->leaf_of = grower->to_left;
 	grower->leaf_value = ml_alloc(env, leaves, sizeof(double));
 	grower->sum_rows = sum_rows(n, leaves);
 	grower->leaf_sum = ml_alloc(env, sum_entries(n, leaves), sizeof(MlGbdtLeafSum));
-	if (!grower->rows || !grower->to_left || !grower->to_right || !grower->block_left || !grower->gradient ||
+	if (!grower->rows[0] || !grower->rows[1] || !grower->leaf_of || !grower->gradient ||
 		!grower->narrow || !grower->byte || !grower->in_use || !grower->wide || !grower->leaf || !grower->node || !grower->slot || !grower->slot_owner || !grower->free_slot || !grower->heap ||
 		!grower->room || !grower->ahead || !grower->block_sum || !grower->leaf_value || !grower->leaf_sum)
 		return env->error.status;
@@ -566,52 +558,7 @@ best_leaf(const MlGbdtGrower *grower)
 	return ahead < grower->max_leaves - grower->n_leaves ? best : -1;
 }
 
-/* The best of the leaves that all threads should share. */
-static int32_t
-best_large_leaf(const MlGbdtGrower *grower)
-{
-	size_t		cells = (size_t) (grower->n_bytes + 4 * grower->n_wide + 4);
-	int32_t		best = -1;
-	int32_t		before = 0;
-
-	for (int32_t i = 0; i < grower->n_heap; i++)
-	{
-		int32_t		l = grower->heap[i];
-		const MlGbdtLeaf *leaf = &grower->leaf[l];
-
-		if (leaf->expansion < 0 && leaf->count > grower->n_rows / (size_t) (SHARED_PART * grower->threads) &&
-			leaf->count * cells > SHARED_CELLS && (best < 0 || splits_before(grower, l, best)))
-			best = l;
-	}
-	for (int32_t i = 0; best >= 0 && i < grower->n_heap; i++)
-		before += splits_before(grower, grower->heap[i], best);
-	return before < grower->max_leaves - grower->n_leaves ? best : -1;
-}
-
 /* ---- growing ---- */
-
-/* Leaves of many rows: one after another, each by all threads. */
-static MlStatus
-grow_shared(MlEnv *env, MlGbdtGrower *grower)
-{
-	for (;;)
-	{
-		MlGbdtExpansion *x;
-		int32_t		l;
-
-		ML_TRY(carry_out_ready(env, grower));
-		l = complete(grower) ? -1 : best_large_leaf(grower);
-		if (l < 0)
-			return ML_OK;
-		if (ml_canceled(env))
-			return ml_fail(env, ML_CANCELED, "canceled");
-		ML_TRY(begin_expansion(env, grower, l, l == grower->heap[0], &x));
-		if (x == NULL)
-			return ML_OK;
-		ML_TRY(ml_gbdt_expand(env, grower, x, 0, true));
-		ML_TRY(end_expansion(env, grower, x));
-	}
-}
 
 typedef struct GrowJob
 {
@@ -636,7 +583,7 @@ grow_step(GrowJob *job, int thread)
 	if (job->status != ML_OK || x == NULL)
 		return job->status != ML_OK;
 	ml_pool_unlock(pool);
-	status = ml_gbdt_expand(job->env, grower, x, thread, false);
+	status = ml_gbdt_expand(job->env, grower, x, thread);
 	ml_pool_lock(pool);
 	if (status == ML_OK)
 		status = end_expansion(job->env, grower, x);
@@ -661,24 +608,10 @@ grow_task(void *arg, size_t task, int thread)
 		if (thread == 0 && ml_canceled(job->env))
 			job->status = ml_fail(job->env, ML_CANCELED, "canceled");
 		else if (!grow_step(job, thread))
-			ml_pool_wait(pool);
+			ml_pool_help(pool, thread);
 	}
 	ml_pool_wake(pool);
 	ml_pool_unlock(pool);
-}
-
-/* The rows of leaves that were expanded in vain get their old order back: leaves.c looks rows up in it, and sums of weights in quantiles depend on it. */
-static void
-put_back(MlGbdtGrower *grower)
-{
-	for (int a = 0; a < grower->n_ahead; a++)
-	{
-		MlGbdtExpansion *x = &grower->ahead[a];
-
-		if (x->leaf >= 0 && x->done)
-			ml_gbdt_unpartition(grower, grower->leaf[x->leaf].begin, grower->leaf[x->leaf].count, x->n_left);
-		x->leaf = -1;
-	}
 }
 
 static void
@@ -724,7 +657,7 @@ start_tree(MlGbdtGrower *grower, const uint32_t *rows, size_t n_rows, const bool
 	grower->in_flight = 0;
 	for (int a = 0; a < grower->n_ahead; a++)
 		grower->ahead[a].leaf = -1;
-	grower->leaf[0] = (MlGbdtLeaf) {.begin = 0, .count = n_rows, .slot = -1, .expansion = -1, .path = 1, .lower = -INFINITY, .upper = INFINITY};
+	grower->leaf[0] = (MlGbdtLeaf) {.begin = 0, .count = n_rows, .rows = rows, .slot = -1, .expansion = -1, .path = 1, .lower = -INFINITY, .upper = INFINITY};
 	if (grower->rules->max_delta > 0)
 	{
 		grower->leaf[0].lower = -grower->rules->max_delta;
@@ -753,13 +686,9 @@ grow_by_leaf(MlEnv *env, MlGbdtGrower *grower)
 	GrowJob		job = {env, grower, ML_OK};
 
 	ML_TRY(search_root(env, grower));
-	if (grower->threads > 1)
-		ML_TRY(grow_shared(env, grower));
 	if (!complete(grower))
 		ML_TRY(ml_pool_run(env, (size_t) grower->threads, grow_task, &job));
-	ML_TRY(job.status);
-	put_back(grower);
-	return ML_OK;
+	return job.status;
 }
 
 MlStatus

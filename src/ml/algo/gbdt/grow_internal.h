@@ -3,8 +3,9 @@
  *	  The state of growing one tree, shared by grow.c, hist.c, partition.c and
  *	  leaves.c.
  *
- * A leaf is a range of "rows", whose order inside a leaf stays ascending.  A leaf
- * that may still be split keeps its histogram in a slot; when slots run out the
+ * A leaf is a range of rows, whose order inside a leaf stays ascending.  Splitting moves
+ * them from one of two arrays to the same range of the other; the root's are still those
+ * that were drawn for the tree.  A leaf that may still be split keeps its histogram in a slot; when slots run out the
  * leaf of least gain gives its own up, and its children are built from rows.
  *-------------------------------------------------------------------------
  */
@@ -15,8 +16,9 @@
 
 typedef struct MlGbdtLeaf
 {
-	size_t		begin;			/* its rows: grower->rows[begin .. begin+count) */
+	size_t		begin;			/* where its range begins */
 	size_t		count;
+	const uint32_t *rows;		/* its first row */
 	MlGbdtSum	total;
 	int32_t		depth;			/* 0: the root */
 	int32_t		slot;			/* -1: no histogram */
@@ -54,8 +56,7 @@ typedef double MlGbdtLeafSum __attribute__((vector_size(16)));
 /* Room of one thread. */
 typedef struct MlGbdtRoom
 {
-	MlGbdtSum  *partial;		/* a whole histogram; thread 0 has none, it writes to the slot */
-	bool		used;
+	MlGbdtSum  *partial;		/* a whole histogram, for what this thread adds to another's leaf, all zero between uses; NULL with one thread */
 	int64_t    *packed;			/* histograms of a tile of bytes, of packed sums or of combinations, all zero between uses */
 	MlGbdtSum  *wide;			/* histogram of one wide column, all zero between uses */
 	MlGbdtSum  *spread;			/* histogram of a column of a bundle */
@@ -77,10 +78,7 @@ struct MlGbdtGrower
 	int32_t		output;
 	uint64_t	tree;			/* its number among all */
 	size_t		n_rows;
-	uint32_t   *rows;			/* bins->n */
-	uint32_t   *to_left;		/* bins->n each, for partitioning */
-	uint32_t   *to_right;
-	size_t	   *block_left;		/* rows that each block sent left */
+	uint32_t   *rows[2];		/* bins->n each */
 	MlGbdtGradient *gradient;	/* bins->n, by row */
 	int		   *narrow;			/* the narrow columns in use: numbers in bins->narrow, ascending */
 	int			n_narrow;
@@ -119,7 +117,7 @@ struct MlGbdtGrower
 	double	   *block_sum;		/* quantise.c */
 
 	const uint32_t *drawn;		/* the tree's rows, ascending */
-	uint32_t   *leaf_of;		/* by row: its leaf, when the tree is grown.  The room of to_left */
+	uint32_t   *leaf_of;		/* by row: its leaf, when the tree is grown.  Before that, see partition.c */
 	double	   *leaf_value;		/* by leaf */
 	MlGbdtLeafSum *leaf_sum;	/* by block of sum_rows rows: two for each leaf */
 	size_t		sum_rows;
@@ -129,22 +127,15 @@ struct MlGbdtGrower
 
 /* hist.c */
 
-/*
- * Adds the rows of a leaf to the histograms of the columns in bytes in use number first .. last-1, at most ML_GBDT_TILE; packed
- * is of the thread's room.
- */
-extern void ml_gbdt_hist_rows(const MlGbdtGrower *grower, const uint32_t *rows, size_t n, int first, int last,
-							  int64_t *packed, MlGbdtSum *hist);
-
-/* Those of all bytes in use, ML_GBDT_TILE at a time. */
+/* Adds rows to the histograms of the columns in all bytes in use, ML_GBDT_TILE at a time; packed is of the thread's room. */
 extern void ml_gbdt_hist_tiles(const MlGbdtGrower *grower, const uint32_t *rows, size_t n, int64_t *packed, MlGbdtSum *hist);
 
 /* The histogram of one column of any width; hist must be zero.  Returns how many bins hold rows; they are in touched[]. */
 extern uint32_t ml_gbdt_hist_column(const MlGbdtGrower *grower, const MlGbdtColumn *column, const uint32_t *rows, size_t n,
 									MlGbdtSum *hist, uint32_t *touched);
 
-/* Builds the histograms of all narrow columns in use in a slot; other threads' shares stay in their rooms (room->used). */
-extern MlStatus ml_gbdt_hist_leaf(MlEnv *env, MlGbdtGrower *grower, const MlGbdtLeaf *leaf, MlGbdtSum *hist);
+/* Builds the histograms of all narrow columns in use in a slot; threads that have nothing else to do take part. */
+extern MlStatus ml_gbdt_hist_leaf(MlEnv *env, MlGbdtGrower *grower, const MlGbdtLeaf *leaf, int thread, MlGbdtSum *hist);
 
 /* Bytes whose histograms stay in the second-level cache together. */
 #define ML_GBDT_TILE 128
@@ -160,17 +151,17 @@ ml_gbdt_packed_room(size_t bytes, bool joint)
 
 /* partition.c */
 
-/* Moves the rows whose bin goes left (x->goes_left) to the front, both sides in their old order; how many: x->n_left. */
-extern void ml_gbdt_partition(MlGbdtGrower *grower, MlGbdtExpansion *x, const MlGbdtColumn *column, size_t begin, size_t count);
-extern MlStatus ml_gbdt_partition_shared(MlEnv *env, MlGbdtGrower *grower, MlGbdtExpansion *x, const MlGbdtColumn *column,
-										 size_t begin, size_t count);
+/*
+ * Moves the rows of x->leaf to its halves, both in their old order, by the table x->goes_left of their bins; how many went left:
+ * x->n_left.  That must be child[0].count, else the halves hold no rows.
+ */
+extern MlStatus ml_gbdt_partition(MlEnv *env, MlGbdtGrower *grower, MlGbdtExpansion *x, const MlGbdtColumn *column, int thread);
 
-/* Rows to two places with room for n each; returns how many went left.  goes_left[] is 0 or 1; to_left may be rows itself. */
-extern size_t ml_gbdt_sort_rows(const MlGbdtColumn *column, const uint8_t *goes_left, const uint32_t *rows, size_t n,
-								uint32_t *to_left, uint32_t *to_right);
-
-/* The other way: both sides ascend, and together they will again. */
-extern void ml_gbdt_unpartition(MlGbdtGrower *grower, size_t begin, size_t count, size_t n_left);
+/*
+ * Those n rows whose goes_left[bin] is 1 to the front of to[], the others from to[n_left] on.  Returns how many went left; when they
+ * are not n_left, as they should be, to[] is not filled.
+ */
+extern size_t ml_gbdt_sort_rows(const MlGbdtColumn *column, const uint8_t *goes_left, const uint32_t *rows, size_t n, size_t n_left, uint32_t *to);
 
 /* quantise.c */
 
@@ -204,9 +195,6 @@ extern MlStatus ml_gbdt_grow_levels(MlEnv *env, MlGbdtGrower *grower);
 /* Which columns are not drawn for a leaf: barred[] has a stride of two, and is added to. */
 extern void ml_gbdt_bar_columns(const MlEnv *env, const MlGbdtGrower *grower, const MlGbdtLeaf *leaf, bool *barred);
 
-/* The histogram of a leaf's rows into its slot; "shared": by all threads, whose shares stay in their rooms. */
-extern MlStatus ml_gbdt_build(MlEnv *env, MlGbdtGrower *grower, const MlGbdtLeaf *leaf, MlGbdtRoom *room, bool shared);
-
 /* Which bins go left, and what the node says. */
 extern void ml_gbdt_decide_number(MlGbdtExpansion *x, const MlGbdtColumn *column, const MlGbdtSplit *split);
 extern void ml_gbdt_decide_category(MlGbdtExpansion *x, const MlGbdtColumn *column, uint32_t n);
@@ -214,8 +202,8 @@ extern void ml_gbdt_decide_category(MlGbdtExpansion *x, const MlGbdtColumn *colu
 /* The best split of the root, whose slot is ready. */
 extern MlStatus ml_gbdt_expand_root(MlEnv *env, MlGbdtGrower *grower, MlGbdtLeaf *root);
 
-/* Works out what splitting x->leaf gives: by all threads ("shared", from thread 0), or by this one alone. */
-extern MlStatus ml_gbdt_expand(MlEnv *env, MlGbdtGrower *grower, MlGbdtExpansion *x, int thread, bool shared);
+/* Works out what splitting x->leaf gives; threads that have nothing else to do take part. */
+extern MlStatus ml_gbdt_expand(MlEnv *env, MlGbdtGrower *grower, MlGbdtExpansion *x, int thread);
 
 /* leaves.c */
 

@@ -7,6 +7,7 @@
  * value.  Ke et al. 2017, algorithm 1, with integer sums.
  *-------------------------------------------------------------------------
  */
+#include <pthread.h>
 #include <string.h>
 
 #include "ml/algo/gbdt/grow_internal.h"
@@ -16,8 +17,8 @@
 
 /* Rows that are asked for ahead of use: their order in memory is not sequential. */
 #define AHEAD 64
-/* Cells (row x column) that one task adds: about a millisecond. */
-#define TASK_CELLS ((size_t) 1 << 20)
+/* Cells (row x byte) that one task adds at least: about 70 microseconds. */
+#define TASK_CELLS ((size_t) 1 << 18)
 /*
  * In cells (row x column) whose addition they save: what unpacking an entry of a histogram costs, and folding a byte's histogram of
  * packed sums, and of sums of two.
@@ -28,8 +29,8 @@
 /* So many rows are taken apart together, and so many bins. */
 #define APART_ROWS 64
 #define APART_BINS 8192
-/* Below this many cells waking threads costs more than it saves. */
-#define SERIAL_CELLS ((size_t) 1 << 17)
+/* Parts of a histogram that different threads may add to at the same time. */
+#define STRIPES 8
 
 typedef struct HistJob
 {
@@ -38,7 +39,9 @@ typedef struct HistJob
 	size_t		n;
 	size_t		rows_per_task;
 	size_t		row_tasks;
-	MlGbdtSum  *hist;			/* thread 0 */
+	int			owner;			/* the thread that adds to hist itself */
+	MlGbdtSum  *hist;
+	pthread_mutex_t stripe[STRIPES];	/* of bytes in use: held by who adds to their histograms in hist */
 } HistJob;
 
 /* Rows of a leaf, where their bytes and gradients are, and where histograms go. */
@@ -256,9 +259,9 @@ unpack_column(int64_t *restrict packed, size_t n, const uint16_t *place, const M
 }
 
 ML_LANES_INLINE void
-unpack_body(const RowList *in)
+unpack_body(const RowList *in, int from, int to)
 {
-	for (int u = 0; u < in->columns; u++)
+	for (int u = from; u < to; u++)
 	{
 		const MlGbdtByte *byte = byte_at(in, u);
 		int64_t    *packed = in->packed + (size_t) u * ML_GBDT_PACKED_STRIDE;
@@ -272,7 +275,36 @@ unpack_body(const RowList *in)
 	}
 }
 
-ML_SIMD_TIERS(unpack, (const RowList *in), (in))
+ML_SIMD_TIERS(unpack, (const RowList *in, int from, int to), (in, from, to))
+
+/* The bytes in use of a stripe begin with number ... */
+static int
+stripe_begin(const MlGbdtGrower *grower, int stripe)
+{
+	return (int) ((int64_t) grower->n_bytes * stripe / STRIPES);
+}
+
+/* Packed sums of bytes first .. last-1 to their histograms; others may add to those, too, if there are stripes. */
+static void
+unpack_stripes(const MlGbdtGrower *grower, const RowList *in, int first, int last, pthread_mutex_t *stripe)
+{
+	if (stripe == NULL)
+	{
+		ML_SIMD_CALL(unpack, (in, 0, last - first));
+		return;
+	}
+	for (int s = 0; s < STRIPES; s++)
+	{
+		int			begin = stripe_begin(grower, s) > first ? stripe_begin(grower, s) : first;
+		int			end = stripe_begin(grower, s + 1) < last ? stripe_begin(grower, s + 1) : last;
+
+		if (begin >= end)
+			continue;
+		pthread_mutex_lock(&stripe[s]);
+		ML_SIMD_CALL(unpack, (in, begin - first, end - first));
+		pthread_mutex_unlock(&stripe[s]);
+	}
+}
 
 /* What the bytes in use are. */
 typedef struct Layout
@@ -342,8 +374,12 @@ add_unpacked(RowList *in, const Layout *layout)
 	}
 }
 
-void
-ml_gbdt_hist_rows(const MlGbdtGrower *grower, const uint32_t *rows, size_t n, int first, int last, int64_t *packed, MlGbdtSum *hist)
+/*
+ * Adds rows to the histograms of the columns in bytes in use number first .. last-1, at most ML_GBDT_TILE; packed is of the
+ * thread's room.  Where other threads may add to hist as well, stripe[] keeps them apart.
+ */
+static void
+hist_rows(const MlGbdtGrower *grower, const uint32_t *rows, size_t n, int first, int last, int64_t *packed, MlGbdtSum *hist, pthread_mutex_t *stripe)
 {
 	const MlGbdtBins *bins = grower->bins;
 	bool		listed = grower->n_bytes != bins->n_bytes;
@@ -359,7 +395,11 @@ ml_gbdt_hist_rows(const MlGbdtGrower *grower, const uint32_t *rows, size_t n, in
 	layout = layout_of(&in);
 	if (!pays_to_pack(&in, &layout))
 	{
+		for (int k = 0; stripe != NULL && k < STRIPES; k++)
+			pthread_mutex_lock(&stripe[k]);
 		add_unpacked(&in, &layout);
+		for (int k = 0; stripe != NULL && k < STRIPES; k++)
+			pthread_mutex_unlock(&stripe[k]);
 		return;
 	}
 	for (size_t i = 0; i < n; i += most)
@@ -368,7 +408,7 @@ ml_gbdt_hist_rows(const MlGbdtGrower *grower, const uint32_t *rows, size_t n, in
 		in.more = n - i;
 		in.n = n - i < most ? n - i : most;
 		add_packed(&in);
-		ML_SIMD_CALL(unpack, (&in));
+		unpack_stripes(grower, &in, first, last, stripe);
 	}
 }
 
@@ -376,8 +416,7 @@ void
 ml_gbdt_hist_tiles(const MlGbdtGrower *grower, const uint32_t *rows, size_t n, int64_t *packed, MlGbdtSum *hist)
 {
 	for (int first = 0; first < grower->n_bytes; first += ML_GBDT_TILE)
-		ml_gbdt_hist_rows(grower, rows, n, first, first + ML_GBDT_TILE < grower->n_bytes ? first + ML_GBDT_TILE : grower->n_bytes,
-						  packed, hist);
+		hist_rows(grower, rows, n, first, first + ML_GBDT_TILE < grower->n_bytes ? first + ML_GBDT_TILE : grower->n_bytes, packed, hist, NULL);
 }
 
 uint32_t
@@ -408,41 +447,75 @@ hist_task(void *arg, size_t task, int thread)
 	size_t		count = begin + job->rows_per_task < job->n ? job->rows_per_task : job->n - begin;
 	int			first = (int) (task / job->row_tasks) * ML_GBDT_TILE;
 	int			last = first + ML_GBDT_TILE < grower->n_bytes ? first + ML_GBDT_TILE : grower->n_bytes;
-	MlGbdtSum  *hist = job->hist;
 
-	if (thread > 0)
+	if (thread == job->owner)
+		hist_rows(grower, job->rows + begin, count, first, last, room->packed, job->hist, job->stripe);
+	else
+		hist_rows(grower, job->rows + begin, count, first, last, room->packed, room->partial, NULL);
+}
+
+/* What a helper has added up joins the owner's histogram, and leaves zeros. */
+static void
+hist_join(void *arg, int thread)
+{
+	HistJob    *job = arg;
+	const MlGbdtGrower *grower = job->grower;
+	const uint32_t *offset = grower->bins->offset;
+	MlGbdtSum  *partial = grower->room[thread].partial;
+
+	for (int k = 0; k < STRIPES; k++)
 	{
-		hist = room->partial;
-		if (!room->used)
-			memset(hist, 0, grower->bins->offset[grower->bins->n_stored] * sizeof(MlGbdtSum));
-		room->used = true;
+		int			s = (k + thread) % STRIPES;
+
+		pthread_mutex_lock(&job->stripe[s]);
+		for (int c = stripe_begin(grower, s); c < stripe_begin(grower, s + 1); c++)
+		{
+			const MlGbdtByte *byte = &grower->bins->byte[grower->byte[c]];
+
+			for (uint32_t b = offset[byte->first]; b < offset[byte->first + byte->members]; b++)
+			{
+				job->hist[b] += partial[b];
+				partial[b] = (MlGbdtSum) {0, 0};
+			}
+		}
+		pthread_mutex_unlock(&job->stripe[s]);
 	}
-	ml_gbdt_hist_rows(grower, job->rows + begin, count, first, last, room->packed, hist);
+}
+
+/* Whole packed sums, where there are such. */
+static size_t
+rows_per_task(const MlGbdtGrower *grower, size_t width)
+{
+	size_t		rows = TASK_CELLS / width + 1;
+	size_t		most = ML_GBDT_PACKED_ROWS;
+
+	if (grower->scale.packed && !grower->scale.unit_h)
+		rows = (rows + most - 1) / most * most;
+	return rows;
 }
 
 MlStatus
-ml_gbdt_hist_leaf(MlEnv *env, MlGbdtGrower *grower, const MlGbdtLeaf *leaf, MlGbdtSum *hist)
+ml_gbdt_hist_leaf(MlEnv *env, MlGbdtGrower *grower, const MlGbdtLeaf *leaf, int thread, MlGbdtSum *hist)
 {
-	HistJob		job = {.grower = grower, .rows = grower->rows + leaf->begin, .n = leaf->count, .hist = hist};
+	HistJob		job = {.grower = grower, .rows = leaf->rows, .n = leaf->count, .owner = thread, .hist = hist};
 	size_t		width = (size_t) (grower->n_bytes < ML_GBDT_TILE ? grower->n_bytes : ML_GBDT_TILE);
 	size_t		tiles = ((size_t) grower->n_bytes + ML_GBDT_TILE - 1) / ML_GBDT_TILE;
+	MlStatus	status;
 
-	for (int t = 0; t < grower->threads; t++)
-		grower->room[t].used = false;
 	if (grower->n_bytes == 0)
 		return ML_OK;
 	memset(hist, 0, grower->bins->offset[grower->bins->n_stored] * sizeof(MlGbdtSum));
-	if (leaf->count * (size_t) grower->n_bytes <= SERIAL_CELLS)
+	job.rows_per_task = rows_per_task(grower, width);
+	job.row_tasks = (leaf->count + job.rows_per_task - 1) / job.rows_per_task;
+	if (grower->threads == 1 || job.row_tasks * tiles < 2)
 	{
-		ml_gbdt_hist_tiles(grower, job.rows, job.n, grower->room[0].packed, hist);
+		ml_gbdt_hist_tiles(grower, job.rows, job.n, grower->room[thread].packed, hist);
 		return ML_OK;
 	}
-	/* At least two tasks a thread, so that a slow one does not keep the others waiting. */
-	job.rows_per_task = leaf->count * tiles / (size_t) (2 * grower->threads) + 1;
-	if (job.rows_per_task > TASK_CELLS / width)
-		job.rows_per_task = TASK_CELLS / width;
-	if (job.rows_per_task < SERIAL_CELLS / (2 * width))
-		job.rows_per_task = SERIAL_CELLS / (2 * width);
-	job.row_tasks = (leaf->count + job.rows_per_task - 1) / job.rows_per_task;
-	return ml_pool_run(env, job.row_tasks * tiles, hist_task, &job);
+	for (int s = 0; s < STRIPES; s++)
+		pthread_mutex_init(&job.stripe[s], NULL);
+	status = ml_pool_share(env, thread, job.row_tasks * tiles, hist_task, hist_join, &job);
+	for (int s = 0; s < STRIPES; s++)
+		pthread_mutex_destroy(&job.stripe[s]);
+	return status;
 }

@@ -51,7 +51,7 @@ mark_rows(MlGbdtGrower *grower, size_t begin, size_t end)
 	for (int32_t l = 0; l < grower->n_leaves; l++)
 	{
 		const MlGbdtLeaf *leaf = &grower->leaf[l];
-		const uint32_t *rows = grower->rows + leaf->begin;
+		const uint32_t *rows = leaf->rows;
 		size_t		first = first_from(rows, leaf->count, begin);
 		size_t		last = first + first_from(rows + first, leaf->count - first, end);
 
@@ -111,7 +111,7 @@ quantile_leaf(void *arg, size_t task, int thread)
 	MlGbdtGrower *grower = arg;
 	const MlGbdtLoss *loss = grower->loss;
 	const MlGbdtLeaf *leaf = &grower->leaf[task];
-	const uint32_t *rows = grower->rows + leaf->begin;
+	const uint32_t *rows = leaf->rows;
 	double	   *value = grower->median_value + leaf->begin;
 	double	   *weight = grower->median_weight + leaf->begin;
 

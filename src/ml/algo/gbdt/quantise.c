@@ -110,12 +110,9 @@ quantise_block(void *arg, size_t task, int thread)
 	if (grower->n_rows == grower->bins->n)
 	{
 		/* Every row, in order. */
-		for (size_t i = begin; i < end; i++)
-			grower->rows[i] = (uint32_t) i;
 		ml_gbdt_quantise_rows(loss, &grower->scale, job->g, begin, end, grower->gradient, &sum);
 		begin = end;
 	}
-	memcpy(grower->rows + begin, grower->drawn + begin, (end - begin) * sizeof(uint32_t));
 	for (size_t i = begin; i < end; i++)
 	{
 		size_t		r = grower->drawn[i];

@@ -17,11 +17,6 @@
 #include "ml/base/lanes.h"
 #include "ml/base/pool.h"
 
-/* All threads share a leaf with more than one row in this many per thread, and at least this many cells (rows x columns). */
-#define SHARED_PART 4
-#define SHARED_CELLS ((size_t) 1 << 18)
-/* Histogram entries that one task joins. */
-#define JOIN_ENTRIES 4096
 /* Columns of a category go up to this many bins. */
 #define NARROW_BINS 256
 
@@ -69,43 +64,6 @@ ml_gbdt_levels_create(MlEnv *env, MlGbdtGrower *grower)
 	return ML_OK;
 }
 
-/* ---- histograms that all threads built ---- */
-
-typedef struct JoinJob
-{
-	MlGbdtGrower *grower;
-	MlGbdtSum  *own;
-	MlGbdtSum  *other;			/* of the sibling, which holds the parent's; NULL: none */
-	size_t		entries;
-} JoinJob;
-
-static void
-join_task(void *arg, size_t task, int thread)
-{
-	const JoinJob *job = arg;
-	size_t		begin = task * JOIN_ENTRIES;
-	size_t		end = begin + JOIN_ENTRIES < job->entries ? begin + JOIN_ENTRIES : job->entries;
-
-	for (int t = 1; t < job->grower->threads; t++)
-		if (job->grower->room[t].used)
-			for (size_t b = begin; b < end; b++)
-				job->own[b] += job->grower->room[t].partial[b];
-	for (size_t b = begin; b < end && job->other != NULL; b++)
-		job->other[b] -= job->own[b];
-}
-
-static MlStatus
-build_shared(MlEnv *env, MlGbdtGrower *grower, const MlGbdtLeaf *leaf, const MlGbdtLeaf *sibling)
-{
-	JoinJob		job = {
-		.grower = grower, .own = grower->slot[leaf->slot], .other = sibling != NULL ? grower->slot[sibling->slot] : NULL,
-		.entries = grower->bins->offset[grower->bins->n_stored]
-	};
-
-	ML_TRY(ml_gbdt_build(env, grower, leaf, &grower->room[0], true));
-	return ml_pool_run(env, (job.entries + JOIN_ENTRIES - 1) / JOIN_ENTRIES, join_task, &job);
-}
-
 /* ---- what the condition does to each leaf ---- */
 
 typedef struct LevelJob
@@ -114,6 +72,11 @@ typedef struct LevelJob
 	MlGbdtGrower *grower;
 	const MlGbdtSplit *split;
 	const MlGbdtExpansion *x;
+
+	/* Under the lock. */
+	int32_t		next;			/* the half that no thread has taken */
+	int32_t		done;
+	MlStatus	status;
 } LevelJob;
 
 /* One task: one open leaf.  Its best.feature becomes -1 where it stays whole. */
@@ -211,54 +174,57 @@ list_halves(MlEnv *env, MlGbdtGrower *grower, const MlGbdtExpansion *decision, b
 
 /* ---- parting rows, building histograms ---- */
 
-static bool
-is_shared(const MlGbdtGrower *grower, const MlGbdtLeaf *leaf)
-{
-	size_t		cells = (size_t) (grower->n_bytes + 4);
-
-	return grower->threads > 1 && leaf->count > grower->n_rows / (size_t) (SHARED_PART * grower->threads) && leaf->count * cells > SHARED_CELLS;
-}
-
+/* One leaf that is split. */
 static MlStatus
-part_shared(MlEnv *env, MlGbdtGrower *grower, MlGbdtExpansion *x)
+part_leaf(MlEnv *env, MlGbdtGrower *grower, MlGbdtExpansion *x, int thread)
 {
 	const MlGbdtLeaf *leaf = &grower->leaf[x->leaf];
 	MlGbdtLeaf *small = &x->child[x->small];
 	MlGbdtLeaf *large = &x->child[1 - x->small];
 
-	ML_TRY(ml_gbdt_partition_shared(env, grower, x, &grower->bins->column[leaf->best.feature], leaf->begin, leaf->count));
+	ML_TRY(ml_gbdt_partition(env, grower, x, &grower->bins->column[leaf->best.feature], thread));
 	if (x->n_left != x->child[0].count)
-		return ML_OK;
+		return ml_fail(env, ML_BAD_DATA, "split of feature %d sends %zu rows left, its histogram says %zu",
+					   leaf->best.feature, x->n_left, x->child[0].count);
 	if (small->slot >= 0)
-		ML_TRY(build_shared(env, grower, small, x->subtract ? large : NULL));
+		ML_TRY(ml_gbdt_hist_leaf(env, grower, small, thread, grower->slot[small->slot]));
 	if (large->slot >= 0 && !x->subtract)
-		ML_TRY(build_shared(env, grower, large, NULL));
+		ML_TRY(ml_gbdt_hist_leaf(env, grower, large, thread, grower->slot[large->slot]));
+	for (size_t b = 0; x->subtract && b < grower->bins->offset[grower->bins->n_stored]; b++)
+		grower->slot[large->slot][b] -= grower->slot[small->slot][b];
 	return ML_OK;
 }
 
-/* One task: one leaf that one thread splits. */
+/* One task is one thread's share of the level: leaves of its own, then help with those of others. */
 static void
 part_task(void *arg, size_t task, int thread)
 {
-	const LevelJob *job = arg;
-	MlGbdtGrower *grower = job->grower;
-	MlGbdtExpansion *x = &grower->levels->half[task];
-	const MlGbdtLeaf *leaf = &grower->leaf[x->leaf];
-	const MlGbdtLeaf *small = &x->child[x->small];
-	const MlGbdtLeaf *large = &x->child[1 - x->small];
+	LevelJob   *job = arg;
+	MlGbdtLevels *levels = job->grower->levels;
+	MlPool	   *pool = job->env->pool;
 
-	if (is_shared(grower, leaf))
-		return;
-	ml_gbdt_partition(grower, x, &grower->bins->column[leaf->best.feature], leaf->begin, leaf->count);
-	if (x->n_left != x->child[0].count)
-		return;
-	/* Not shared, so that nothing can fail. */
-	if (small->slot >= 0)
-		(void) ml_gbdt_build(job->env, grower, small, &grower->room[thread], false);
-	if (large->slot >= 0 && !x->subtract)
-		(void) ml_gbdt_build(job->env, grower, large, &grower->room[thread], false);
-	for (size_t b = 0; x->subtract && b < grower->bins->offset[grower->bins->n_stored]; b++)
-		grower->slot[large->slot][b] -= grower->slot[small->slot][b];
+	ml_pool_lock(pool);
+	while (job->status == ML_OK && job->done < levels->n_half)
+	{
+		if (thread == 0 && ml_canceled(job->env))
+			job->status = ml_fail(job->env, ML_CANCELED, "canceled");
+		else if (job->next < levels->n_half)
+		{
+			MlGbdtExpansion *x = &levels->half[job->next++];
+			MlStatus	status;
+
+			ml_pool_unlock(pool);
+			status = part_leaf(job->env, job->grower, x, thread);
+			ml_pool_lock(pool);
+			job->done++;
+			if (job->status == ML_OK)
+				job->status = status;
+		}
+		else
+			ml_pool_help(pool, thread);
+	}
+	ml_pool_wake(pool);
+	ml_pool_unlock(pool);
 }
 
 static MlStatus
@@ -266,17 +232,14 @@ part_level(MlEnv *env, MlGbdtGrower *grower, LevelJob *job)
 {
 	MlGbdtLevels *levels = grower->levels;
 
-	for (int32_t i = 0; i < levels->n_half; i++)
-		if (is_shared(grower, &grower->leaf[levels->half[i].leaf]))
-			ML_TRY(part_shared(env, grower, &levels->half[i]));
-	ML_TRY(ml_pool_run(env, (size_t) levels->n_half, part_task, job));
+	job->next = job->done = 0;
+	job->status = ML_OK;
+	ML_TRY(ml_pool_run(env, (size_t) grower->threads, part_task, job));
+	ML_TRY(job->status);
 	for (int32_t i = 0; i < levels->n_half; i++)
 	{
 		MlGbdtExpansion *x = &levels->half[i];
 
-		if (x->n_left != x->child[0].count)
-			return ml_fail(env, ML_BAD_DATA, "split of feature %d sends %zu rows left, its histogram says %zu",
-						   grower->leaf[x->leaf].best.feature, x->n_left, x->child[0].count);
 		for (int c = 0; c < 2; c++)
 			if (!x->wanted[c])
 				ml_gbdt_give_slot(grower, &x->child[c]);
@@ -323,7 +286,7 @@ ml_gbdt_grow_levels(MlEnv *env, MlGbdtGrower *grower)
 	if (!ml_gbdt_may_split(grower, root) || grower->max_leaves < 2)
 		return ML_OK;
 	ML_TRY(ml_gbdt_take_slot(env, grower, root, true));
-	ML_TRY(build_shared(env, grower, root, NULL));
+	ML_TRY(ml_gbdt_hist_leaf(env, grower, root, 0, grower->slot[root->slot]));
 	for (int32_t depth = 0; depth < grower->rules->max_depth; depth++)
 	{
 		MlGbdtSplit split;

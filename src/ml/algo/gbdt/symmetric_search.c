@@ -32,7 +32,7 @@ ml_gbdt_level_histogram(const MlGbdtGrower *grower, const MlGbdtLeaf *leaf, int3
 	*touched = 0;
 	if (leaf->slot >= 0 && column->narrow != NULL)
 		return ml_gbdt_spread(column, grower->slot[leaf->slot] + grower->bins->offset[column->position], leaf->total, room->spread);
-	*touched = ml_gbdt_hist_column(grower, column, grower->rows + leaf->begin, leaf->count, room->wide, room->touched);
+	*touched = ml_gbdt_hist_column(grower, column, leaf->rows, leaf->count, room->wide, room->touched);
 	return ml_gbdt_spread(column, room->wide, leaf->total, room->spread);
 }
 
