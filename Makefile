@@ -78,6 +78,7 @@ setup:				## install the Debian packages that are missing (as root or with sudo)
 
 # A make of its own: only now are PostgreSQL's makefiles certain to be there.
 built: setup
+	@$(MAKE) --no-print-directory -q all 2>/dev/null || echo "Building (a minute or so) ..."
 	@$(MAKE) --no-print-directory -s -j$(shell nproc) all
 
 demo: built			## build, start a private server, show what mlplat does, stop the server

@@ -46,4 +46,4 @@ DROP TABLE digits_csv;
 \cd :back
 \ir customers.sql
 
-VACUUM ANALYZE;
+VACUUM ANALYZE iris, wine, breast_cancer, diabetes, digits, customers;
