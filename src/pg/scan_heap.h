@@ -108,6 +108,7 @@ struct MlHeapReader
 	uintptr_t	region;			/* of shared memory, that was looked at last */
 	int			first_ahead;
 	int			n_ahead;
+	int			most_ahead;
 	Buffer		buffer;			/* the page before next_block, where rows of it have not been dealt out */
 	int			n_rows;			/* its visible rows */
 	int			next_row;		/* the first of them that has not been dealt out */

@@ -25,7 +25,9 @@
 #include "pg/settings.h"
 #include "pgstat.h"
 #include "storage/bufmgr.h"
+#include "utils/guc.h"
 #include "utils/memutils.h"
+#include "utils/rel.h"
 
 /* Fewer pages are read by one thread: waking another one would take longer. */
 #define PAGES_FOR_ONE 32
@@ -387,6 +389,20 @@ count_readers(const MlHeapReader *h)
 	return Min(Min(ml_pool_threads(h->r->env->pool), ml_setting_parallel_workers + 1), MOST_READERS);
 }
 
+/* How many pages may be pinned at a time: others need some, too. */
+static int
+count_pins(const MlHeapReader *h)
+{
+	int			pins = NBuffers / 32;
+
+	for (int i = 0; i < h->n_tables; i++)
+	{
+		if (RelationUsesLocalBuffers(h->tables[i].relation))
+			pins = Min(pins, num_temp_buffers / 4);
+	}
+	return Max(pins, 1);
+}
+
 /* Of its own for each thread, so that it stays in the cache of its processor. */
 static char *
 make_doubles(MlHeapReader *h, int threads)
@@ -404,19 +420,21 @@ void
 ml_readers_run(MlHeapReader *h, const MlBatchWork *work)
 {
 	int			threads = work->in_order ? 1 : count_readers(h);
-	int			pins = Max(NBuffers / 32, 1);	/* that a scan may hold at a time */
+	int			pins = count_pins(h);
 	char	   *doubles;
 	Readers		readers = {.h = h, .work = work, .threads = threads, .context = CurrentMemoryContext};
 
 	readers.n_batches = threads > 1 ? Min(4 * threads, MOST_BATCHES) : 1;
-	if (readers.n_batches > pins || readers.n_batches <= threads)
+	if (readers.n_batches >= pins || readers.n_batches <= threads)
 	{
 		/* Too few pages, or too many threads, to be safe from waiting. */
 		readers.threads = threads = 1;
 		readers.n_batches = 1;
 	}
 	readers.pool = threads > 1 ? h->r->env->pool : NULL;
-	readers.batch_pages = Max(Min(pins / readers.n_batches, ML_BATCH_PAGES), 1);
+	/* Those that are pinned before they are looked at are one batch more. */
+	readers.batch_pages = Max(Min(pins / (readers.n_batches + 1), ML_BATCH_PAGES), 1);
+	h->most_ahead = readers.batch_pages;
 	readers.batch = palloc_extended(readers.n_batches * sizeof(MlRowBatch), MCXT_ALLOC_HUGE);
 	for (int i = 0; i < readers.n_batches; i++)
 	{

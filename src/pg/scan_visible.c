@@ -101,7 +101,7 @@ pin_ahead(MlHeapReader *h)
 {
 	BlockNumber left = h->end_block - h->next_block - h->n_ahead;
 
-	while (h->n_ahead < ML_BATCH_PAGES && left-- > 0)
+	while (h->n_ahead < h->most_ahead && left-- > 0)
 	{
 		h->ahead[h->n_ahead] = pin_page(h, h->next_block + h->n_ahead);
 		h->n_ahead++;

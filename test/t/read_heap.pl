@@ -78,5 +78,29 @@ is(scalar @figures, 13, 'a table trains while others change it');
 is(scalar(grep { $_ eq $figures[0] } @figures), 13, 'and gives the same hash and the same model each time');
 isnt($node->safe_psql('postgres', 'SELECT count(*) FROM twice'), '150000', 'for it did change');
 
+# Where few pages may be pinned: buffers of temporary tables are a session's own and few, and a server may have hardly any.
+my $fill = 'TABLE little AS SELECT i AS k, sin(i) AS a, cos(i) AS b, (i % 13)::float8 AS y FROM generate_series(1, 40000) i;';
+my $learn = q{SELECT rows FROM ml_train('gbdt', 'little', 'y', 'little', params => '{"num_iterations": 3}'); SELECT checksum FROM ml_versions WHERE model = 'little';};
+my $many = 'SET mlplat.parallel_workers = 15;';
+my $wanted = $node->safe_psql('postgres', "CREATE $fill $many $learn");
+like($wanted, qr/^40000\n\w+/, 'a table is read');
+$node->safe_psql('postgres', q{SELECT ml_drop('little'); DROP TABLE little});
+is($node->safe_psql('postgres', "SET temp_buffers = '800kB'; CREATE TEMP $fill $many $learn"), $wanted, 'and read alike with a hundred buffers');
+$node->stop;
+$node = MlplatNode::start('tiny', conf => "shared_buffers = 128kB");
+$node->safe_psql('postgres', "CREATE $fill");
+my @readers = map {
+	my $model = "little_$_";
+	my $pid = fork // die "fork: $!";
+	if ($pid == 0)
+	{
+		my $one = $learn =~ s/'little', params/'$model', params/r =~ s/model = 'little';/model = '$model' ORDER BY version DESC LIMIT 1;/r;
+		my $status = $node->psql('postgres', "SET mlplat.execution = 'foreground'; $many " . $one x 12, stdout => \my $out);
+		POSIX::_exit($status == 0 && $out eq join("\n", ($wanted) x 12) ? 0 : 1);
+	}
+	$pid;
+} 1 .. 4;
+is(scalar(grep { waitpid($_, 0); $? == 0 } @readers), 4, 'and by four sessions that share sixteen');
+
 $node->stop;
 done_testing();
