@@ -101,16 +101,22 @@ weigh_terms(const MlPrepOp *op, const double *in, double *out)
 	double		sum = 0;
 	double		norm;
 
+	/* Most terms are in few texts: what is 0 stays 0, without arithmetic. */
 	for (int32_t i = 0; i < op->n_out; i++)
 	{
-		out[i] = ml_prep_term(op, i, in[i]);
-		sum += out[i] * out[i];
+		out[i] = 0;
+		if (in[i] > 0)
+		{
+			out[i] = ml_prep_term(op, i, in[i]);
+			sum += out[i] * out[i];
+		}
 	}
 	if ((op->flag & ML_TFIDF_NORM) == 0 || !(sum > 0))
 		return;
 	norm = __builtin_sqrt(sum);
 	for (int32_t i = 0; i < op->n_out; i++)
-		out[i] /= norm;
+		if (out[i] != 0)
+			out[i] /= norm;
 }
 
 void

@@ -23,6 +23,9 @@
 /* Scores are kept above this, so that no difference of two is undefined. */
 #define LEAST_SCORE (-1e300)
 
+/* Classes for which a block is scored at a time. */
+#define CLASSES_TOGETHER 16
+
 static const MlParam bayes_params[] = {
 	{.name = "distribution", .type = ML_PARAM_CHOICE, .default_choice = "auto", .choices = "auto|gaussian|multinomial|bernoulli|categorical",
 		.aliases = "type|event_model",
@@ -156,30 +159,49 @@ add_others(const MlBayesModel *model, const MlBayesFeature *feature, int32_t k, 
 	}
 }
 
+/* Scores (end - first classes x ML_BATCH_ROWS) of a block for the classes first .. end - 1. */
+static void
+score_block(const MlBayesModel *model, int32_t first, int32_t end, const double *x, size_t n, double *scores)
+{
+	for (int32_t k = first; k < end; k++)
+		for (int i = 0; i < ML_BATCH_ROWS; i++)
+			scores[(k - first) * ML_BATCH_ROWS + i] = model->log_prior[k];
+	for (int32_t f = 0; f < model->n_features; f++)
+	{
+		const MlBayesFeature *feature = &model->features[f];
+		const double *values = x + (size_t) f * ML_BATCH_ROWS;
+
+		for (int32_t k = first; k < end; k++)
+		{
+			double	   *score = scores + (k - first) * ML_BATCH_ROWS;
+
+			if (feature->kind == ML_BAYES_GAUSSIAN)
+				ML_SIMD_CALL(add_gaussian, (feature, k, values, score));
+			else
+				add_others(model, feature, k, values, n, score);
+		}
+	}
+}
+
+/* A block of thousands of features is larger than a cache: it is read once for several classes. */
 static bool
 bayes_predict_batch(const void *fitted, const double *x, size_t n, double *out, void *scratch)
 {
 	const MlBayesModel *model = fitted;
-	double	   *score = scratch;
+	size_t		classes = (size_t) model->n_classes;
+	double	   *scores = scratch;
 
-	for (int32_t k = 0; k < model->n_classes; k++)
+	for (int32_t first = 0; first < model->n_classes; first += CLASSES_TOGETHER)
 	{
-		for (int i = 0; i < ML_BATCH_ROWS; i++)
-			score[i] = model->log_prior[k];
-		for (int32_t f = 0; f < model->n_features; f++)
-		{
-			const MlBayesFeature *feature = &model->features[f];
+		int32_t		end = first + CLASSES_TOGETHER < model->n_classes ? first + CLASSES_TOGETHER : model->n_classes;
 
-			if (feature->kind == ML_BAYES_GAUSSIAN)
-				ML_SIMD_CALL(add_gaussian, (feature, k, x + (size_t) f * ML_BATCH_ROWS, score));
-			else
-				add_others(model, feature, k, x + (size_t) f * ML_BATCH_ROWS, n, score);
-		}
-		for (size_t i = 0; i < n; i++)
-			out[i * (size_t) model->n_classes + (size_t) k] = score[i];
+		score_block(model, first, end, x, n, scores);
+		for (int32_t k = first; k < end; k++)
+			for (size_t i = 0; i < n; i++)
+				out[i * classes + (size_t) k] = scores[(size_t) (k - first) * ML_BATCH_ROWS + i];
 	}
 	for (size_t i = 0; i < n; i++)
-		ml_softmax(out + i * (size_t) model->n_classes, (size_t) model->n_classes);
+		ml_softmax(out + i * classes, classes);
 	return true;
 }
 
@@ -187,7 +209,7 @@ static size_t
 bayes_scratch_size(const void *fitted)
 {
 	(void) fitted;
-	return ML_BATCH_ROWS * sizeof(double);
+	return CLASSES_TOGETHER * ML_BATCH_ROWS * sizeof(double);
 }
 
 static double
