@@ -316,6 +316,32 @@ test_large_batch(void)
 	unit_check(asked[1] >= asked[0], __FILE__, __LINE__, "asked %d times in two passes over all rows, %d times in a batch and a pass", asked[0], asked[1]);
 }
 
+/* Of many centres each is compared with all others before a pass: that asks, too. */
+static void
+test_many_centers(void)
+{
+	Table		t = table_heaps(8000, 20);
+	int			asked[2] = {0, 0};
+
+	for (int b = 0; b < 2; b++)
+	{
+		MlEnv	   *env = unit_env(1);
+		MlKmeansSpec spec = {.k = 4000, .n_init = 1, .max_iter = 2, .bounds = b == 0 ? ML_KMEANS_BOUNDS_NEVER : ML_KMEANS_BOUNDS_ALWAYS};
+		MlDataset	data = table_dataset(env, &t);
+		MlKmeansResult r;
+		MlSpace    *space;
+		MlPoints   *points;
+
+		CHECK_STATUS(env, ml_space_fit(env, &data, 10, ML_SPACE_AS_IS, &space), ML_OK);
+		CHECK_STATUS(env, ml_points_read(env, space, &data, &points), ML_OK);
+		env->canceled = count_questions;
+		env->state = &asked[b];
+		CHECK_STATUS(env, ml_kmeans_fit(env, points, &spec, &r), ML_OK);
+		unit_env_free(env);
+	}
+	unit_check(asked[1] >= asked[0] + 10, __FILE__, __LINE__, "asked %d times without bounds, %d times with them", asked[0], asked[1]);
+}
+
 /* Bounds pass over rows, but change no bit of what comes out: clusters that lie apart, that overlap, ties on a grid, huge and tiny numbers. */
 static void
 test_bounds(void)
@@ -520,6 +546,7 @@ main(void)
 	test_empty_clusters();
 	test_batches();
 	test_large_batch();
+	test_many_centers();
 	test_bounds();
 	test_silhouette();
 	test_dbscan_definition();

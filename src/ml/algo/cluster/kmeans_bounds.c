@@ -97,14 +97,26 @@ measure_ways(MlBounds *bounds, const double *center)
 		bounds->way[c] = c == which ? second : longest;
 }
 
-static void
-measure_halves(MlBounds *bounds, const double *center)
+/* Multiplications between two looks at whether the run is canceled. */
+#define ASK_WORK ((size_t) 10000000)
+
+static MlStatus
+measure_halves(MlEnv *env, MlBounds *bounds, const double *center)
 {
 	size_t		k = bounds->k;
+	size_t		since = 0;
 
 	for (size_t c = 0; c < k; c++)
 		bounds->half[c] = INFINITY;
 	for (size_t c = 0; c < k; c++)
+	{
+		since += c * bounds->p;
+		if (since > ASK_WORK)
+		{
+			since = 0;
+			if (ml_canceled(env))
+				return ml_fail(env, ML_CANCELED, "canceled");
+		}
 		for (size_t other = 0; other < c; other++)
 		{
 			double		d = squared_distance(center + c * bounds->p, center + other * bounds->p, bounds->p);
@@ -112,21 +124,24 @@ measure_halves(MlBounds *bounds, const double *center)
 			bounds->half[c] = d < bounds->half[c] ? d : bounds->half[c];
 			bounds->half[other] = d < bounds->half[other] ? d : bounds->half[other];
 		}
+	}
 	for (size_t c = 0; c < k; c++)
 		bounds->half[c] = isfinite(bounds->half[c]) ? 0.5 * sqrt(bounds->half[c]) / bounds->margin : 0;
+	return ML_OK;
 }
 
-void
-ml_bounds_begin(MlBounds *bounds, const double *center, bool fresh)
+MlStatus
+ml_bounds_begin(MlEnv *env, MlBounds *bounds, const double *center, bool fresh)
 {
 	bounds->fresh = fresh;
 	if (!fresh)
 	{
 		measure_ways(bounds, center);
-		measure_halves(bounds, center);
+		ML_TRY(measure_halves(env, bounds, center));
 	}
 	memcpy(bounds->before, center, bounds->k * bounds->p * sizeof(double));
 	ml_centers_pack(bounds->k, bounds->p, center, bounds->packed);
+	return ML_OK;
 }
 
 /* ---- rows ---- */

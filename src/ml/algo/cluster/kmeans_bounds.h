@@ -30,7 +30,7 @@ extern size_t ml_bounds_memory(size_t n, size_t k, size_t p);	/* SIZE_MAX when i
 extern MlStatus ml_bounds_make(MlEnv *env, const MlPoints *points, size_t k, MlBounds *bounds);
 
 /* A pass with these centres begins; fresh: the last one was not made with these bounds. */
-extern void ml_bounds_begin(MlBounds *bounds, const double *center, bool fresh);
+extern MlStatus ml_bounds_begin(MlEnv *env, MlBounds *bounds, const double *center, bool fresh);
 
 /*
  * The nearest centres of group g, of which label knows those of the last pass, and the squared distances.  Returns of how

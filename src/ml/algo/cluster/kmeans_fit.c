@@ -127,7 +127,7 @@ assign(Lloyd *w, double *inertia, size_t *changed)
 	size_t		span = w->slots * w->task_groups;
 
 	if (w->bounded)
-		ml_bounds_begin(w->bounds, w->center, w->fresh);
+		ML_TRY(ml_bounds_begin(w->env, w->bounds, w->center, w->fresh));
 	memset(w->doubts, 0, w->slots * sizeof(size_t));
 	memset(w->sums, 0, w->slots * w->k * (w->p + 1) * sizeof(double));
 	memset(w->inertia, 0, w->slots * sizeof(double));
