@@ -174,6 +174,33 @@ test_counts(void)
 	CHECK(bytes_of_levels(3000, 2, (const int[]) {1, 9}, 2, false) == 1);
 }
 
+/* Of four columns of 16 values and eight of two, by themselves. */
+static int
+bytes_by_rule(size_t n)
+{
+	MlEnv	   *env = unit_env(1);
+	MlDataset  *data = gbdt_data(env, n, 12, 0);
+	MlGbdtBins	bins;
+	int			bytes;
+
+	for (int f = 0; f < 12; f++)
+		for (size_t i = 0; i < n; i++)
+			gbdt_number(data, f)[i] = floor((f % 3 == 0 ? 16 : 2) * gbdt_random((uint64_t) f, i));
+	CHECK(ml_gbdt_bins_make(env, data, &plain_rules, true, &bins) == ML_OK);
+	bytes = bins.n_bytes;
+	unit_env_free(env);
+	return bytes;
+}
+
+static void
+test_rule(void)
+{
+	CHECK(bytes_by_rule(1023) == 12);
+	CHECK(bytes_by_rule(1024) == 5);
+	CHECK(bytes_by_rule(8191) == 5);
+	CHECK(bytes_by_rule(8192) == 3);
+}
+
 /* ---- models ---- */
 
 /* The same bytes with columns apart as together, for each number of threads, each tier, and where room is short. */
@@ -329,6 +356,7 @@ main(void)
 {
 	test_rows();
 	test_counts();
+	test_rule();
 	test_models();
 	test_weights();
 	test_row_counts();

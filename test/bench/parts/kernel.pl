@@ -3,7 +3,7 @@ use strict;
 use warnings;
 use Bench;
 
-for my $name (qw(predict_kernel explain_kernel))
+for my $name (qw(predict_kernel explain_kernel hist_kernel))
 {
 	my $program = build_program($name);
 	my $text = `$program`;

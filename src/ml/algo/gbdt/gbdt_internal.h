@@ -133,7 +133,7 @@ extern MlStatus ml_gbdt_bundle(MlEnv *env, const MlDataset *data, const uint8_t 
 
 /* ---- joint.c: columns that share a byte of a row ---- */
 
-extern size_t ml_gbdt_joining_rows; /* with fewer each column has its own */
+extern size_t ml_gbdt_joining_rows; /* with fewer no pairs share one, with an eighth of that no columns do */
 
 /*
  * Makes the bytes of rows, and renumbers stored columns so that those of a byte stand together; also "offset".  entries: of the

@@ -14,6 +14,7 @@
 #include "ml/algo/gbdt/grow_internal.h"
 #include "ml/base/lanes.h"
 #include "ml/base/pool.h"
+#include "ml/base/search.h"
 
 /* No sum of 2^32 trees of such leaves leaves the range of a double. */
 #define LEAF_LIMIT 0x1p600
@@ -26,24 +27,6 @@ limited(double value)
 	return value > LEAF_LIMIT ? LEAF_LIMIT : (value < -LEAF_LIMIT ? -LEAF_LIMIT : value);
 }
 
-/* The first of a leaf's rows, which ascend, that is not before "row". */
-static size_t
-first_from(const uint32_t *rows, size_t n, size_t row)
-{
-	size_t		low = 0;
-
-	while (low < n)
-	{
-		size_t		middle = low + (n - low) / 2;
-
-		if (rows[middle] < row)
-			low = middle + 1;
-		else
-			n = middle;
-	}
-	return low;
-}
-
 /* Tells rows begin .. end-1 which leaf they are in. */
 static void
 mark_rows(MlGbdtGrower *grower, size_t begin, size_t end)
@@ -52,8 +35,8 @@ mark_rows(MlGbdtGrower *grower, size_t begin, size_t end)
 	{
 		const MlGbdtLeaf *leaf = &grower->leaf[l];
 		const uint32_t *rows = leaf->rows;
-		size_t		first = first_from(rows, leaf->count, begin);
-		size_t		last = first + first_from(rows + first, leaf->count - first, end);
+		size_t		first = ml_search_u32(rows, 0, leaf->count, begin);
+		size_t		last = ml_search_u32(rows, first, leaf->count, end);
 
 		for (size_t i = first; i < last; i++)
 			grower->leaf_of[rows[i]] = (uint32_t) l;
