@@ -56,7 +56,7 @@ make_grower(MlEnv *env, const MlDataset *data, const MlGbdtScale *scale, size_t 
 	{
 		grower->gradient[i] = ml_gbdt_pack_row(scale, (int64_t) (16000 * gbdt_random(99, i)) - 8000, scale->unit_h ? 1 : (int64_t) (i % 8000));
 		if (step == 1 || gbdt_random(98, i) * (double) step < 1)
-			grower->rows[(*rows)++] = (uint32_t) i;
+			grower->rows[0][(*rows)++] = (uint32_t) i;
 	}
 	for (int b = 0; b < bins->n_bytes; b++)
 		grower->byte[grower->n_bytes++] = b;
@@ -93,7 +93,7 @@ measure(const MlDataset *data, const MlGbdtScale *scale, size_t step, size_t *ro
 		for (size_t t = 0; t < times; t++)
 		{
 			memset(hist, 0, entries * sizeof(MlGbdtSum));
-			ml_gbdt_hist_tiles(grower, grower->rows, *rows, grower->room[0].packed, hist);
+			ml_gbdt_hist_tiles(grower, grower->rows[0], *rows, grower->room[0].packed, hist);
 		}
 		best = fmin(best, seconds() - begin);
 	}
