@@ -111,7 +111,8 @@ ml_roc_curve(PG_FUNCTION_ARGS)
 	if (schema->task != ML_TASK_CLASSIFICATION || schema->n_classes != 2)
 		ereport(ERROR,
 				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
-				 errmsg("model \"%s\" does not tell two classes apart and has no ROC curve", evaluation->served->name)));
+				 errmsg("model \"%s\" does not tell two classes apart and has no ROC curve", evaluation->served->name),
+				 errhint("Use ml_evaluate() for its metrics.")));
 	for (int i = 0; i < evaluation->n_roc; i++)
 	{
 		const MlRocPoint *point = &evaluation->roc[i];

@@ -411,7 +411,8 @@ ml_train_spec(MlEnv *env, const MlTrainRequest *request)
 	if (spec->balanced && (spec->method->tasks & ML_TASK_CLASSIFICATION) == 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("class_weight is for classification, which algorithm \"%s\" does not do", spec->method->name)));
+				 errmsg("class_weight is for classification, which algorithm \"%s\" does not do", spec->method->name),
+				 errhint("Leave it out, or name a column of weights with weight.")));
 	return spec;
 }
 
