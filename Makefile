@@ -32,8 +32,9 @@ PGXS := $(shell $(PG_CONFIG) --pgxs 2>/dev/null)
 ifneq ($(wildcard $(PGXS)),)
 include $(PGXS)
 
-# The mathematics: no contraction into FMA, for bits are promised; never -ffast-math.
-$(ML_SRC:.c=.o): CFLAGS += -O3 -ffp-contract=off -fno-math-errno -fno-trapping-math
+# The mathematics: no contraction into FMA, for bits are promised; never -ffast-math.  The server's -fwrapv is for code that
+# relies on it, which this does not (its tests run under UBSan): with it gbdt's histograms take a fifth longer.
+$(ML_SRC:.c=.o): CFLAGS += -O3 -fno-wrapv -ffp-contract=off -fno-math-errno -fno-trapping-math
 
 all: mlplat_dense.so
 
