@@ -408,6 +408,56 @@ test_split_search(void)
 	CHECK(found > 500);
 }
 
+static int
+by_rank(const void *a, const void *b)
+{
+	const MlGbdtRank *x = a;
+	const MlGbdtRank *y = b;
+
+	return x->key != y->key ? (x->key > y->key) - (x->key < y->key) : (x->bin > y->bin) - (x->bin < y->bin);
+}
+
+/* Both ends against a whole sort: all different, few values, one value, infinities, sorted either way. */
+static void
+test_ranks(void)
+{
+	enum
+	{
+		MOST = 5000
+	};
+	static const size_t sizes[] = {0, 1, 2, 3, 7, 63, 64, 65, 66, 500, MOST};
+	static const size_t ends[] = {0, 1, 2, 31, 32, 33, 250, MOST};
+	static MlGbdtRank got[MOST + 1];
+	static MlGbdtRank want[MOST];
+	int			wrong = 0;
+
+	for (int c = 0; c < 11 * 8 * 6; c++)
+	{
+		size_t		n = sizes[c % 11];
+		size_t		k = ends[c / 11 % 8];
+
+		for (size_t i = 0; i < n; i++)
+		{
+			double		forms[] = {
+				gbdt_normal(50, i), floor(gbdt_random(51, i) * 3) - 1, -0.0, i % 3 == 0 ? INFINITY : i % 3 == 1 ? -INFINITY : 0, (double) i, -(double) i
+			};
+
+			want[i] = got[i] = ml_gbdt_rank_of(forms[c / 88], (uint32_t) (n - i));
+		}
+		got[n] = (MlGbdtRank) {7, 7};
+		qsort(want, n, sizeof(MlGbdtRank), by_rank);
+		ml_gbdt_rank_ends(got, n, k);
+		for (size_t i = 0; i < k && i < n; i++)
+			wrong += by_rank(&got[i], &want[i]) != 0 || by_rank(&got[n - 1 - i], &want[n - 1 - i]) != 0;
+		wrong += got[n].key != 7 || got[n].bin != 7;
+		qsort(got, n, sizeof(MlGbdtRank), by_rank);
+		for (size_t i = 0; i < n; i++)
+			wrong += by_rank(&got[i], &want[i]) != 0;
+	}
+	CHECK(wrong == 0);
+	CHECK(ml_gbdt_rank_of(-0.0, 3).key == ml_gbdt_rank_of(0.0, 3).key && ml_gbdt_rank_of(-5e-324, 3).key < ml_gbdt_rank_of(0.0, 3).key);
+}
+
 /* Rows to both sides at every length around sixteen; nothing outside is touched, and a wrong number of rows is noticed. */
 static void
 test_partition(void)
@@ -513,6 +563,7 @@ int
 main(void)
 {
 	test_partition();
+	test_ranks();
 	test_squared();
 	test_sigmoid();
 	test_logistic();

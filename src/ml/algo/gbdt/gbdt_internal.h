@@ -434,8 +434,13 @@ extern uint32_t ml_gbdt_split_bins(const MlGbdtSearch *search, const MlGbdtSplit
 extern bool ml_gbdt_split_gain(const MlGbdtSearch *search, MlGbdtSum left, double l2, double *gain);
 extern void ml_gbdt_split_add_limits(const MlGbdtSearch *search, uint32_t end, double *right, double *left);
 extern double ml_gbdt_split_noise(const MlGbdtSearch *search);
+
+/* ---- rank.c: categories by their statistic; of equal ones the lower bin is first ---- */
+
 extern MlGbdtRank ml_gbdt_rank_of(double statistic, uint32_t bin);
-extern void ml_gbdt_rank_sort(MlGbdtRank *rank, size_t n);
+
+/* The first and the last "ends" ranks come to their places; what is between them is in any order. */
+extern void ml_gbdt_rank_ends(MlGbdtRank *rank, size_t n, size_t ends);
 
 /* What a leaf with these sums gains, and the value it gets (before the learning rate). */
 extern double ml_gbdt_leaf_value(const MlGbdtRules *rules, double g, double h, double l2);

@@ -555,7 +555,8 @@ best_leaf(const MlGbdtGrower *grower)
 		return -1;
 	for (int a = 0; a < grower->n_ahead; a++)
 		ahead += grower->ahead[a].leaf >= 0 && splits_before(grower, grower->ahead[a].leaf, best);
-	return ahead < grower->max_leaves - grower->n_leaves ? best : -1;
+	/* The children of those will be before it, too, of every other one, say. */
+	return ahead + ahead / 2 < grower->max_leaves - grower->n_leaves ? best : -1;
 }
 
 /* ---- growing ---- */

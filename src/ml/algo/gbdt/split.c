@@ -402,63 +402,9 @@ ml_gbdt_split_noise(const MlGbdtSearch *search)
 	return GAIN_NOISE * (leaf.own < 0 ? -leaf.own : leaf.own);
 }
 
-static bool
-rank_less(const MlGbdtRank *a, const MlGbdtRank *b)
-{
-	return a->key != b->key ? a->key < b->key : a->bin < b->bin;
-}
-
-static void
-sift_down(MlGbdtRank *rank, size_t i, size_t n)
-{
-	MlGbdtRank	moved = rank[i];
-
-	for (;;)
-	{
-		size_t		child = 2 * i + 1;
-
-		if (child >= n)
-			break;
-		if (child + 1 < n && rank_less(&rank[child], &rank[child + 1]))
-			child++;
-		if (!rank_less(&moved, &rank[child]))
-			break;
-		rank[i] = rank[child];
-		i = child;
-	}
-	rank[i] = moved;
-}
-
-/* Heap sort: no memory, no bad case, no two equal keys. */
-void
-ml_gbdt_rank_sort(MlGbdtRank *rank, size_t n)
-{
-	for (size_t i = n / 2; i-- > 0;)
-		sift_down(rank, i, n);
-	for (size_t end = n; end-- > 1;)
-	{
-		MlGbdtRank	top = rank[0];
-
-		rank[0] = rank[end];
-		rank[end] = top;
-		sift_down(rank, 0, end);
-	}
-}
-
-MlGbdtRank
-ml_gbdt_rank_of(double statistic, uint32_t bin)
-{
-	MlGbdtRank	rank = {.bin = bin};
-
-	statistic += 0.0;			/* -0 sorts as 0 */
-	memcpy(&rank.key, &statistic, sizeof(statistic));
-	rank.key = (rank.key >> 63) ? ~rank.key : rank.key | (UINT64_C(1) << 63);
-	return rank;
-}
-
-/* Sorts the categories of the leaf that have rows enough; "other" is in no set. */
+/* Puts the categories of the leaf that have rows enough in order, so many at both ends; "other" is in no set. */
 static uint32_t
-rank_categories(const MlGbdtSearch *s)
+rank_categories(const MlGbdtSearch *s, size_t ends)
 {
 	uint32_t	n = 0;
 	uint32_t	end = s->touched ? s->n_touched : s->column->missing + 1;
@@ -475,7 +421,7 @@ rank_categories(const MlGbdtSearch *s)
 		statistic = h > 0 ? ml_gbdt_g(s->scale, s->hist[b]) / h : 0;
 		s->rank[n++] = ml_gbdt_rank_of(statistic, b);
 	}
-	ml_gbdt_rank_sort(s->rank, n);
+	ml_gbdt_rank_ends(s->rank, n, ends);
 	return n;
 }
 
@@ -502,7 +448,7 @@ find_sorted(const MlGbdtSearch *s, MlGbdtSplit *best)
 {
 	const MlGbdtRules *rules = s->rules;
 	const Leaf	leaf = leaf_of(s);
-	uint32_t	n = rank_categories(s);
+	uint32_t	n = rank_categories(s, (size_t) rules->max_cat_threshold);
 	uint32_t	limit = (n + 1) / 2;
 
 	if ((int64_t) limit > rules->max_cat_threshold)
@@ -548,7 +494,7 @@ ml_gbdt_split_bins(const MlGbdtSearch *search, const MlGbdtSplit *split, uint32_
 		bin[0] = split->bin;
 		return 1;
 	}
-	n = rank_categories(search);
+	n = rank_categories(search, split->set_size);
 	for (uint32_t i = 0; i < split->set_size; i++)
 		bin[i] = search->rank[split->from_end ? n - 1 - i : i].bin;
 	return split->set_size;

@@ -175,7 +175,7 @@ rank_level(const MlGbdtGrower *grower, int32_t feature, int thread, MlGbdtSum *a
 		if (rows > 0 && b != column->n_bins && (double) rows >= grower->rules->cat_smooth_rows)
 			rank[n++] = ml_gbdt_rank_of(h > 0 ? (ml_gbdt_g(&grower->scale, total[b]) - excess[b]) / h : 0, b);
 	}
-	ml_gbdt_rank_sort(rank, n);
+	ml_gbdt_rank_ends(rank, n, (size_t) grower->rules->max_cat_threshold);
 	return n;
 }
 
