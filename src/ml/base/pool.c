@@ -34,8 +34,8 @@
 
 /* About 20 microseconds; longer gaps between runs put the helpers to sleep. */
 #define SPINS 600
-/* The same for a task that waits, which looks at more. */
-#define HELP_SPINS 300
+/* A task that waits is mostly wanted again soon, and waking it costs whoever does so several microseconds: about 100 of them. */
+#define HELP_SPINS 3000
 #define STACK_BYTES ((size_t) 1024 * 1024)
 
 #define NO_TASK SIZE_MAX
