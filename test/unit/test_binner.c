@@ -12,8 +12,9 @@
 #include "ml/data/binner.h"
 
 #define ROWS 20000
+#define MANY_ROWS 160000
 
-static double value[ROWS];
+static double value[MANY_ROWS];
 
 /* ---- distributions ---- */
 
@@ -144,9 +145,9 @@ compare_doubles(const void *a, const void *b)
 static size_t
 slow_limits(const double *values, size_t n, int32_t max_bin, int32_t min_data, double *below, double *above)
 {
-	static double x[ROWS];
-	static double distinct[ROWS];
-	static size_t count[ROWS];
+	static double x[MANY_ROWS];
+	static double distinct[MANY_ROWS];
+	static size_t count[MANY_ROWS];
 	size_t		present = 0;
 	size_t		d = 0;
 	size_t		limits = 0;
@@ -365,6 +366,55 @@ test_limits(MlEnv *env)
 	ml_bin_sample_release(env, &sample);
 }
 
+/*
+ * So many rows that keys are only brought together of buckets that are foreseen, and some others are asked for: values that come often,
+ * one of them too often to be sorted in the small room, among rounded ones.
+ */
+static double
+lump(uint64_t run, size_t i)
+{
+	double		which = ml_rng_uniform(run, 1, i);
+	double		often = 0.12 * ml_rng_uniform(run, 9, 0) * ml_rng_uniform(run, 9, 1);
+	double		seldom = often + 0.02 * ml_rng_uniform(run, 9, 2);
+	double		grid = pow(10, 2 + 3 * ml_rng_uniform(run, 9, 3));
+	double		x = ml_rng_uniform(run, 3, i) + ml_rng_uniform(run, 4, i) - ml_rng_uniform(run, 5, i);
+
+	if (which < seldom)
+		return ml_rng_uniform(run, which < often ? 6 : 7, 0);
+	return run % 2 == 0 || ml_rng_uniform(run, 8, i) < 0.5 ? floor(grid * x) / grid : x;
+}
+
+static void
+test_limits_of_many(MlEnv *env)
+{
+	static const int32_t max_bins[] = {63, 255, 1000};
+	/* In the first eight a bucket that nobody had foreseen is asked for while another one is gone through. */
+	static const uint64_t runs[] = {30, 52, 76, 87, 94, 154, 162, 169, 2, 5, 8, 11};
+	MlBinSample sample;
+
+	if (ml_bin_sample_make(env, MANY_ROWS, &sample) != ML_OK)
+		abort();
+	for (size_t r = 0; r < sizeof(runs) / sizeof(runs[0]); r++)
+	{
+		uint64_t	run = runs[r];
+		MlBinRules	rules = {.max_bin = max_bins[run % 3], .min_data_in_bin = 3, .sample = MANY_ROWS};
+		size_t		n = 40000 + (size_t) (ml_rng_uniform(run, 9, 4) * 120000);
+		MlBinner	binner;
+
+		if (ml_binner_make(env, &rules, &binner) != ML_OK)
+			abort();
+		for (size_t i = 0; i < n; i++)
+		{
+			value[i] = lump(run, i);
+			ml_bin_sample_add(&sample, value[i]);
+		}
+		ml_binner_find(&binner, &rules, &sample);
+		unit_check(wrong_limits(&binner, value, n, &rules) == 0, __FILE__, __LINE__, "lumps, %d bins, run %d: limits as from sorted values",
+				   rules.max_bin, (int) run);
+	}
+	ml_bin_sample_release(env, &sample);
+}
+
 /* Values are taken as if one by one: all or some of a column, in several pieces, some of them missing. */
 static void
 test_taken(MlEnv *env)
@@ -442,6 +492,7 @@ main(void)
 
 	test_bins(env);
 	test_limits(env);
+	test_limits_of_many(env);
 	test_taken(env);
 	test_ways(env);
 	unit_env_free(env);

@@ -175,18 +175,23 @@ assign_body(const BucketMap *map, const uint64_t *restrict key, size_t n, uint16
 
 ML_SIMD_TIERS(assign, (const BucketMap *map, const uint64_t *key, size_t n, uint16_t *bucket), (map, key, n, bucket))
 
+static void
+count_buckets(const uint16_t *restrict bucket, size_t n, uint32_t *restrict start)
+{
+	for (size_t i = 0; i < n; i++)
+		start[bucket[i] + 1]++;
+}
+
 /* Each key's bucket, and how many are in each at start[bucket + 1]; returns how many are in crowded ones. */
 static size_t
 count_keys(const BucketMap *map, const MlBinSample *sample)
 {
-	const uint16_t *restrict bucket = sample->bucket;
-	uint32_t   *restrict start = sample->start;
+	uint32_t   *start = sample->start;
 	size_t		crowded = 0;
 
 	ML_SIMD_CALL(assign, (map, sample->key, sample->n, sample->bucket));
 	memset(start, 0, ((size_t) map->last + 2) * sizeof(uint32_t));
-	for (size_t i = 0; i < sample->n; i++)
-		start[bucket[i] + 1]++;
+	count_buckets(sample->bucket, sample->n, start);
 	for (uint32_t b = 1; b <= map->last + 1; b++)
 		crowded += start[b] > MOST_INSERTED ? start[b] : 0;
 	return crowded;
@@ -236,26 +241,41 @@ ml_buckets_make(const MlBinSample *sample)
  * ------------------------------------------------------------------------
  */
 
-/* Those that are sorted already are dealt out once more, and sorted when somebody asks again. */
-void
-ml_buckets_bring_all(MlBuckets *b)
+/* Deals out all keys, whether their buckets have them already or not. */
+static void
+deal_all(const MlBuckets *b)
 {
 	const uint16_t *restrict bucket = b->sample->bucket;
 	const uint64_t *restrict key = b->sample->key;
 	uint32_t   *restrict next = b->sample->next;
 	uint64_t   *restrict to = b->key;
 
-	if (b->complete)
-		return;
 	memcpy(next, b->start, b->n * sizeof(uint32_t));
 	for (size_t i = 0; i < b->n_keys; i++)
 		to[next[bucket[i]]++] = key[i];
-	memset(b->state, ML_BUCKET_THERE, b->n);
-	b->complete = true;
 }
 
+/* What was sorted is so again afterwards: who asked for it may be in the midst of it. */
 void
-ml_buckets_bring(MlBuckets *b)
+ml_buckets_bring_all(MlBuckets *b)
+{
+	if (b->complete)
+		return;
+	deal_all(b);
+	b->complete = true;
+	for (uint32_t i = 0; i < b->n; i++)
+	{
+		bool		sorted = b->state[i] == ML_BUCKET_SORTED;
+
+		b->state[i] = ML_BUCKET_THERE;
+		if (sorted)
+			ml_bucket_sort(b, i);
+	}
+}
+
+/* Deals out the keys of wanted buckets. */
+static void
+deal_wanted(const MlBuckets *b)
 {
 	const uint16_t *restrict bucket = b->sample->bucket;
 	const uint64_t *restrict key = b->sample->key;
@@ -263,16 +283,7 @@ ml_buckets_bring(MlBuckets *b)
 	uint64_t   *restrict to = b->key;
 	const uint8_t *restrict state = b->state;
 	uint32_t	chosen[CHOSEN_TOGETHER];
-	size_t		wanted = 0;
 
-	for (uint32_t i = 0; i < b->n; i++)
-		wanted += state[i] == ML_BUCKET_WANTED ? ml_bucket_size(b, i) : 0;
-	if (wanted > b->n_keys / 8)
-	{
-		/* Asking for each costs more than what is not wanted. */
-		ml_buckets_bring_all(b);
-		return;
-	}
 	memcpy(next, b->start, b->n * sizeof(uint32_t));
 	for (size_t first = 0; first < b->n_keys; first += CHOSEN_TOGETHER)
 	{
@@ -288,6 +299,22 @@ ml_buckets_bring(MlBuckets *b)
 		for (size_t i = 0; i < n; i++)
 			to[next[bucket[chosen[i]]]++] = key[chosen[i]];
 	}
+}
+
+void
+ml_buckets_bring(MlBuckets *b)
+{
+	size_t		wanted = 0;
+
+	for (uint32_t i = 0; i < b->n; i++)
+		wanted += b->state[i] == ML_BUCKET_WANTED ? ml_bucket_size(b, i) : 0;
+	if (wanted > b->n_keys / 8)
+	{
+		/* Asking for each costs more than what is not wanted. */
+		ml_buckets_bring_all(b);
+		return;
+	}
+	deal_wanted(b);
 	for (uint32_t i = 0; i < b->n; i++)
 	{
 		if (b->state[i] == ML_BUCKET_WANTED)
