@@ -3,11 +3,10 @@
  *	  Plain tables read page by page: visibility for the whole page at once, only
  *	  the needed attributes decoded, and whole slices of columns into the frame, by all threads of the run.
  *
- * What is read this way is decided by the plan: a sequential scan of a heap
- * without conditions, whose result is nothing but columns, or several of them one after the other, as
- * of partitions.  Row-level security, expressions and views that do more than
- * choose columns all make another plan, which the executor runs.  The scans are
- * those that the executor would do (same snapshot, same order), so the frame has the same bits.
+ * What is read this way is decided by the plan: a sequential scan of a heap, with conditions that may be evaluated meanwhile
+ * (scan_allowed.c), whose result is nothing but columns, or several of them one after the other, as
+ * of partitions.  So are views and row-level security that come to that; all other plans are run by the executor.
+ * The scans are those that the executor would do (same snapshot, same order), so the frame has the same bits.
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
@@ -28,6 +27,7 @@
 #include "storage/bufmgr.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
+#include "utils/resowner.h"
 #include "utils/snapmgr.h"
 
 /* Pages looked at to guess the number of rows where statistics do not tell. */
@@ -53,9 +53,11 @@ scanned_relation(const Plan *plan)
 	Index		relation;
 	ListCell   *cell;
 
-	if (!IsA(plan, SeqScan) || plan->qual != NIL || plan->initPlan != NIL)
+	if (!IsA(plan, SeqScan) || plan->initPlan != NIL)
 		return 0;
 	relation = ((const Scan *) plan)->scanrelid;
+	if (!ml_may_evaluate((const Node *) plan->qual, relation))
+		return 0;
 	foreach(cell, plan->targetlist)
 	{
 		if (!is_column(lfirst_node(TargetEntry, cell), relation))
@@ -83,29 +85,38 @@ hands_on(const Append *append)
 	return true;
 }
 
-/* The plans of the statement that read a table each, one after the other; NIL if it does anything else. */
+/* Adds the plans below one that read a table each, one after the other; false if it does anything else. */
+static bool
+add_table_plans(Plan *plan, List **plans)
+{
+	ListCell   *cell;
+
+	if (!IsA(plan, Append))
+	{
+		*plans = lappend(*plans, plan);
+		return scanned_relation(plan) != 0;
+	}
+	if (!hands_on((Append *) plan))
+		return false;
+	foreach(cell, ((Append *) plan)->appendplans)
+	{
+		Plan	   *child = lfirst(cell);
+
+		if (list_length(child->targetlist) != list_length(plan->targetlist) || !add_table_plans(child, plans))
+			return false;
+	}
+	return true;
+}
+
+/* All of the statement; NIL if it does anything else. */
 static List *
 table_plans(const PlannedStmt *statement)
 {
-	Plan	   *plan = statement->planTree;
-	List	   *plans;
-	ListCell   *cell;
+	List	   *plans = NIL;
 
 	if (statement->subplans != NIL || statement->rowMarks != NIL || statement->hasModifyingCTE)
 		return NIL;
-	if (!IsA(plan, Append))
-		return scanned_relation(plan) != 0 ? list_make1(plan) : NIL;
-	if (!hands_on((Append *) plan))
-		return NIL;
-	plans = ((Append *) plan)->appendplans;
-	foreach(cell, plans)
-	{
-		const Plan *child = lfirst(cell);
-
-		if (scanned_relation(child) == 0 || list_length(child->targetlist) != list_length(plan->targetlist))
-			return NIL;
-	}
-	return plans;
+	return add_table_plans(statement->planTree, &plans) ? plans : NIL;
 }
 
 /* Whatever is not quite usual is left to the executor, also to complain about. */
@@ -290,12 +301,64 @@ count_rows(MlHeapReader *h, uint64 page)
 	return ml_heap_count_rows(h, (BlockNumber) page);
 }
 
-/* Statistics are better, but a table that has just been filled has none.  0: not known. */
+static double
+sample_rows(MlHeapReader *h, uint64 pages)
+{
+	double		rows = 0;
+
+	for (int i = 0; i < SAMPLED_PAGES; i++)
+	{
+		CHECK_FOR_INTERRUPTS();
+		rows += count_rows(h, pages * i / SAMPLED_PAGES);
+	}
+	ml_heap_end(h);
+	return rows * pages / SAMPLED_PAGES;
+}
+
+/*
+ * A condition that has an error somewhere in the sample would have it later, or never: what the query says of itself comes from
+ * its rows in their order.  The subtransaction gives back whatever the error has left.
+ */
+static double
+try_sample(MlHeapReader *h, uint64 pages)
+{
+	MemoryContext caller = CurrentMemoryContext;
+	ResourceOwner owner = CurrentResourceOwner;
+	volatile double rows = 0;
+
+	BeginInternalSubTransaction(NULL);
+	MemoryContextSwitchTo(caller);
+	PG_TRY();
+	{
+		rows = sample_rows(h, pages);
+		ReleaseCurrentSubTransaction();
+	}
+	PG_CATCH();
+	{
+		ErrorData  *error;
+
+		MemoryContextSwitchTo(caller);
+		error = CopyErrorData();
+		FlushErrorState();
+		RollbackAndReleaseCurrentSubTransaction();
+		ml_heap_forget(h);
+		if (error->sqlerrcode == ERRCODE_QUERY_CANCELED)
+			ReThrowError(error);
+		FreeErrorData(error);
+		rows = h->r->plan->estimated_rows;
+	}
+	PG_END_TRY();
+	MemoryContextSwitchTo(caller);
+	CurrentResourceOwner = owner;
+	return rows;
+}
+
+/* Statistics are better, but a table that has just been filled has none, nor do they tell much of conditions.  0: not known. */
 static double
 guess_rows(MlHeapReader *h)
 {
 	uint64		pages = 0;
-	double		rows = 0;
+	double		rows;
 
 	if (h->r->plan->rows_firm)
 		return h->r->plan->estimated_rows;
@@ -303,13 +366,7 @@ guess_rows(MlHeapReader *h)
 		pages += h->tables[t].n_blocks;
 	if (h->r->builder == NULL || pages < 4 * SAMPLED_PAGES)
 		return 0;
-	for (int i = 0; i < SAMPLED_PAGES; i++)
-	{
-		CHECK_FOR_INTERRUPTS();
-		rows += count_rows(h, pages * i / SAMPLED_PAGES);
-	}
-	ml_heap_end(h);
-	rows *= (double) pages / SAMPLED_PAGES;
+	rows = h->filtered ? try_sample(h, pages) : sample_rows(h, pages);
 	ml_check(h->r->env, ml_frame_expect(h->r->builder, rows));
 	return rows;
 }
@@ -378,6 +435,7 @@ ml_scan_heap_open(MlFrameReceiver *r)
 	ML_CHECK_RIGHTS(statement);
 	h = palloc0(sizeof(MlHeapReader));
 	h->r = r;
+	h->owner = CurrentMemoryContext;
 	h->snapshot = RegisterSnapshot(GetActiveSnapshot());
 	h->tables = palloc0(list_length(plans) * sizeof(MlHeapTable));
 	foreach(cell, plans)
@@ -386,6 +444,7 @@ ml_scan_heap_open(MlFrameReceiver *r)
 
 		table->relation = open_table(statement, lfirst(cell));
 		describe_attributes(h, table, ((Plan *) lfirst(cell))->targetlist);
+		ml_filter_make(h, table, ((Plan *) lfirst(cell))->qual);
 	}
 	h->most_rows = LANE_BYTES / ((sizeof(Datum) + sizeof(bool)) * Max(h->n_lanes, 1));
 	h->most_rows = Max(Min(h->most_rows, ML_FRAME_TOGETHER), 32);
@@ -395,6 +454,7 @@ ml_scan_heap_open(MlFrameReceiver *r)
 void
 ml_scan_heap_close(MlHeapReader *h)
 {
+	ml_filter_end(h);
 	UnregisterSnapshot(h->snapshot);
 	for (int t = 0; t < h->n_tables; t++)
 		table_close(h->tables[t].relation, NoLock);	/* as after planning, the lock stays to the end of the transaction */

@@ -2,8 +2,8 @@
  * scan_heap.h
  *	  What the files that read the pages of a table share.
  *
- * scan_heap.c says which tables are read so; scan_visible.c finds the rows of their pages, scan_page.c turns them
- * into slices of columns; scan_readers.c deals pages out to threads.
+ * scan_heap.c says which tables are read so, scan_allowed.c under which conditions; scan_visible.c finds the rows of their pages,
+ * scan_filter.c those that pass, scan_page.c turns them into slices of columns; scan_readers.c deals pages out to threads.
  *-------------------------------------------------------------------------
  */
 #ifndef ML_PG_SCAN_HEAP_H
@@ -13,6 +13,7 @@
 
 #include "access/heapam.h"
 #include "access/htup_details.h"
+#include "nodes/execnodes.h"
 #include "pg/scan_internal.h"
 
 /* Pages that are read together, at most. */
@@ -43,7 +44,22 @@ typedef struct MlHeapTable
 	MlAttribute *attributes;
 	int		   *attribute_of;	/* per place */
 	uint32	   *double_offset;	/* by number of them */
+	ExprState  *condition;		/* NULL: all rows pass */
+	ExprContext *evaluation;	/* NULL: nothing is evaluated */
+	HeapTupleData row;			/* which one is, and */
+	TupleTableSlot *stored;		/* as a slot */
 } MlHeapTable;
+
+/* Which of the rows that conditions were asked about have passed, one bit each in the order of the pages. */
+typedef struct MlPassedRows
+{
+	uint64		known;			/* after the first pass; before: 0 */
+	uint64		seen;			/* in this pass */
+	int			here;			/* that pass, of the page that is looked at */
+	int			n_pieces;
+	int			room;
+	uint64	  **piece;
+} MlPassedRows;
 
 /* Which rows of which pages come together; filled by the main thread. */
 typedef struct MlPageRun
@@ -110,10 +126,14 @@ struct MlHeapReader
 	int			n_ahead;
 	int			most_ahead;
 	Buffer		buffer;			/* the page before next_block, where rows of it have not been dealt out */
-	int			n_rows;			/* its visible rows */
+	int			n_rows;			/* its visible rows that pass */
 	int			next_row;		/* the first of them that has not been dealt out */
 	OffsetNumber row[MaxHeapTuplesPerPage];
 	uint64		rows;			/* dealt out */
+	bool		filtered;		/* some tables have conditions */
+	MlPassedRows passed;
+	ErrorData  *error;			/* of what was evaluated: counts after the rows that have been found before */
+	MemoryContext owner;
 	int			n_lanes;		/* the most of any table */
 	int			n_places;
 	bool		in_slices;		/* no feed needs whole rows */
@@ -145,14 +165,43 @@ typedef struct MlSlice
 extern void ml_heap_begin(MlHeapReader *h, int table);
 extern void ml_heap_end(MlHeapReader *h);
 
-/* The next page and its visible rows; false at the end of the table. */
+/* The subtransaction that has begun to read it has been rolled back. */
+extern void ml_heap_forget(MlHeapReader *h);
+
+/* The next page and those of its visible rows that pass; false at the end of the table. */
 extern bool ml_heap_next_page(MlHeapReader *h);
 
 /* Takes so many rows of it, with a pin of its page. */
 extern Buffer ml_heap_take_page(MlHeapReader *h, int rows);
 
-/* The visible rows of some page; not between rows of another one. */
+/* The visible rows of some page that pass; not between rows of another one.  ERROR where a condition has one. */
 extern int	ml_heap_count_rows(MlHeapReader *h, BlockNumber block);
+
+/* ---- scan_allowed.c ---- */
+
+/* May this be evaluated, for rows of a relation of the range table, while threads are at work? */
+extern bool ml_may_evaluate(const Node *expression, Index relation);
+
+/* ---- scan_filter.c ---- */
+
+/* The condition of a table, as a plan has it; and the end of all. */
+extern void ml_filter_make(MlHeapReader *h, MlHeapTable *table, List *qual);
+extern void ml_filter_end(MlHeapReader *h);
+
+/* Before each pass over all pages. */
+extern void ml_filter_begin_pass(MlHeapReader *h);
+
+/* Of some rows of a page of the table that is read, those that pass, into their beginning; returns how many.  An ERROR is kept. */
+extern int	ml_filter_page(MlHeapReader *h, Page page, BlockNumber block, OffsetNumber *row, int n);
+
+/* The same of any page, for a guess: an ERROR is thrown, and nothing remembered. */
+extern int	ml_filter_sample(MlHeapReader *h, Page page, BlockNumber block, OffsetNumber *row, int n);
+
+/* One row as a slot, for expressions; its page is pinned. */
+extern void ml_store_row(MlHeapTable *table, Page page, BlockNumber block, OffsetNumber number);
+
+/* In PG_CATCH(): keeps the error until the rows before it are read.  held: InterruptHoldoffCount before PG_TRY(). */
+extern void ml_keep_error(MlHeapReader *h, uint32 held);
 
 /* ---- scan_page.c ---- */
 

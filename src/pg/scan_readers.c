@@ -13,6 +13,7 @@
  * While threads are at work, nothing may be thrown past them, and the process may not
  * exit: interrupts are held and looked for between batches, an ERROR is kept until all threads
  * have stopped.  When one batch has a value that is an error, those before it are still read: the first one counts.
+ * An error of a condition likewise ends what is dealt, and is thrown after that.
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
@@ -23,7 +24,6 @@
 #include "pg/error.h"
 #include "pg/scan_heap.h"
 #include "pg/settings.h"
-#include "pgstat.h"
 #include "storage/bufmgr.h"
 #include "utils/guc.h"
 #include "utils/memutils.h"
@@ -200,17 +200,28 @@ end_all(Readers *readers)
 	}
 }
 
+static bool
+is_canceled(const Readers *readers)
+{
+	return readers->canceled != NULL && readers->canceled(readers->h->r->env->state);
+}
+
 /*
- * Brings the next page with rows that have not been dealt out into the scan; false when there is none.
+ * Brings the next page with rows that have not been dealt out into the scan; false when there is none, or no more are wanted.
  * A batch has pages of one table: only where it is to be its first page may it be of the next.
  */
 static bool
-load_page(MlHeapReader *h, bool first)
+load_page(const Readers *readers, bool first)
 {
+	MlHeapReader *h = readers->h;
+
 	for (;;)
 	{
 		if (h->next_row < h->n_rows)
 			return true;
+		/* Of any number of pages no row may pass. */
+		if (h->error != NULL || is_canceled(readers))
+			return false;
 		if (ml_heap_next_page(h))
 			continue;
 		if (!first || h->table + 1 == h->n_tables)
@@ -222,7 +233,7 @@ load_page(MlHeapReader *h, bool first)
 static bool
 is_at_end(const MlHeapReader *h)
 {
-	return h->table + 1 == h->n_tables && h->next_block >= h->end_block && h->next_row >= h->n_rows;
+	return h->error == NULL && h->table + 1 == h->n_tables && h->next_block >= h->end_block && h->next_row >= h->n_rows;
 }
 
 static void
@@ -238,8 +249,6 @@ add_page(MlHeapReader *h, MlRowBatch *batch, int limit)
 	run->page = BufferGetPage(run->buffer);
 	batch->n_pages++;
 	batch->n_rows += run->rows;
-	/* Named after indexes, but it is what a scan counts, too. */
-	pgstat_count_index_tuples(h->tables[h->table].relation, run->rows);
 }
 
 /* Columns that grow move: nobody may be writing to them. */
@@ -269,10 +278,13 @@ deal(Readers *readers)
 	if (readers->bad || number < 0)
 		return false;
 	batch = &readers->batch[number];
-	while (batch->n_pages < readers->batch_pages && batch->n_rows < limit && load_page(h, batch->n_pages == 0))
+	while (batch->n_pages < readers->batch_pages && batch->n_rows < limit && load_page(readers, batch->n_pages == 0))
 		add_page(h, batch, limit);
 	if (batch->n_rows == 0)
+	{
+		readers->error = h->error;
 		return false;
+	}
 	batch->table = &h->tables[h->table];
 	batch->first_row = h->rows;
 	h->rows += batch->n_rows;
@@ -290,7 +302,7 @@ deal(Readers *readers)
 static void
 lead(Readers *readers)
 {
-	while (!readers->bad && !(readers->canceled != NULL && readers->canceled(readers->h->r->env->state)) && deal(readers))
+	while (!readers->bad && !is_canceled(readers) && deal(readers))
 		;
 }
 
@@ -312,7 +324,7 @@ lead_safely(Readers *readers)
 	readers->closed = true;
 	ml_pool_wake(readers->pool);
 	ml_pool_unlock(readers->pool);
-	if (readers->error != NULL)
+	if (readers->error != NULL && readers->error != readers->h->error)
 		return;					/* what is ready is decoded all the same: an error in it may be the first one */
 	PG_TRY();
 	{
@@ -374,7 +386,11 @@ throw(Readers *readers)
 	if (bad != NULL)
 		ml_batch_complain(readers->h, bad);
 	if (readers->error != NULL)
+	{
+		/* Something that gives up when a query is canceled says so in words of its own. */
+		CHECK_FOR_INTERRUPTS();
 		ReThrowError(readers->error);
+	}
 }
 
 static int
@@ -444,6 +460,7 @@ ml_readers_run(MlHeapReader *h, const MlBatchWork *work)
 	}
 	doubles = make_doubles(h, threads);
 	h->rows = 0;
+	ml_filter_begin_pass(h);
 	ml_heap_begin(h, 0);
 	do
 	{

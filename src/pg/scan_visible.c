@@ -17,6 +17,7 @@
 #include "access/transam.h"
 #include "pg/compat.h"
 #include "pg/scan_heap.h"
+#include "pgstat.h"
 #include "storage/bufmgr.h"
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
@@ -121,6 +122,8 @@ let_go(MlHeapReader *h)
 bool
 ml_heap_next_page(MlHeapReader *h)
 {
+	Relation	relation = h->tables[h->table].relation;
+
 	let_go(h);
 	if (h->next_block >= h->end_block)
 		return false;
@@ -131,7 +134,10 @@ ml_heap_next_page(MlHeapReader *h)
 	}
 	h->buffer = h->ahead[h->first_ahead++];
 	h->next_block++;
-	h->n_rows = find_visible(h, h->tables[h->table].relation, h->buffer, h->row);
+	h->n_rows = find_visible(h, relation, h->buffer, h->row);
+	/* Named after indexes, but it is what a scan counts, too: rows that it has seen. */
+	pgstat_count_index_tuples(relation, h->n_rows);
+	h->n_rows = ml_filter_page(h, BufferGetPage(h->buffer), h->next_block - 1, h->row, h->n_rows);
 	return true;
 }
 
@@ -161,6 +167,14 @@ ml_heap_end(MlHeapReader *h)
 }
 
 void
+ml_heap_forget(MlHeapReader *h)
+{
+	h->scan = NULL;
+	h->buffer = InvalidBuffer;
+	h->n_ahead = h->first_ahead = 0;
+}
+
+void
 ml_heap_begin(MlHeapReader *h, int table)
 {
 	ml_heap_end(h);
@@ -183,6 +197,7 @@ ml_heap_count_rows(MlHeapReader *h, BlockNumber block)
 		return 0;
 	buffer = pin_page(h, block);
 	rows = find_visible(h, h->tables[h->table].relation, buffer, h->row);
+	rows = ml_filter_sample(h, BufferGetPage(buffer), block, h->row, rows);
 	ReleaseBuffer(buffer);
 	return rows;
 }

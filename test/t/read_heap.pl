@@ -6,13 +6,22 @@ use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
 use POSIX ();
-use Time::HiRes qw(sleep);
+use Time::HiRes qw(sleep time);
 
 my $node = MlplatNode::start('pages');
 $node->safe_psql('postgres', <<'SQL');
 	CREATE TABLE t AS SELECT i AS k, (i % 7)::float8 AS a, (i % 13)::float8 AS y FROM generate_series(1, 2000) i;
 	CREATE VIEW choice AS SELECT a, y FROM t;
 	CREATE VIEW condition AS SELECT * FROM t WHERE k > 10;
+	CREATE VIEW barred WITH (security_barrier) AS SELECT * FROM t WHERE k > 10;
+	CREATE FUNCTION mine(float8) RETURNS boolean LANGUAGE plpgsql IMMUTABLE AS 'BEGIN RETURN $1 >= 0; END';
+	CREATE FUNCTION inlined(float8) RETURNS boolean LANGUAGE sql IMMUTABLE AS 'SELECT $1 >= 0';
+	CREATE FUNCTION either(float8, float8) RETURNS boolean LANGUAGE plpgsql IMMUTABLE AS 'BEGIN RETURN $1 >= $2 OR $2 >= 0; END';
+	CREATE OPERATOR @@@ (LEFTARG = float8, RIGHTARG = float8, FUNCTION = either);
+	CREATE DOMAIN checked AS text CHECK (value <> 'x' AND mine(length(value)));
+	CREATE TYPE colour AS ENUM ('red', 'green');
+	CREATE TYPE pair AS (x int, y int);
+	CREATE TABLE coloured AS SELECT 'red'::colour AS c, chr(97 + i % 7) AS w, (i, i)::pair AS pair, sin(i) AS a, (i % 13)::float8 AS y FROM generate_series(1, 2000) i;
 	CREATE MATERIALIZED VIEW stored AS SELECT * FROM t;
 	CREATE TABLE parent (LIKE t);
 	CREATE TABLE child () INHERITS (parent);
@@ -48,12 +57,17 @@ sub reads_pages
 }
 
 is(reads_pages($_), 1, "pages: $_") for 't', 'choice', 'stored', 'child', 'part', 'SELECT a, y FROM t', 'SELECT * FROM choice', 'parted', 'parent', 'ranges',
-	'SELECT * FROM ranges WHERE k < 1000 OR true', 'SELECT a, y FROM t UNION ALL SELECT a, y FROM ranges';
+	'SELECT * FROM ranges WHERE k < 1000 OR true', 'SELECT a, y FROM t UNION ALL SELECT a, y FROM ranges', 'condition', 'barred', 'SELECT * FROM ranges WHERE k > 10', 'SELECT * FROM t WHERE inlined(a)',
+	'SELECT a, y FROM t WHERE k > 10 UNION ALL SELECT a, y FROM ranges WHERE a > 1', q{SELECT * FROM t WHERE now() > ''2020-01-01''::timestamp + k * interval ''1 hour'' AND a = abs(a)},
+	q{SELECT * FROM coloured WHERE c = ''red'' AND c::text || ''!'' ~ ''d!$'' AND w IN (''a'', ''b'', ''c'')}, 'SELECT * FROM t WHERE CASE WHEN k % 2 = 0 THEN a IS NOT NULL ELSE current_user IS NOT NULL END';
 is(reads_pages($_), 0, "executor: $_")
-	for 'condition', 'mixed', 'SELECT * FROM ranges WHERE k > 10', 'SELECT a, y FROM t UNION ALL SELECT a + 1, y FROM ranges', 'SELECT a + 1 AS a, y FROM t', 'SELECT * FROM t LIMIT 100', 'SELECT a, y FROM t ORDER BY k', 'SELECT a, y FROM t TABLESAMPLE bernoulli (50)';
+	for 'mixed', 'SELECT * FROM t WHERE k > 10 LIMIT 100', 'SELECT * FROM t WHERE mine(a)', 'SELECT * FROM t WHERE a @@@ y', 'SELECT * FROM t WHERE a > (SELECT avg(a) FROM t)', 'SELECT * FROM t WHERE k IN (SELECT k FROM ranges)',
+	'SELECT * FROM t WHERE random() < 0.9', 'SELECT * FROM barred WHERE mine(a)', q{SELECT * FROM coloured WHERE w::checked <> ''a''}, 'SELECT * FROM coloured WHERE pair IS NOT NULL', q{SELECT * FROM t WHERE pg_get_viewdef(''choice''::regclass) <> k::text},
+	'SELECT a, y FROM t UNION ALL SELECT a + 1, y FROM ranges', 'SELECT a + 1 AS a, y FROM t', 'SELECT * FROM t LIMIT 100', 'SELECT a, y FROM t ORDER BY k', 'SELECT a, y FROM t TABLESAMPLE bernoulli (50)';
 is(reads_pages('t', 'SET default_transaction_isolation = serializable;'), 0, 'executor: a serializable transaction');
 is(reads_pages('secured'), 1, 'pages: a superuser, whom policies do not concern');
-is(reads_pages('secured', 'SET ROLE regress_owner;'), 0, 'executor: row-level security');
+is(reads_pages('secured', 'SET ROLE regress_owner;'), 1, 'pages: row-level security');
+is(reads_pages('secured', 'CREATE POLICY own ON secured TO regress_owner USING (mine(a)); SET ROLE regress_owner;'), 0, 'executor: a policy that calls what users have written');
 is($node->safe_psql('postgres', "SELECT ml_train('linear_regression', 'mixed', 'y', 'm')") =~ /regression,2001,/ ? 1 : 0, 1, 'the row of a foreign partition is among those that are read');
 
 # While a table is read twice, others change it, and vacuum moves what is left on its pages: whoever has a snapshot reads the same rows in the same order.
@@ -77,6 +91,15 @@ my @figures = $told =~ /^figures\n(.*)$/mg;
 is(scalar @figures, 13, 'a table trains while others change it');
 is(scalar(grep { $_ eq $figures[0] } @figures), 13, 'and gives the same hash and the same model each time');
 isnt($node->safe_psql('postgres', 'SELECT count(*) FROM twice'), '150000', 'for it did change');
+
+# A condition that no row passes, and one that takes long for each, end when they are told to.
+for my $condition ('length(repeat(k::text, 50000)) < 0', q{k || repeat('a', 500) || 'b' || repeat('a', 499) ~ '^\d+(a+)(a+)(a+)b\1$'})
+{
+	my $began = time;
+	my ($status, $out, $err) = $node->psql('postgres', "SET mlplat.execution = 'foreground'; SET statement_timeout = '300ms';\nSELECT ml_train('gbdt', \$\$SELECT * FROM twice WHERE $condition\$\$, 'y', 'stopped')");
+	like($err, qr/ERROR:  canceling statement due to statement timeout/, "stopped: $condition");
+	cmp_ok(time - $began, '<', 1.5, 'within a second');
+}
 
 # Where few pages may be pinned: buffers of temporary tables are a session's own and few, and a server may have hardly any.
 my $fill = 'TABLE little AS SELECT i AS k, sin(i) AS a, cos(i) AS b, (i % 13)::float8 AS y FROM generate_series(1, 40000) i;';
