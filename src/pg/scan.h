@@ -3,8 +3,8 @@
  *	  Rows of a source into an MlFrame: the one interface behind which reading may
  *	  get faster without anybody else noticing.
  *
- * Plain tables are read page by page, by several threads (scan_heap.h); everything else by the executor into a
- * DestReceiver.  One snapshot, transaction_read_only while it runs.
+ * Tables, with conditions and expressions, are read page by page, by several threads (scan_heap.h); everything
+ * else by the executor into a DestReceiver.  One snapshot, transaction_read_only while it runs.
  *-------------------------------------------------------------------------
  */
 #ifndef ML_PG_SCAN_H

@@ -30,19 +30,27 @@
 /* ------------------------------------------------------------ preparation */
 
 void
+ml_evaluation_make(MlHeapTable *table)
+{
+	if (table->evaluation != NULL)
+		return;
+	table->evaluation = CreateStandaloneExprContext();
+	table->stored = MakeSingleTupleTableSlot(RelationGetDescr(table->relation), &TTSOpsHeapTuple);
+	table->evaluation->ecxt_scantuple = table->stored;
+}
+
+void
 ml_filter_make(MlHeapReader *h, MlHeapTable *table, List *qual)
 {
 	if (qual == NIL)
 		return;
 	h->filtered = true;
-	table->evaluation = CreateStandaloneExprContext();
-	table->stored = MakeSingleTupleTableSlot(RelationGetDescr(table->relation), &TTSOpsHeapTuple);
-	table->evaluation->ecxt_scantuple = table->stored;
+	ml_evaluation_make(table);
 	table->condition = ExecInitQual(qual, NULL);
 }
 
 void
-ml_filter_end(MlHeapReader *h)
+ml_evaluation_end(MlHeapReader *h)
 {
 	for (int t = 0; t < h->n_tables; t++)
 	{
@@ -50,6 +58,8 @@ ml_filter_end(MlHeapReader *h)
 
 		if (table->evaluation == NULL)
 			continue;
+		if (table->projection != NULL)
+			ExecDropSingleTupleTableSlot(table->projection->pi_state.resultslot);
 		ExecDropSingleTupleTableSlot(table->stored);
 		FreeExprContext(table->evaluation, true);
 	}
@@ -126,18 +136,6 @@ ml_filter_begin_pass(MlHeapReader *h)
 
 /* ---------------------------------------------------------------- rows */
 
-void
-ml_store_row(MlHeapTable *table, Page page, BlockNumber block, OffsetNumber number)
-{
-	ItemId		item = PageGetItemId(page, number);
-
-	table->row.t_data = (HeapTupleHeader) PageGetItem(page, item);
-	table->row.t_len = ItemIdGetLength(item);
-	table->row.t_tableOid = RelationGetRelid(table->relation);
-	ItemPointerSet(&table->row.t_self, block, number);
-	ExecStoreHeapTuple(&table->row, table->stored, false);
-}
-
 /* Rows may take long, and interrupts are held: says so by an error that is thrown when that is over. */
 static inline void
 stop_when_canceled(void)
@@ -146,6 +144,19 @@ stop_when_canceled(void)
 		ereport(ERROR,
 				(errcode(ERRCODE_QUERY_CANCELED),
 				 errmsg("canceling statement due to user request")));
+}
+
+void
+ml_store_row(MlHeapTable *table, Page page, BlockNumber block, OffsetNumber number)
+{
+	ItemId		item = PageGetItemId(page, number);
+
+	stop_when_canceled();
+	table->row.t_data = (HeapTupleHeader) PageGetItem(page, item);
+	table->row.t_len = ItemIdGetLength(item);
+	table->row.t_tableOid = RelationGetRelid(table->relation);
+	ItemPointerSet(&table->row.t_self, block, number);
+	ExecStoreHeapTuple(&table->row, table->stored, false);
 }
 
 /* Counts those that pass in passed.here, which stands after an ERROR as well. */
@@ -159,7 +170,6 @@ evaluate(MlHeapReader *h, Page page, BlockNumber block, OffsetNumber *row, int n
 	{
 		bool		pass;
 
-		stop_when_canceled();
 		ml_store_row(table, page, block, row[i]);
 		pass = ExecQualAndReset(table->condition, table->evaluation);
 		if (in_pass && h->deferred)

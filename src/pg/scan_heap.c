@@ -3,9 +3,9 @@
  *	  Plain tables read page by page: visibility for the whole page at once, only
  *	  the needed attributes decoded, and whole slices of columns into the frame, by all threads of the run.
  *
- * What is read this way is decided by the plan: a sequential scan of a heap, with conditions that may be evaluated meanwhile
- * (scan_allowed.c), whose result is nothing but columns, or several of them one after the other, as
- * of partitions.  So are views and row-level security that come to that; all other plans are run by the executor.
+ * What is read this way is decided by the plan: a sequential scan of a heap, with conditions and expressions that may be
+ * evaluated meanwhile (scan_allowed.c), or several of them one after the other, as of partitions.
+ * So are views and row-level security that come to that; all other plans are run by the executor.
  * The scans are those that the executor would do (same snapshot, same order), so the frame has the same bits.
  *-------------------------------------------------------------------------
  */
@@ -43,7 +43,7 @@ is_column(const TargetEntry *entry, Index relation)
 {
 	const Var  *var = (const Var *) entry->expr;
 
-	return !entry->resjunk && IsA(var, Var) && var->varno == relation && var->varlevelsup == 0 && var->varattno > 0;
+	return IsA(var, Var) && var->varno == relation && var->varlevelsup == 0 && var->varattno > 0;
 }
 
 /* The range table index of the relation that a plan reads, 0 if it does anything else. */
@@ -60,7 +60,9 @@ scanned_relation(const Plan *plan)
 		return 0;
 	foreach(cell, plan->targetlist)
 	{
-		if (!is_column(lfirst_node(TargetEntry, cell), relation))
+		const TargetEntry *entry = lfirst_node(TargetEntry, cell);
+
+		if (entry->resjunk || (!is_column(entry, relation) && !ml_may_evaluate((const Node *) entry->expr, relation)))
 			return 0;
 	}
 	return relation;
@@ -132,8 +134,17 @@ is_plain_heap(Relation relation)
 /* --------------------------------------------------------- preparation */
 
 static void
-describe_attributes(MlHeapReader *h, MlHeapTable *table, const List *targets)
+need_attribute(MlHeapTable *table, TupleDesc columns, int a, int lane)
 {
+	table->attributes[a].lane = lane;
+	table->attributes[a].missing = getmissingattr(columns, a + 1, &table->attributes[a].missing_null);
+	table->n_attributes = Max(table->n_attributes, a + 1);
+}
+
+static void
+describe_attributes(MlHeapReader *h, MlHeapTable *table, const Scan *plan)
+{
+	const List *targets = plan->plan.targetlist;
 	TupleDesc	columns = RelationGetDescr(table->relation);
 	int			n_lanes = 0;
 	uint32		offset = 0;
@@ -141,6 +152,7 @@ describe_attributes(MlHeapReader *h, MlHeapTable *table, const List *targets)
 
 	h->n_places = list_length(targets);
 	table->attribute_of = palloc(Max(h->n_places, 1) * sizeof(int));
+	table->lane_of = palloc(Max(h->n_places, 1) * sizeof(int));
 	table->attributes = palloc(Max(columns->natts, 1) * sizeof(MlAttribute));
 	for (int a = 0; a < columns->natts; a++)
 	{
@@ -150,14 +162,14 @@ describe_attributes(MlHeapReader *h, MlHeapTable *table, const List *targets)
 	}
 	foreach(cell, targets)
 	{
-		int			a = ((Var *) lfirst_node(TargetEntry, cell)->expr)->varattno - 1;
+		const TargetEntry *entry = lfirst_node(TargetEntry, cell);
+		int			place = foreach_current_index(cell);
+		int			a = is_column(entry, plan->scanrelid) ? ((const Var *) entry->expr)->varattno - 1 : -1;
 
-		table->attribute_of[foreach_current_index(cell)] = a;
-		table->n_attributes = Max(table->n_attributes, a + 1);
-		if (table->attributes[a].lane >= 0)
-			continue;
-		table->attributes[a].lane = n_lanes++;
-		table->attributes[a].missing = getmissingattr(columns, a + 1, &table->attributes[a].missing_null);
+		table->attribute_of[place] = a;
+		if (a >= 0 && table->attributes[a].lane < 0)
+			need_attribute(table, columns, a, n_lanes++);
+		table->lane_of[place] = a >= 0 ? table->attributes[a].lane : n_lanes++;
 	}
 	for (table->n_fixed = 0; table->n_fixed < table->n_attributes && table->attributes[table->n_fixed].length > 0; table->n_fixed++)
 	{
@@ -174,11 +186,14 @@ describe_attributes(MlHeapReader *h, MlHeapTable *table, const List *targets)
 static bool
 has_fixed_place(const MlHeapReader *h, const MlFeed *feed)
 {
-	bool		fixed = true;
-
 	for (int t = 0; t < h->n_tables; t++)
-		fixed &= h->tables[t].attribute_of[feed->place] < h->tables[t].n_fixed;
-	return fixed;
+	{
+		int			a = h->tables[t].attribute_of[feed->place];
+
+		if (a < 0 || a >= h->tables[t].n_fixed)
+			return false;
+	}
+	return true;
 }
 
 /* Feeds of float8 that have one. */
@@ -252,7 +267,7 @@ end_slices(MlHeapReader *h, MlRowBatch *batch)
 	ml_scan_count(h->r, batch->n_rows);
 }
 
-static const MlBatchWork together = {.begin = begin_slices, .work = feed_slices, .end = end_slices};
+static const MlBatchWork together = {.begin = begin_slices, .work = feed_slices, .end = end_slices, .computes = true};
 
 /* ----------------------------------------------------------- rows singly */
 
@@ -274,7 +289,7 @@ feed_singly(MlHeapReader *h, MlRowBatch *batch)
 		ExecClearTuple(slot);
 		for (int place = 0; place < h->n_places; place++)
 		{
-			size_t		at = (size_t) table->attributes[table->attribute_of[place]].lane * h->most_rows + row;
+			size_t		at = (size_t) table->lane_of[place] * h->most_rows + row;
 
 			slot->tts_values[place] = batch->values[at];
 			slot->tts_isnull[place] = batch->nulls[at];
@@ -284,7 +299,7 @@ feed_singly(MlHeapReader *h, MlRowBatch *batch)
 	}
 }
 
-static const MlBatchWork singly = {.work = locate_rows, .end = feed_singly, .in_order = true};
+static const MlBatchWork singly = {.work = locate_rows, .end = feed_singly, .in_order = true, .computes = true};
 
 /* --------------------------------------------------------- the tables */
 
@@ -399,7 +414,7 @@ ml_scan_heap_read(MlHeapReader *h)
 static Relation
 open_table(const PlannedStmt *statement, const Plan *plan)
 {
-	const RangeTblEntry *entry = rt_fetch(scanned_relation(plan), statement->rtable);
+	const RangeTblEntry *entry = rt_fetch(((const Scan *) plan)->scanrelid, statement->rtable);
 
 	return table_open(entry->relid, entry->rellockmode);
 }
@@ -441,10 +456,13 @@ ml_scan_heap_open(MlFrameReceiver *r)
 	foreach(cell, plans)
 	{
 		MlHeapTable *table = &h->tables[h->n_tables++];
+		const Scan *plan = lfirst(cell);
 
-		table->relation = open_table(statement, lfirst(cell));
-		describe_attributes(h, table, ((Plan *) lfirst(cell))->targetlist);
-		ml_filter_make(h, table, ((Plan *) lfirst(cell))->qual);
+		table->relation = open_table(statement, &plan->plan);
+		describe_attributes(h, table, plan);
+		ml_filter_make(h, table, plan->plan.qual);
+		ml_project_make(table, plan->plan.targetlist);
+		h->computes |= table->n_computed > 0;
 	}
 	h->most_rows = LANE_BYTES / ((sizeof(Datum) + sizeof(bool)) * Max(h->n_lanes, 1));
 	h->most_rows = Max(Min(h->most_rows, ML_FRAME_TOGETHER), 32);
@@ -454,20 +472,34 @@ ml_scan_heap_open(MlFrameReceiver *r)
 void
 ml_scan_heap_close(MlHeapReader *h)
 {
-	ml_filter_end(h);
+	ml_evaluation_end(h);
 	UnregisterSnapshot(h->snapshot);
 	for (int t = 0; t < h->n_tables; t++)
 		table_close(h->tables[t].relation, NoLock);	/* as after planning, the lock stays to the end of the transaction */
 	pfree(h);
 }
 
-/* Numbers that only ever are features, of a type that is no key. */
+void
+ml_scan_heap_mark(MlPrivatePlan *plan)
+{
+	ListCell   *cell;
+
+	foreach(cell, table_plans(plan->statement))
+	{
+		const Scan *scan = lfirst(cell);
+
+		for (int i = 0; i < plan->n_feeds; i++)
+			plan->feeds[i].computed |= !is_column(list_nth_node(TargetEntry, scan->plan.targetlist, plan->feeds[i].place), scan->scanrelid);
+	}
+}
+
+/* Numbers that only ever are features, of a type that is no key, and stand in the table as they are. */
 bool
 ml_scan_may_defer(const MlFeed *feed)
 {
 	const MlColumnSpec *spec = &feed->spec;
 
-	return feed->kind == ML_FEED_NUMBER && ml_feed_is_plain(feed) && (spec->roles & ~ML_ROLE_HASH) == ML_ROLE_FEATURE &&
+	return feed->kind == ML_FEED_NUMBER && !feed->computed && ml_feed_is_plain(feed) && (spec->roles & ~ML_ROLE_HASH) == ML_ROLE_FEATURE &&
 		(spec->named || spec->not_a_key || spec->logical == ML_LOGICAL_FLOAT);
 }
 

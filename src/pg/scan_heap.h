@@ -3,7 +3,8 @@
  *	  What the files that read the pages of a table share.
  *
  * scan_heap.c says which tables are read so, scan_allowed.c under which conditions; scan_visible.c finds the rows of their pages,
- * scan_filter.c those that pass, scan_page.c turns them into slices of columns; scan_readers.c deals pages out to threads.
+ * scan_filter.c those that pass, scan_project.c computes columns from them, scan_page.c turns them into slices of columns;
+ * scan_readers.c deals pages out to threads.
  *-------------------------------------------------------------------------
  */
 #ifndef ML_PG_SCAN_HEAP_H
@@ -42,9 +43,13 @@ typedef struct MlHeapTable
 	int			n_fixed;		/* those before the first of variable length */
 	uint32		fixed_end;		/* where that one begins, before alignment */
 	MlAttribute *attributes;
-	int		   *attribute_of;	/* per place */
+	int		   *attribute_of;	/* per place; -1: it is computed */
+	int		   *lane_of;		/* per place */
 	uint32	   *double_offset;	/* by number of them */
 	ExprState  *condition;		/* NULL: all rows pass */
+	int			n_computed;		/* places that are */
+	int		   *computed_lane;	/* by number of them */
+	ProjectionInfo *projection;
 	ExprContext *evaluation;	/* NULL: nothing is evaluated */
 	HeapTupleData row;			/* which one is, and */
 	TupleTableSlot *stored;		/* as a slot */
@@ -93,7 +98,9 @@ typedef struct MlRowBatch
 	HeapTupleHeader row[ML_FRAME_TOGETHER];
 	const char *data[ML_FRAME_TOGETHER];	/* where its attributes begin */
 	const double *doubles;		/* where all pages are whole: columns of doubles at fixed places, ML_DOUBLES_ROOM for each; NULL: not there */
-	Datum	   *values;			/* per lane, ML_FRAME_TOGETHER each: what was found by walking */
+	MemoryContext memory;		/* of what was computed */
+	int			evaluated;		/* rows, until there was an error */
+	Datum	   *values;			/* per lane, most_rows each: what was found by walking, or computed */
 	bool	   *nulls;
 } MlRowBatch;
 
@@ -131,6 +138,7 @@ struct MlHeapReader
 	OffsetNumber row[MaxHeapTuplesPerPage];
 	uint64		rows;			/* dealt out */
 	bool		filtered;		/* some tables have conditions */
+	bool		computes;		/* some have places that are computed */
 	MlPassedRows passed;
 	ErrorData  *error;			/* of what was evaluated: counts after the rows that have been found before */
 	MemoryContext owner;
@@ -184,9 +192,12 @@ extern bool ml_may_evaluate(const Node *expression, Index relation);
 
 /* ---- scan_filter.c ---- */
 
-/* The condition of a table, as a plan has it; and the end of all. */
+/* The condition of a table, as a plan has it. */
 extern void ml_filter_make(MlHeapReader *h, MlHeapTable *table, List *qual);
-extern void ml_filter_end(MlHeapReader *h);
+
+/* What evaluating needs, for a table that has none yet; and the end of all tables'. */
+extern void ml_evaluation_make(MlHeapTable *table);
+extern void ml_evaluation_end(MlHeapReader *h);
 
 /* Before each pass over all pages. */
 extern void ml_filter_begin_pass(MlHeapReader *h);
@@ -197,11 +208,19 @@ extern int	ml_filter_page(MlHeapReader *h, Page page, BlockNumber block, OffsetN
 /* The same of any page, for a guess: an ERROR is thrown, and nothing remembered. */
 extern int	ml_filter_sample(MlHeapReader *h, Page page, BlockNumber block, OffsetNumber *row, int n);
 
-/* One row as a slot, for expressions; its page is pinned. */
+/* One row as a slot, for expressions; its page is pinned.  ERROR when the query has been canceled. */
 extern void ml_store_row(MlHeapTable *table, Page page, BlockNumber block, OffsetNumber number);
 
 /* In PG_CATCH(): keeps the error until the rows before it are read.  held: InterruptHoldoffCount before PG_TRY(). */
 extern void ml_keep_error(MlHeapReader *h, uint32 held);
+
+/* ---- scan_project.c ---- */
+
+/* Places of a target list that are computed, when it is known which. */
+extern void ml_project_make(MlHeapTable *table, const List *targets);
+
+/* Computes the values of a batch, by the main thread.  An ERROR is kept, and the batch ends before its row. */
+extern void ml_batch_evaluate(MlHeapReader *h, MlRowBatch *batch);
 
 /* ---- scan_page.c ---- */
 
@@ -251,6 +270,7 @@ typedef struct MlBatchWork
 	void		(*end) (MlHeapReader *h, MlRowBatch *batch);	/* may be NULL */
 	void	   *state;
 	bool		in_order;		/* one batch after the other */
+	bool		computes;		/* columns that are computed are wanted */
 } MlBatchWork;
 
 /* All pages, in order. */

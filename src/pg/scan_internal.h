@@ -27,6 +27,7 @@ typedef struct MlFeed
 {
 	MlFeedKind	kind;
 	int			place;			/* in the rows that are read, from 0 */
+	bool		computed;		/* where pages are read: by an expression, at least in one of the tables */
 	MlConverter converter;
 	MlColumnSpec spec;			/* of the column, or what its elements have in common */
 	int			elements;		/* of an array; -1 until its first value was seen */
@@ -80,6 +81,7 @@ extern const char *ml_scan_text(const MlFeed *feed, Datum value, size_t *length)
  */
 typedef struct MlHeapReader MlHeapReader;
 extern bool ml_scan_heap_fits(const MlPrivatePlan *plan);
+extern void ml_scan_heap_mark(MlPrivatePlan *plan);	/* which feeds are computed */
 extern MlHeapReader *ml_scan_heap_open(MlFrameReceiver *r);
 extern bool ml_scan_heap_defer(MlHeapReader *h);
 extern bool ml_scan_may_defer(const MlFeed *feed);

@@ -34,6 +34,8 @@ ml_batch_make(const MlHeapReader *h, MlRowBatch *batch)
 	memset(batch, 0, sizeof(MlRowBatch));
 	batch->values = palloc_extended(cells * sizeof(Datum), MCXT_ALLOC_HUGE);
 	batch->nulls = palloc_extended(cells * sizeof(bool), MCXT_ALLOC_HUGE);
+	if (h->computes)
+		batch->memory = AllocSetContextCreate(CurrentMemoryContext, "mlplat computed values", ALLOCSET_DEFAULT_SIZES);
 }
 
 /* ------------------------------------------------ where the values are */
@@ -224,8 +226,7 @@ static void
 gather(const MlHeapReader *h, const MlRowBatch *batch, int place, MlSlice *slice)
 {
 	int			a = batch->table->attribute_of[place];
-	const MlAttribute *attribute = &batch->table->attributes[a];
-	size_t		lane = (size_t) attribute->lane * h->most_rows;
+	size_t		lane = (size_t) batch->table->lane_of[place] * h->most_rows;
 
 	slice->count = batch->n_rows;
 	slice->n_nulls = 0;
@@ -233,9 +234,9 @@ gather(const MlHeapReader *h, const MlRowBatch *batch, int place, MlSlice *slice
 	{
 		const MlPageRun *run = &batch->pages[p];
 
-		if (run->whole && a < batch->table->n_fixed)
+		if (run->whole && a >= 0 && a < batch->table->n_fixed)
 		{
-			gather_fixed(batch, attribute, run, slice);
+			gather_fixed(batch, &batch->table->attributes[a], run, slice);
 			continue;
 		}
 		memcpy(slice->value + run->first, batch->values + lane + run->first, run->rows * sizeof(Datum));
@@ -490,7 +491,7 @@ ml_batch_feed_main(MlHeapReader *h, MlRowBatch *batch)
 static void
 check_value(MlHeapReader *h, const MlRowBatch *batch, const MlFeed *feed, int row)
 {
-	size_t		at = (size_t) batch->table->attributes[batch->table->attribute_of[feed->place]].lane * h->most_rows + row;
+	size_t		at = (size_t) batch->table->lane_of[feed->place] * h->most_rows + row;
 	size_t		length;
 
 	if (batch->nulls[at])

@@ -729,6 +729,7 @@ ml_scan_plan(MlSource *source, const MlScanRoles *roles)
 
 	query = ml_source_query(source, builder.needed, false);
 	private_plan->statement = pg_plan_query(query, source->text, 0, NULL);
+	ml_scan_heap_mark(private_plan);
 	/* Now rather than when it runs: whoever only asks what a run would need shall not learn more. */
 	ML_CHECK_RIGHTS(private_plan->statement);
 	plan->estimated_rows = private_plan->statement->planTree->plan_rows;

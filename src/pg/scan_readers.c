@@ -13,7 +13,7 @@
  * While threads are at work, nothing may be thrown past them, and the process may not
  * exit: interrupts are held and looked for between batches, an ERROR is kept until all threads
  * have stopped.  When one batch has a value that is an error, those before it are still read: the first one counts.
- * An error of a condition likewise ends what is dealt, and is thrown after that.
+ * An error of a condition or an expression likewise ends what is dealt, and is thrown after that.
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
@@ -280,12 +280,14 @@ deal(Readers *readers)
 	batch = &readers->batch[number];
 	while (batch->n_pages < readers->batch_pages && batch->n_rows < limit && load_page(readers, batch->n_pages == 0))
 		add_page(h, batch, limit);
+	batch->table = &h->tables[h->table];
+	if (readers->work->computes)
+		ml_batch_evaluate(h, batch);
 	if (batch->n_rows == 0)
 	{
 		readers->error = h->error;
 		return false;
 	}
-	batch->table = &h->tables[h->table];
 	batch->first_row = h->rows;
 	h->rows += batch->n_rows;
 	if (readers->work->begin != NULL)
@@ -475,6 +477,8 @@ ml_readers_run(MlHeapReader *h, const MlBatchWork *work)
 	{
 		pfree(readers.batch[i].values);
 		pfree(readers.batch[i].nulls);
+		if (readers.batch[i].memory != NULL)
+			MemoryContextDelete(readers.batch[i].memory);
 	}
 	pfree(doubles);
 	pfree(h->doubles);
