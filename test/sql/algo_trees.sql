@@ -39,7 +39,7 @@ CREATE TABLE trees_small AS SELECT * FROM (VALUES
 	(6, 6, true, 'ham', 'yes'), (7, 7, false, 'egg', 'yes'), (8, 8, true, 'egg', 'yes'), (9, 9, false, 'egg', 'yes'), (10, NULL, false, 'egg', 'no')) t (id, x, flag, food, y);
 SELECT score FROM ml_train('decision_tree', 'trees_small', 'y', 'trees_small', features => '{x}', split => 'none', id => 'id');
 SELECT node, parent, depth, condition, missing, leaf, prediction, round(value::numeric, 3) AS value, rows, round(share::numeric, 2) AS share, path FROM ml_rules('trees_small');
-SELECT version FROM ml_train('decision_tree', 'trees_small', 'x', 'trees_words', features => '{food,flag}', split => 'none', id => 'id', params => '{"max_depth": 2, "task": "regression"}');
+SELECT version FROM ml_train('decision_tree', 'SELECT * FROM trees_small UNION ALL SELECT id + 100, x, flag, food, y FROM trees_small', 'x', 'trees_words', features => '{food,flag}', split => 'none', id => 'id', params => '{"max_depth": 2, "task": "regression"}');
 SELECT node, condition, prediction, round(value::numeric, 3) AS value, rows FROM ml_rules('trees_words');
 SELECT version FROM ml_train('gbdt', 'trees_small', 'y', 'trees_boosted', features => '{x,food}', split => 'none', id => 'id', params => '{"min_data_in_leaf": 1, "min_data_in_bin": 1, "num_iterations": 2, "learning_rate": 1}');
 SELECT node, condition, leaf, prediction, round(value::numeric, 3) AS value, rows FROM ml_rules('trees_boosted', tree => 2);

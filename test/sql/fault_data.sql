@@ -26,12 +26,16 @@ END $$;
 CREATE FUNCTION train_all(columns text, more text DEFAULT '', rows int DEFAULT 100) RETURNS SETOF text LANGUAGE sql AS
 $$ SELECT a || ': ' || fault_data.train(a, columns, more, rows) FROM unnest('{gbdt,linear_regression,logistic_regression}'::text[]) a $$;
 
--- no row, one, two, five
+-- no row, one, five: too few to judge what would come of them; ten
 SELECT train_all('i AS a, i % 2 AS y', '', 0);
 SELECT train_all('i AS a, i % 2 AS y', '', 1);
-SELECT train_all('i AS a, i % 2 AS y', '', 2);
-SELECT train_all('i AS a, i > 2 AS y', $$, features => '{a}'$$, 5);
-SELECT train('gbdt', 'i AS a, i % 2 AS y', ', holdout => 0.99', 3);
+SELECT train_all('i AS a, i * 1.5 AS y', '', 5);
+SELECT train('gbdt', 'i AS a, i > 2 AS y', '', 5);
+SELECT train_all('i AS a, nullif(i, 3) % 2 AS y', '', 10);
+SELECT train_all('i AS a, i % 2 AS y', '', 10);
+SELECT train_all('i AS a, i > 5 AS y', $$, features => '{a}'$$, 10);
+SELECT train('gbdt', 'i AS a, i % 2 AS y', ', holdout => 0.99', 10);
+SELECT train('xgboost', '(i + 1) / 2 AS a, i % 2 AS y', $$, split => 'none'$$, 10);
 
 -- targets: unknown, some unknown, one class, one number, a class that is rare
 SELECT train_all('i % 7 AS a, NULL::int AS y');
@@ -58,7 +62,7 @@ SELECT train_all('i % 7 AS a, 5 AS constant, NULL::int AS unknown, i % 2 AS y');
 SELECT train('gbdt', 'i % 7 AS a, 5 AS constant, i % 2 AS y', $$, features => '{a,constant}'$$);
 SELECT train('gbdt', '5 AS constant, NULL::int AS unknown, i % 2 AS y');
 SELECT train('linear_regression', 'i % 7 AS a, i % 7 * 2 AS b, i % 7 * 3.0 AS y', ', split => ''none''');
-SELECT train('linear_regression', 'i % 3 AS a, i * i % 7 AS b, i * i % 11 AS c, i * 3 % 5 AS d, i % 4 AS e, i * 1.0 AS y', ', split => ''none''', 4);
+SELECT train('linear_regression', 'i % 3 AS a, i * i % 7 AS b, i * i % 11 AS c, i * 3 % 5 AS d, i % 4 AS e, i % 6 AS f, i * i % 13 AS g, i * i % 17 AS h, i % 8 AS j, i * i % 19 AS k, i * i % 23 AS l, i * 1.0 AS y', ', split => ''none''', 10);
 SELECT train('gbdt', $$'c' || i AS a, i % 5 AS b, i * 1.0 AS y$$, $$, features => '{a,b}', params => '{"num_iterations": 2}'$$, 100000);
 SELECT train_all($$CASE WHEN i = 7 THEN 'infinity'::float8 ELSE i % 7 END AS a, i % 5 AS b, i % 2 AS y$$);
 SELECT train('gbdt', $$i % 5 AS b, CASE WHEN i = 7 THEN '-infinity' ELSE i * 0.5 END::float8 AS y$$);

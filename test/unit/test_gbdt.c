@@ -7,6 +7,8 @@
 
 #include "gbdt_mixed.h"
 
+extern const MlMethod ml_method_xgboost;
+
 /* y = 1 for x <= 3, else 5: one split between 3 and 4, and both sides hit exactly. */
 static void
 test_one_split(void)
@@ -52,6 +54,43 @@ test_one_split(void)
 	CHECK_STATUS(env, gbdt_fit(env, data, BARE "num_iterations=1 gamma=32.1", &model), ML_OK);
 	CHECK(forest_of(model)->n_trees == 0 && env->n_warnings == 1);
 	unit_env_free(env);
+}
+
+/* Nothing to split on: the warning names what stands in the way, by the name it has in the method. */
+static void
+test_no_split(void)
+{
+	static const struct
+	{
+		const MlMethod *method;
+		int			kind;			/* of the feature: 0 constant, 1 says nothing, 2 says all */
+		const char *settings;
+		const char *warning;
+	}			cases[] = {
+		{&ml_method_gbdt, 0, "", "the same: every feature has one value only"},
+		{&ml_method_gbdt, 2, "", "the same: 8 rows are fewer than twice min_data_in_leaf = 20"},
+		{&ml_method_xgboost, 1, "min_child_weight=0", "the same: no feature says anything about the target"},
+		{&ml_method_xgboost, 1, "", "the same: no feature says anything about the target, or not within min_child_weight = 1"},
+		{&ml_method_gbdt, 2, "min_data_in_leaf=2 min_gain_to_split=1e6 min_child_weight=2",
+		"the same: no feature says anything about the target, or not within min_data_in_leaf = 2, min_sum_hessian_in_leaf = 2, min_gain_to_split = 1e+06"}
+	};
+
+	for (size_t c = 0; c < sizeof(cases) / sizeof(cases[0]); c++)
+	{
+		MlEnv	   *env = unit_env(1);
+		MlDataset  *data = gbdt_data(env, 8, 1, 0);
+		MlModel    *model;
+
+		for (int i = 0; i < 8; i++)
+		{
+			gbdt_number(data, 0)[i] = cases[c].kind == 0 ? 3 : cases[c].kind == 1 ? i / 2 : i;
+			gbdt_target(data)[i] = cases[c].kind == 1 ? i % 2 : i;
+		}
+		CHECK_STATUS(env, gbdt_fit_as(env, cases[c].method, data, cases[c].settings, &model), ML_OK);
+		CHECK(forest_of(model)->n_trees == 0 && env->n_warnings == 1);
+		CHECK_TEXT(env->n_warnings > 0 ? strstr(env->warnings[0].text, "the same") : NULL, cases[c].warning);
+		unit_env_free(env);
+	}
 }
 
 /* Where missing values are like the left, they go left; like the right, right; unlike both, alone. */
@@ -357,6 +396,7 @@ main(void)
 {
 	setvbuf(stdout, NULL, _IOLBF, 0);	/* what was said before a crash is worth having */
 	test_one_split();
+	test_no_split();
 	test_missing();
 	test_onehot();
 	test_sorted_set();

@@ -382,6 +382,7 @@ ml_target_prepare(MlEnv *env, const MlColumn *column, size_t rows, const MlTarge
 				  MlSchema *schema, uint8_t *part, int32_t **class_of)
 {
 	size_t		usable = 0;
+	size_t		least = spec->semi ? 2 : ML_LEAST_ROWS;
 
 	*class_of = NULL;
 	ML_TRY(ml_target_check(env, column));
@@ -405,10 +406,10 @@ ml_target_prepare(MlEnv *env, const MlColumn *column, size_t rows, const MlTarge
 		ml_detail(env, "Target column \"%s\" is NULL in all %zu rows.", column->spec.name, rows);
 		return ml_hint(env, "Only rows whose target is known can be learnt from.");
 	}
-	if (usable < 2)
+	if (usable < least)
 	{
 		ml_fail(env, ML_BAD_DATA, "too few rows");
-		ml_detail(env, "At least 2 rows with a target are needed, the source has %zu.", usable);
+		ml_detail(env, "At least %zu rows with a target are needed, the source has %zu.", least, usable);
 		return ml_hint(env, "Give more rows, or fill in the target of those that there are.");
 	}
 

@@ -17,11 +17,15 @@
 /* Longer labels (bytes) are refused: they are texts to read, not classes, and would not fit the indexes of the registry. */
 #define ML_MAX_LABEL 1000
 
+/* Fewer rows with a target are refused: whatever came of them would be chance, and nothing would be left to judge it by. */
+#define ML_LEAST_ROWS 10
+
 typedef struct MlTargetSpec
 {
 	MlTask		forced;			/* 0: follows from the column */
 	uint32_t	tasks;			/* what the method can do, MlTask bits */
 	const char *method;			/* its name, for messages */
+	bool		semi;			/* rows without a target help: a few with one will do */
 } MlTargetSpec;
 
 /*

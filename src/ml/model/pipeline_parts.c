@@ -324,7 +324,7 @@ prepare_target(Run *run)
 {
 	MlEnv	   *env = run->env;
 	const MlTrainSpec *spec = run->spec;
-	MlTargetSpec target_spec = {spec->task, spec->method->tasks, spec->method->name};
+	MlTargetSpec target_spec = {spec->task, spec->method->tasks, spec->method->name, spec->semi != NULL};
 
 	run->target = ml_frame_column(run->frame, ML_ROLE_TARGET);
 	if (!ml_task_has_target(spec->method->tasks))

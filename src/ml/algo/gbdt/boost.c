@@ -10,6 +10,7 @@
  *-------------------------------------------------------------------------
  */
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "ml/algo/gbdt/gbdt_internal.h"
@@ -568,15 +569,39 @@ boost(MlEnv *env, Boost *b)
 	return ML_OK;
 }
 
+/* Why there may be no split, under the names that the parameters have in this method. */
+static void
+warn_of_no_split(MlEnv *env, const Boost *b)
+{
+	static const int bounds[] = {ML_GBDT_MIN_DATA_IN_LEAF, ML_GBDT_MIN_SUM_HESSIAN, ML_GBDT_MIN_GAIN};
+	static const double harmless[] = {1, 1e-3, 0};
+	const MlParams *p = b->params;
+	char		text[200];
+	size_t		length = 0;
+
+	if (b->bins.n_narrow + b->bins.n_wide == 0)
+		snprintf(text, sizeof(text), "every feature has one value only");
+	else if ((int64_t) b->n_rows < 2 * b->rules.min_data_in_leaf)
+		snprintf(text, sizeof(text), "%zu rows are fewer than twice %s = %lld", b->n_rows, p->table[ML_GBDT_MIN_DATA_IN_LEAF].name,
+				 (long long) b->rules.min_data_in_leaf);
+	else
+	{
+		length = (size_t) snprintf(text, sizeof(text), "no feature says anything about the target");
+		for (int i = 0, n = 0; i < 3; i++)
+			if (ml_param_double(p, bounds[i]) > harmless[i])
+				length += (size_t) snprintf(text + length, sizeof(text) - length, "%s%s = %g", n++ == 0 ? ", or not within " : ", ", p->table[bounds[i]].name,
+											ml_param_double(p, bounds[i]));
+	}
+	ml_warn(env, "no split was found, so every prediction is the same: %s", text);
+}
+
 static void
 warn_of_odd_fits(MlEnv *env, const Boost *b)
 {
 	if (ml_param_int(b->params, ML_GBDT_EARLY_STOPPING) > 0 && b->loss.n_valid == 0)
 		ml_warn(env, "early_stopping_rounds has no effect without a validation part; ask for one with validation => 0.1");
 	if (b->forest->n_trees == 0)
-		ml_warn(env, "no split was found, so every prediction is the same; "
-				"%zu rows are few for min_data_in_leaf = %lld, or no feature says anything about the target",
-				b->loss.n, (long long) b->rules.min_data_in_leaf);
+		warn_of_no_split(env, b);
 }
 
 /* What is as long as the data: judging the model takes memory, too. */
