@@ -54,7 +54,7 @@ make_grower(MlEnv *env, const MlDataset *data, const MlGbdtScale *scale, size_t 
 	*rows = 0;
 	for (size_t i = 0; i < bins->n; i++)
 	{
-		grower->gradient[i] = ml_gbdt_pack_row(scale, (int64_t) (16000 * gbdt_random(99, i)) - 8000, scale->unit_h ? 1 : (int64_t) (i % 8000));
+		ml_gbdt_store_row(scale, (int64_t) (16000 * gbdt_random(99, i)) - 8000, scale->unit_h ? 1 : (int64_t) (i % 8000), &grower->gradients, i);
 		if (step == 1 || gbdt_random(98, i) * (double) step < 1)
 			grower->rows[0][(*rows)++] = (uint32_t) i;
 	}

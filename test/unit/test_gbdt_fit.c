@@ -192,6 +192,63 @@ test_threads(void)
 }
 
 /*
+ * Gradients that were rounded with the scale of the tree before, and those rounded when all are known: the same model.  Losses fall
+ * by powers of two, mean gradients fall until rows keep all their bits, and hessians grow.
+ */
+static void
+test_rounding_ahead(void)
+{
+	static const struct
+	{
+		int			classes;
+		bool		weights;
+		const char *settings;
+	}			cases[] = {
+		{0, false, "num_iterations=25 learning_rate=0.5"},
+		{2, false, "num_iterations=25 learning_rate=1 num_leaves=60 min_data_in_leaf=1"},
+		{2, true, "num_iterations=6"},
+		{0, false, "num_iterations=8 objective=absolute"},
+		{0, true, "num_iterations=8 objective=huber"},
+		{0, false, "num_iterations=12 objective=poisson learning_rate=0.7"},
+		{2, false, "num_iterations=12 data_sample_strategy=goss learning_rate=0.3"},
+		{2, false, "num_iterations=8 grow_policy=symmetric"}
+	};
+	size_t		packing = ml_gbdt_packing_rows;
+
+	ml_gbdt_packing_rows = 0;
+	for (size_t c = 0; c < sizeof(cases) / sizeof(cases[0]); c++)
+	{
+		MlEnv	   *env = unit_env(2);
+		MlDataset  *data = mixed_data(env, 9000, 0, cases[c].classes, 300);
+		double	   *weight = ml_alloc(env, 9000, sizeof(double));
+		MlWriter	image[2];
+
+		for (size_t i = 0; i < 9000; i++)
+		{
+			weight[i] = (double) (i % 5) + 0.5;
+			/* Decided by one column, after a while. */
+			if (cases[c].classes == 2)
+				gbdt_target(data)[i] = gbdt_number(data, 0)[i] > 0;
+			else
+				gbdt_target(data)[i] = fabs(gbdt_target(data)[i]) * (i % 1000 == 0 ? 1000 : 1);
+		}
+		data->weight = cases[c].weights ? weight : NULL;
+		for (int ahead = 0; ahead <= 1; ahead++)
+		{
+			MlModel    *model;
+
+			ml_gbdt_rounding_ahead = ahead == 1;
+			CHECK_STATUS(env, gbdt_fit(env, data, cases[c].settings, &model), ML_OK);
+			image[ahead] = gbdt_image(env, model);
+		}
+		unit_check(image[0].length == image[1].length && memcmp(image[0].bytes, image[1].bytes, image[0].length) == 0,
+				   __FILE__, __LINE__, "rounding ahead, %s", cases[c].settings);
+		unit_env_free(env);
+	}
+	ml_gbdt_packing_rows = packing;
+}
+
+/*
  * Threads work ahead on many large leaves, all of which come after a small one: it still finds its place.  (Here seven leaves
  * of an eighth of the rows and more, and one of less that gains the most.)
  */
@@ -339,6 +396,7 @@ main(void)
 	test_history();
 	test_early_stopping();
 	test_threads();
+	test_rounding_ahead();
 	test_small_leaf_first();
 	test_memory();
 	test_refusals();

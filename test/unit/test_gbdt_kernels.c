@@ -113,7 +113,8 @@ test_quantise(void)
 {
 	static double g[ROWS];
 	static double weight[ROWS];
-	static MlGbdtGradient to[TIERS][ROWS + 1];
+	static int64_t exact[TIERS][ROWS + 1];
+	static int32_t packed[TIERS][ROWS + 1];
 	static const MlGbdtObjective objectives[] = {ML_GBDT_SQUARED, ML_GBDT_ABSOLUTE, ML_GBDT_LOGISTIC, ML_GBDT_SOFTMAX};
 	static const MlGbdtScale scales[3] = {
 		{.count_bits = 13, .to_g = 0x1p29, .to_h = 0x1p30},
@@ -144,9 +145,9 @@ test_quantise(void)
 			{
 				ml_simd_limit((MlSimdTier) t);
 				sum[t] = (MlGbdtSum) {5, 0};
-				to[t][end] = 77;
-				ml_gbdt_quantise_rows(&loss, &scale, g, begin, end, to[t], &sum[t]);
-				wrong += to[t][end] != 77;
+				exact[t][end] = packed[t][end] = 77;
+				ml_gbdt_quantise_rows(&loss, &scale, g, begin, end, &(MlGbdtGradients) {exact[t], packed[t]}, &sum[t]);
+				wrong += exact[t][end] != 77 || packed[t][end] != 77;
 			}
 			want[0] = 5;
 			for (size_t i = begin; i < end; i++)
@@ -159,9 +160,9 @@ test_quantise(void)
 				want += row;
 				for (int t = 0; t < TIERS; t++)
 				{
-					MlGbdtSum	got = ml_gbdt_expand_row(&scale, to[t][i]);
+					MlGbdtSum	got = ml_gbdt_sum_of_row(&scale, &(MlGbdtGradients) {exact[t], packed[t]}, i);
 
-					wrong += got[0] != row[0] || got[1] != row[1] || to[t][i] != ml_gbdt_pack_row(&scale, int_g, int_h);
+					wrong += got[0] != row[0] || got[1] != row[1];
 				}
 			}
 			for (int t = 0; t < TIERS; t++)
@@ -173,8 +174,8 @@ test_quantise(void)
 }
 
 /* A row's integers: random ones, or (extreme 1 and 2) the largest that its form can hold, of one sign. */
-static MlGbdtGradient
-histogram_row(const MlGbdtScale *scale, size_t i, int extreme)
+static void
+store_histogram_row(const MlGbdtScale *scale, size_t i, int extreme, const MlGbdtGradients *to)
 {
 	int			bits = scale->unit_h || !scale->packed ? 30 : ML_GBDT_PACKED_G_BITS;
 	int64_t		g = INT64_C(1) << bits;
@@ -186,7 +187,7 @@ histogram_row(const MlGbdtScale *scale, size_t i, int extreme)
 		g = (int64_t) ((gbdt_random(30, i) * 2 - 1) * (double) g);
 	if (extreme == 0 && !scale->unit_h)
 		h = (int64_t) (gbdt_random(31, i) * ((double) h + 1));
-	return ml_gbdt_pack_row(scale, g, h);
+	ml_gbdt_store_row(scale, g, h, to, i);
 }
 
 /* Bins of column j: every third has all that a byte can say; the others are those that share one. */
@@ -246,7 +247,7 @@ sum_rows_of(const MlGbdtBins *bins, bool listed, MlGbdtGrower *grower, size_t n,
 		grower->byte[grower->n_bytes++] = b;
 		for (int j = byte->first; j < byte->first + byte->members; j++)
 			for (size_t i = 0; i < n; i++)
-				want[bins->offset[j] + bins->stored[j][grower->rows[0][i]]] += ml_gbdt_expand_row(&grower->scale, grower->gradient[grower->rows[0][i]]);
+				want[bins->offset[j] + bins->stored[j][grower->rows[0][i]]] += ml_gbdt_sum_of_row(&grower->scale, &grower->gradients, grower->rows[0][i]);
 	}
 }
 
@@ -267,9 +268,9 @@ check_histogram(size_t n, int columns, bool listed, bool joint, const MlGbdtScal
 
 	grower.byte = ml_alloc(env, (size_t) columns, sizeof(int));
 	grower.rows[0] = ml_alloc(env, n, sizeof(uint32_t));
-	grower.gradient = ml_alloc(env, all, sizeof(MlGbdtGradient));
+	grower.gradients = (MlGbdtGradients) {ml_alloc(env, all, sizeof(int64_t)), ml_alloc(env, all, sizeof(int32_t))};
 	for (size_t i = 0; i < all; i++)
-		grower.gradient[i] = histogram_row(scale, i, extreme);
+		store_histogram_row(scale, i, extreme, &grower.gradients);
 	for (size_t i = 0; i < n; i++)
 		grower.rows[0][i] = (uint32_t) (2 * i + i % 2);
 	sum_rows_of(bins, listed, &grower, n, want);

@@ -649,6 +649,7 @@ ml_gbdt_fit(MlEnv *env, const MlDataset *data, const MlParams *params, void **mo
 	ML_TRY(ml_gbdt_bins_make(env, data, &bin_rules, ml_param_bool(params, ML_GBDT_ENABLE_BUNDLE), &b->bins));
 	ML_TRY(prepare_loss(env, b, &weight_scale));
 	ML_TRY(read_rules(env, b, weight_scale));
+	b->loss.round_ahead = ml_gbdt_rounding_ahead && b->loss.n_outputs == 1 && b->bagging_freq == 0 && !b->goss;
 	start_scores(b, from_average);
 	b->rows = ml_alloc(env, data->n_train, sizeof(uint32_t));
 	b->use = ml_alloc0(env, (size_t) data->schema->n_features + 1, sizeof(bool));

@@ -35,11 +35,18 @@ enum
 /* One histogram entry: {sum of g, sum of h << count_bits | rows}. */
 typedef int64_t MlGbdtSum __attribute__((vector_size(16)));
 
-/* A row's quantised gradient: int32 g and uint32 h above it, or, packed, all in one number that can be summed up. */
-typedef int64_t MlGbdtGradient;
+/*
+ * The quantised gradients of all rows, one of the two.  exact: int32 g and uint32 h above it.  packed, in half the room, what a
+ * packed sum is made of: 16 bits of g above 16 of h, or where every hessian is 1 only the 30 bits of g.
+ */
+typedef struct MlGbdtGradients
+{
+	int64_t    *exact;
+	int32_t    *packed;
+} MlGbdtGradients;
 
 /*
- * Packed: 27 bits for g, then 25 for h, then 12 for the number of rows.  With at
+ * Packed sums: 27 bits for g, then 25 for h, then 12 for the number of rows.  With at
  * most 2^14 for a row's g and 2^13 for its h, this many rows fit.
  */
 #define ML_GBDT_PACKED_ROWS 4095
@@ -48,10 +55,9 @@ typedef int64_t MlGbdtGradient;
 #define ML_GBDT_PACKED_G_SHIFT 37
 #define ML_GBDT_PACKED_H_SHIFT 12
 
-/*
- * Where every hessian is 1, their sum is the number of rows: packed, 48 bits for g, then 16 for both.  A row keeps the 30
- * bits of its g.
- */
+#define ML_GBDT_STORED_G_SHIFT 16
+
+/* Where every hessian is 1, their sum is the number of rows: packed, 48 bits for g, then 16 for both. */
 #define ML_GBDT_UNIT_ROWS 65535
 #define ML_GBDT_UNIT_G_SHIFT 16
 
@@ -175,6 +181,12 @@ typedef struct MlGbdtLoss
 	double		h_sum;
 	double	   *block;			/* scratch, ML_GBDT_BLOCK_SUMS per block */
 
+	/* With the scale of the last tree, gradients become integers while they are in the cache; most often the next tree has the same. */
+	bool		round_ahead;	/* may that be?  Each tree has all rows, and there is one an iteration */
+	const struct MlGbdtScale *rounding; /* NULL: there is no such scale */
+	MlGbdtGradients rounded;
+	MlGbdtSum  *rounded_sum;	/* by block */
+
 	/* The last tree's values, if they are yet to be added to the scores of the training rows: that is done with the gradients. */
 	const uint32_t *leaf_of;	/* by row; NULL: there are none */
 	const double *leaf_value;
@@ -295,32 +307,42 @@ typedef struct MlGbdtScale
 
 /* A row as a sum of one. */
 static inline MlGbdtSum
-ml_gbdt_expand_row(const MlGbdtScale *scale, MlGbdtGradient row)
+ml_gbdt_sum_of_row(const MlGbdtScale *scale, const MlGbdtGradients *gradients, size_t row)
 {
-	int64_t		g = (int32_t) row;
-	int64_t		h = (int64_t) ((uint64_t) row >> 32);
+	int64_t		g;
+	int64_t		h;
 
-	if (scale->unit_h)
+	if (!scale->packed)
 	{
-		g = row >> ML_GBDT_UNIT_G_SHIFT;
-		h = 1;
+		g = (int32_t) gradients->exact[row];
+		h = (int64_t) ((uint64_t) gradients->exact[row] >> 32);
 	}
-	else if (scale->packed)
+	else
 	{
-		g = row >> ML_GBDT_PACKED_G_SHIFT;
-		h = row >> ML_GBDT_PACKED_H_SHIFT & ((INT64_C(1) << (ML_GBDT_PACKED_G_SHIFT - ML_GBDT_PACKED_H_SHIFT)) - 1);
+		g = scale->unit_h ? gradients->packed[row] : gradients->packed[row] >> ML_GBDT_STORED_G_SHIFT;
+		h = scale->unit_h ? 1 : gradients->packed[row] & ((1 << ML_GBDT_STORED_G_SHIFT) - 1);
 	}
 	return (MlGbdtSum) {g, (h << scale->count_bits) + 1};
 }
 
-static inline MlGbdtGradient
-ml_gbdt_pack_row(const MlGbdtScale *scale, int64_t g, int64_t h)
+/* A stored packed row as a packed sum of one. */
+static inline int64_t
+ml_gbdt_packed_sum(bool unit_h, int32_t stored)
 {
-	if (scale->unit_h)
-		return (int64_t) ((uint64_t) g << ML_GBDT_UNIT_G_SHIFT) + 1;
-	if (scale->packed)
-		return (int64_t) ((uint64_t) g << ML_GBDT_PACKED_G_SHIFT) + (h << ML_GBDT_PACKED_H_SHIFT) + 1;
-	return (int64_t) ((uint64_t) h << 32 | (uint32_t) g);
+	int64_t		h = stored & ((1 << ML_GBDT_STORED_G_SHIFT) - 1);
+
+	if (unit_h)
+		return (int64_t) ((uint64_t) stored << ML_GBDT_UNIT_G_SHIFT) + 1;
+	return (int64_t) ((uint64_t) (stored >> ML_GBDT_STORED_G_SHIFT) << ML_GBDT_PACKED_G_SHIFT) + (h << ML_GBDT_PACKED_H_SHIFT) + 1;
+}
+
+static inline void
+ml_gbdt_store_row(const MlGbdtScale *scale, int64_t g, int64_t h, const MlGbdtGradients *gradients, size_t row)
+{
+	if (!scale->packed)
+		gradients->exact[row] = (int64_t) ((uint64_t) h << 32 | (uint32_t) g);
+	else
+		gradients->packed[row] = (int32_t) (scale->unit_h ? g : g * (1 << ML_GBDT_STORED_G_SHIFT) + h);
 }
 
 static inline int64_t
@@ -352,7 +374,7 @@ extern void ml_gbdt_squared_rows(const double *score, const double *y, const dou
 
 /* Rows begin .. end-1 to integers; adds them to *sum. */
 extern void ml_gbdt_quantise_rows(const MlGbdtLoss *loss, const MlGbdtScale *scale, const double *g, size_t begin, size_t end,
-								  MlGbdtGradient *to, MlGbdtSum *sum);
+								  const MlGbdtGradients *to, MlGbdtSum *sum);
 
 /* ---- bundle.c, again ---- */
 
@@ -458,6 +480,7 @@ typedef struct MlGbdtGrower MlGbdtGrower;
 
 extern size_t ml_gbdt_slot_bytes;
 extern size_t ml_gbdt_packing_rows; /* trees of fewer rows keep all bits */
+extern bool ml_gbdt_rounding_ahead; /* tests turn it off: no tree depends on it */
 
 extern size_t ml_gbdt_levels_memory(size_t widest, size_t columns, size_t leaves, int threads);	/* beside that, of symmetric trees */
 extern size_t ml_gbdt_grower_memory(size_t n, size_t entries, size_t widest, int columns, int32_t num_leaves, int threads);

@@ -66,7 +66,7 @@ ml_gbdt_grower_memory(size_t n, size_t entries, size_t widest, int columns, int3
 	size_t		leaves = n < (size_t) num_leaves ? n + 1 : (size_t) num_leaves;
 	size_t		room = widest < NARROW_BINS ? NARROW_BINS : widest;
 
-	return n * (3 * sizeof(uint32_t) + sizeof(MlGbdtGradient))
+	return n * (3 * sizeof(uint32_t) + sizeof(int64_t))
 		+ (slot_limit(entries, (int32_t) leaves, threads) + (size_t) threads) * (entries + 64) * sizeof(MlGbdtSum)
 		+ (size_t) threads * (NARROW_BINS + room) * (sizeof(MlGbdtSum) + sizeof(uint32_t) + sizeof(MlGbdtRank))
 		+ (size_t) threads * ml_gbdt_packed_room((size_t) columns, true) * sizeof(int64_t)
@@ -152,7 +152,8 @@ ml_gbdt_grower_create(MlEnv *env, const MlGbdtBins *bins, const MlGbdtRules *rul
 	for (int k = 0; k < 2; k++)
 		grower->rows[k] = ml_alloc(env, n, sizeof(uint32_t));
 	grower->leaf_of = ml_alloc(env, n, sizeof(uint32_t));
-	grower->gradient = ml_alloc(env, n, sizeof(MlGbdtGradient));
+	grower->gradients.exact = ml_alloc(env, n, sizeof(int64_t));
+	grower->gradients.packed = (int32_t *) grower->gradients.exact;
 	grower->narrow = ml_alloc(env, columns + 1, sizeof(int));
 	grower->byte = ml_alloc(env, columns + 1, sizeof(int));
 	grower->in_use = ml_alloc(env, columns + 1, sizeof(bool));
@@ -166,11 +167,11 @@ ml_gbdt_grower_create(MlEnv *env, const MlGbdtBins *bins, const MlGbdtRules *rul
 	grower->room = ml_alloc0(env, (size_t) grower->threads, sizeof(MlGbdtRoom));
 	grower->n_ahead = ahead_limit(grower->threads);
 	grower->ahead = ml_alloc0(env, (size_t) grower->n_ahead, sizeof(MlGbdtExpansion));
-	grower->block_sum = ml_alloc(env, 2 * blocks, sizeof(double));
+	grower->block_sum = ml_alloc(env, blocks, sizeof(MlGbdtSum));
 	grower->leaf_value = ml_alloc(env, leaves, sizeof(double));
 	grower->sum_rows = sum_rows(n, leaves);
 	grower->leaf_sum = ml_alloc(env, sum_entries(n, leaves), sizeof(MlGbdtLeafSum));
-	if (!grower->rows[0] || !grower->rows[1] || !grower->leaf_of || !grower->gradient ||
+	if (!grower->rows[0] || !grower->rows[1] || !grower->leaf_of || !grower->gradients.exact ||
 		!grower->narrow || !grower->byte || !grower->in_use || !grower->wide || !grower->leaf || !grower->node || !grower->slot || !grower->slot_owner || !grower->free_slot || !grower->heap ||
 		!grower->room || !grower->ahead || !grower->block_sum || !grower->leaf_value || !grower->leaf_sum)
 		return env->error.status;

@@ -79,7 +79,7 @@ struct MlGbdtGrower
 	uint64_t	tree;			/* its number among all */
 	size_t		n_rows;
 	uint32_t   *rows[2];		/* bins->n each */
-	MlGbdtGradient *gradient;	/* bins->n, by row */
+	MlGbdtGradients gradients;	/* bins->n, by row, in one piece of memory */
 	int		   *narrow;			/* the narrow columns in use: numbers in bins->narrow, ascending */
 	int			n_narrow;
 	int		   *byte;			/* the bytes of a row that hold them, ascending */
@@ -114,7 +114,7 @@ struct MlGbdtGrower
 
 	struct MlGbdtLevels *levels;	/* of symmetric trees, else NULL */
 
-	double	   *block_sum;		/* quantise.c */
+	MlGbdtSum  *block_sum;		/* quantise.c */
 
 	const uint32_t *drawn;		/* the tree's rows, ascending */
 	uint32_t   *leaf_of;		/* by row: its leaf, when the tree is grown.  Before that, see partition.c */

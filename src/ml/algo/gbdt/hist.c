@@ -49,7 +49,7 @@ typedef struct RowList
 {
 	const uint8_t *bin;			/* of row 0, the first byte that is looked at */
 	size_t		stride;
-	const MlGbdtGradient *gradient;
+	MlGbdtGradients gradients;
 	const MlGbdtScale *scale;
 	const uint32_t *rows;
 	size_t		n;
@@ -71,7 +71,7 @@ byte_at(const RowList *in, int u)
 
 /* One row's share of one byte's histogram. */
 ML_LANES_INLINE void
-add_row(const RowList *in, const uint8_t *bin, int u, bool packed, bool listed, MlGbdtGradient row, const MlGbdtSum *sum, int64_t *restrict hist)
+add_row(const RowList *in, const uint8_t *bin, int u, bool packed, bool listed, int64_t row, const MlGbdtSum *sum, int64_t *restrict hist)
 {
 	size_t		b = bin[listed ? in->listed[u] : u];
 
@@ -89,7 +89,10 @@ fetch_ahead(const RowList *in, size_t i)
 	__builtin_prefetch(in->bin + ahead * in->stride);
 	if (in->columns > 64)
 		__builtin_prefetch(in->bin + ahead * in->stride + 64);
-	__builtin_prefetch(&in->gradient[ahead]);
+	if (in->scale->packed)
+		__builtin_prefetch(&in->gradients.packed[ahead]);
+	else
+		__builtin_prefetch(&in->gradients.exact[ahead]);
 }
 
 /*
@@ -110,10 +113,10 @@ add_rows(const RowList *in, bool packed, bool listed)
 		const size_t s = in->rows[i + 1];
 		const uint8_t *bin_r = in->bin + r * stride;
 		const uint8_t *bin_s = in->bin + s * stride;
-		const MlGbdtGradient row_r = in->gradient[r];
-		const MlGbdtGradient row_s = in->gradient[s];
-		const MlGbdtSum sum_r = packed ? (MlGbdtSum) {0} : ml_gbdt_expand_row(in->scale, row_r);
-		const MlGbdtSum sum_s = packed ? (MlGbdtSum) {0} : ml_gbdt_expand_row(in->scale, row_s);
+		const int64_t row_r = packed ? ml_gbdt_packed_sum(in->scale->unit_h, in->gradients.packed[r]) : 0;
+		const int64_t row_s = packed ? ml_gbdt_packed_sum(in->scale->unit_h, in->gradients.packed[s]) : 0;
+		const MlGbdtSum sum_r = packed ? (MlGbdtSum) {0} : ml_gbdt_sum_of_row(in->scale, &in->gradients, r);
+		const MlGbdtSum sum_s = packed ? (MlGbdtSum) {0} : ml_gbdt_sum_of_row(in->scale, &in->gradients, s);
 		int			u = 0;
 
 		fetch_ahead(in, i);
@@ -138,10 +141,11 @@ add_rows(const RowList *in, bool packed, bool listed)
 	if (i < in->n)
 	{
 		const size_t r = in->rows[i];
-		const MlGbdtSum sum = packed ? (MlGbdtSum) {0} : ml_gbdt_expand_row(in->scale, in->gradient[r]);
+		const int64_t row = packed ? ml_gbdt_packed_sum(in->scale->unit_h, in->gradients.packed[r]) : 0;
+		const MlGbdtSum sum = packed ? (MlGbdtSum) {0} : ml_gbdt_sum_of_row(in->scale, &in->gradients, r);
 
 		for (int u = 0; u < columns; u++)
-			add_row(in, in->bin + r * stride, u, packed, listed, in->gradient[r], &sum, hist);
+			add_row(in, in->bin + r * stride, u, packed, listed, row, &sum, hist);
 	}
 }
 
@@ -166,7 +170,7 @@ add_packed(const RowList *in)
 
 /* Some rows' bytes as the bins of all columns that they stand for, side by side. */
 static void
-take_apart(const RowList *in, size_t begin, size_t n, int columns, uint8_t *bins, MlGbdtGradient *gradient)
+take_apart(const RowList *in, size_t begin, size_t n, int columns, uint8_t *bins, const MlGbdtGradients *gradients)
 {
 	for (size_t i = 0; i < n; i++)
 	{
@@ -175,7 +179,10 @@ take_apart(const RowList *in, size_t begin, size_t n, int columns, uint8_t *bins
 		uint8_t    *to = bins + i * (size_t) columns;
 
 		fetch_ahead(in, begin + i);
-		gradient[i] = in->gradient[r];
+		if (in->scale->packed)
+			gradients->packed[i] = in->gradients.packed[r];
+		else
+			gradients->exact[i] = in->gradients.exact[r];
 		for (int u = 0; u < in->columns; u++)
 		{
 			int			j = in->listed != NULL ? in->listed[u] : u;
@@ -193,10 +200,10 @@ static void
 add_apart(const RowList *in)
 {
 	uint32_t	rows[APART_ROWS];
-	MlGbdtGradient gradient[APART_ROWS];
+	int64_t		gradient[APART_ROWS];
 	uint8_t		bins[APART_BINS + ML_GBDT_BYTE_MEMBERS];
 	MlGbdtSum  *to[ML_GBDT_TILE * ML_GBDT_BYTE_MEMBERS];
-	RowList		apart = {.bin = bins, .gradient = gradient, .scale = in->scale, .rows = rows, .to = to};
+	RowList		apart = {.bin = bins, .gradients = {gradient, (int32_t *) gradient}, .scale = in->scale, .rows = rows, .to = to};
 	size_t		most = APART_ROWS;
 
 	for (uint32_t i = 0; i < APART_ROWS; i++)
@@ -214,7 +221,7 @@ add_apart(const RowList *in)
 	for (size_t i = 0; i < in->n; i += most)
 	{
 		apart.n = apart.more = in->n - i < most ? in->n - i : most;
-		take_apart(in, i, apart.n, apart.columns, bins, gradient);
+		take_apart(in, i, apart.n, apart.columns, bins, &apart.gradients);
 		add_sums(&apart);
 	}
 }
@@ -385,7 +392,7 @@ hist_rows(const MlGbdtGrower *grower, const uint32_t *rows, size_t n, int first,
 	bool		listed = grower->n_bytes != bins->n_bytes;
 	int			skipped = listed ? 0 : first;
 	RowList		in = {
-		.bin = bins->row_major + skipped, .stride = bins->stride, .gradient = grower->gradient, .scale = &grower->scale, .rows = rows,
+		.bin = bins->row_major + skipped, .stride = bins->stride, .gradients = grower->gradients, .scale = &grower->scale, .rows = rows,
 		.n = n, .more = n, .columns = last - first, .listed = listed ? grower->byte + first : NULL, .byte = bins->byte + skipped,
 		.offset = bins->offset, .packed = packed, .hist = hist
 	};
@@ -432,7 +439,7 @@ ml_gbdt_hist_column(const MlGbdtGrower *grower, const MlGbdtColumn *column, cons
 
 		touched[n_touched] = b;
 		n_touched += hist[b][1] == 0;
-		hist[b] += ml_gbdt_expand_row(&grower->scale, grower->gradient[r]);
+		hist[b] += ml_gbdt_sum_of_row(&grower->scale, &grower->gradients, r);
 	}
 	return n_touched;
 }

@@ -131,6 +131,22 @@ update_scores(const MlGbdtLoss *loss, size_t begin, size_t end)
 		loss->score[i] += loss->leaf_value[loss->leaf_of[i]];
 }
 
+/*
+ * One block's gradients to integers, by the scale of the tree before.  Where they are too large for it, the next tree will have
+ * another scale.
+ */
+static void
+round_block(const MlGbdtLoss *loss, size_t task, size_t begin, size_t end, const double *sums)
+{
+	const MlGbdtScale *scale = loss->rounding;
+	MlGbdtSum	sum = {0, 0};
+
+	if (sums[ML_GBDT_BLOCK_MAX] * scale->to_g > 0x1p30 || sums[ML_GBDT_BLOCK_H_MAX] * scale->to_h > 0x1p31)
+		return;
+	ml_gbdt_quantise_rows(loss, scale, loss->g, begin, end, &loss->rounded, &sum);
+	loss->rounded_sum[task] = sum;
+}
+
 static void
 loss_block(void *arg, size_t task, int thread)
 {
@@ -161,6 +177,8 @@ loss_block(void *arg, size_t task, int thread)
 		default:
 			ml_gbdt_general_rows(loss, begin, end, job->gradients, sums);
 	}
+	if (job->gradients && loss->rounding != NULL)
+		round_block(loss, task, begin, end, sums);
 	for (int s = 0; s < ML_GBDT_BLOCK_SUMS; s++)
 		loss->block[task * ML_GBDT_BLOCK_SUMS + (size_t) s] = sums[s];
 }

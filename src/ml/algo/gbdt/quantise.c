@@ -1,6 +1,9 @@
 /*-------------------------------------------------------------------------
  * quantise.c
  *	  The gradients of a tree as integers: at what scale, and their sums.
+ *
+ * The scale is known when all gradients are.  But it is a power of two, most often the same one as
+ * for the tree before: then the pass that made the gradients has rounded them already.
  *-------------------------------------------------------------------------
  */
 #include <math.h>
@@ -11,6 +14,8 @@
 
 /* Trees of fewer rows keep all bits of their gradients. */
 size_t		ml_gbdt_packing_rows = 65536;
+
+bool		ml_gbdt_rounding_ahead = true;
 
 /* The largest gradient may be this many times the mean one. */
 #define PACKING_RANGE 64
@@ -63,10 +68,11 @@ may_pack(const MlGbdtGrower *grower)
  * Powers of two, so that scaling itself rounds nothing.  A row's g has at most
  * 30 bits, and sums over all rows stay inside 62, with the rows below h.
  */
-static void
-choose_scale(MlGbdtGrower *grower)
+static MlGbdtScale
+choose_scale(const MlGbdtGrower *grower)
 {
 	const MlGbdtLoss *loss = grower->loss;
+	MlGbdtScale scale = {0};
 	int			count_bits = exponent_of((double) grower->bins->n + 1);
 	int			g_max = 30 - exponent_of(loss->g_max);
 	int			g_sum = 61 - exponent_of(loss->g_sum);
@@ -76,25 +82,32 @@ choose_scale(MlGbdtGrower *grower)
 	int			h;
 
 	/* Twice the number of rows in one sum: so many fit. */
-	grower->scale.unit_h = ml_gbdt_identity(loss->objective) && loss->weight == NULL && loss->h == NULL && 2 * count_bits <= 62;
-	grower->scale.packed = grower->scale.unit_h || may_pack(grower);
-	if (grower->scale.unit_h)
+	scale.unit_h = ml_gbdt_identity(loss->objective) && loss->weight == NULL && loss->h == NULL && 2 * count_bits <= 62;
+	scale.packed = scale.unit_h || may_pack(grower);
+	if (scale.unit_h)
 	{
 		h_max = 0;
 		h_sum = 0;
 	}
-	else if (grower->scale.packed)
+	else if (scale.packed)
 	{
 		g_max = ML_GBDT_PACKED_G_BITS - ceiling_exponent(loss->g_max);
 		h_max = ML_GBDT_PACKED_H_BITS - ceiling_exponent(loss->h_max);
 	}
 	g = between_exponents(g_max < g_sum ? g_max : g_sum);
 	h = between_exponents(h_max < h_sum ? h_max : h_sum);
-	grower->scale.count_bits = count_bits;
-	grower->scale.to_g = ldexp(1, g);
-	grower->scale.g = ldexp(1, -g);
-	grower->scale.to_h = ldexp(1, h);
-	grower->scale.h = ldexp(1, -h);
+	scale.count_bits = count_bits;
+	scale.to_g = ldexp(1, g);
+	scale.g = ldexp(1, -g);
+	scale.to_h = ldexp(1, h);
+	scale.h = ldexp(1, -h);
+	return scale;
+}
+
+static bool
+is_same(const MlGbdtScale *a, const MlGbdtScale *b)
+{
+	return a->packed == b->packed && a->unit_h == b->unit_h && a->count_bits == b->count_bits && a->to_g == b->to_g && a->to_h == b->to_h;
 }
 
 static void
@@ -110,7 +123,7 @@ quantise_block(void *arg, size_t task, int thread)
 	if (grower->n_rows == grower->bins->n)
 	{
 		/* Every row, in order. */
-		ml_gbdt_quantise_rows(loss, &grower->scale, job->g, begin, end, grower->gradient, &sum);
+		ml_gbdt_quantise_rows(loss, &grower->scale, job->g, begin, end, &grower->gradients, &sum);
 		begin = end;
 	}
 	for (size_t i = begin; i < end; i++)
@@ -119,28 +132,30 @@ quantise_block(void *arg, size_t task, int thread)
 		double		g = job->g[r];
 		double		h = ml_gbdt_hessian(loss, r, g, ml_gbdt_weight(loss, r));
 
-		grower->gradient[r] = ml_gbdt_pack_row(&grower->scale, lrint(g * grower->scale.to_g), lrint(h * grower->scale.to_h));
-		sum += ml_gbdt_expand_row(&grower->scale, grower->gradient[r]);
+		ml_gbdt_store_row(&grower->scale, lrint(g * grower->scale.to_g), lrint(h * grower->scale.to_h), &grower->gradients, r);
+		sum += ml_gbdt_sum_of_row(&grower->scale, &grower->gradients, r);
 	}
-	/* The block sums of leaves.c are free until the tree is grown: they carry these meanwhile. */
-	memcpy(&grower->block_sum[2 * task], &sum, sizeof(sum));
+	grower->block_sum[task] = sum;
 }
 
 MlStatus
 ml_gbdt_quantise(MlEnv *env, MlGbdtGrower *grower, MlGbdtSum *total)
 {
-	QuantiseJob job = {grower, grower->loss->g + (size_t) grower->output * grower->loss->n};
+	MlGbdtLoss *loss = grower->loss;
+	QuantiseJob job = {grower, loss->g + (size_t) grower->output * loss->n};
 	size_t		blocks = (grower->n_rows + ML_GBDT_BLOCK - 1) / ML_GBDT_BLOCK;
 
-	choose_scale(grower);
-	ML_TRY(ml_pool_run(env, blocks, quantise_block, &job));
+	MlGbdtScale scale = choose_scale(grower);
+	bool		rounded = loss->rounding != NULL && is_same(loss->rounding, &scale);
+
+	grower->scale = scale;
+	if (!rounded)
+		ML_TRY(ml_pool_run(env, blocks, quantise_block, &job));
 	*total = (MlGbdtSum) {0, 0};
 	for (size_t b = 0; b < blocks; b++)
-	{
-		MlGbdtSum	sum;
-
-		memcpy(&sum, &grower->block_sum[2 * b], sizeof(sum));
-		*total += sum;
-	}
+		*total += grower->block_sum[b];
+	loss->rounding = loss->round_ahead ? &grower->scale : NULL;
+	loss->rounded = grower->gradients;
+	loss->rounded_sum = grower->block_sum;
 	return ML_OK;
 }

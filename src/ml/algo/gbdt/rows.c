@@ -197,7 +197,7 @@ ml_gbdt_squared_rows(const double *score, const double *y, const double *weight,
 
 ML_LANES_INLINE void
 quantise_body(const MlGbdtLoss *loss, const MlGbdtScale *scale, const double *g, size_t begin, size_t end,
-			  MlGbdtGradient *to, MlGbdtSum *sum)
+			  const MlGbdtGradients *to, MlGbdtSum *sum)
 {
 	const double round_to_int = 0x1.8p52;
 	MlLanesInt	sum_g = {0};
@@ -211,7 +211,6 @@ quantise_body(const MlGbdtLoss *loss, const MlGbdtScale *scale, const double *g,
 		MlLanes		h;
 		MlLanesInt	int_g;
 		MlLanesInt	int_h;
-		MlLanesInt	both;
 
 		if (rows == ML_LANES)
 			ml_lanes_load(&v, g + i);
@@ -237,19 +236,25 @@ quantise_body(const MlGbdtLoss *loss, const MlGbdtScale *scale, const double *g,
 			memcpy(last_h, &int_h, sizeof(last_h));
 			for (size_t j = 0; j < rows; j++)
 			{
-				to[i + j] = ml_gbdt_pack_row(scale, last_g[j], last_h[j]);
+				ml_gbdt_store_row(scale, last_g[j], last_h[j], to, i + j);
 				(*sum)[0] += last_g[j];
 				(*sum)[1] += last_h[j] << scale->count_bits;
 			}
 			break;
 		}
-		if (scale->unit_h)
-			both = (int_g << ML_GBDT_UNIT_G_SHIFT) + 1;
-		else if (scale->packed)
-			both = (int_g << ML_GBDT_PACKED_G_SHIFT) + (int_h << ML_GBDT_PACKED_H_SHIFT) + 1;
+		if (scale->packed)
+		{
+			typedef int32_t Half __attribute__((vector_size(ML_LANES * sizeof(int32_t))));
+			Half		both = __builtin_convertvector(scale->unit_h ? int_g : int_g << ML_GBDT_STORED_G_SHIFT | int_h, Half);
+
+			memcpy(to->packed + i, &both, sizeof(both));
+		}
 		else
-			both = (int_g & INT64_C(0xFFFFFFFF)) | int_h << 32;
-		memcpy(to + i, &both, sizeof(both));
+		{
+			MlLanesInt	both = (int_g & INT64_C(0xFFFFFFFF)) | int_h << 32;
+
+			memcpy(to->exact + i, &both, sizeof(both));
+		}
 		sum_g += int_g;
 		sum_h += int_h;
 	}
@@ -262,11 +267,11 @@ quantise_body(const MlGbdtLoss *loss, const MlGbdtScale *scale, const double *g,
 }
 
 ML_SIMD_TIERS(quantise, (const MlGbdtLoss *loss, const MlGbdtScale *scale, const double *g, size_t begin, size_t end,
-				 MlGbdtGradient *to, MlGbdtSum *sum), (loss, scale, g, begin, end, to, sum))
+				 const MlGbdtGradients *to, MlGbdtSum *sum), (loss, scale, g, begin, end, to, sum))
 
 void
 ml_gbdt_quantise_rows(const MlGbdtLoss *loss, const MlGbdtScale *scale, const double *g, size_t begin, size_t end,
-					  MlGbdtGradient *to, MlGbdtSum *sum)
+					  const MlGbdtGradients *to, MlGbdtSum *sum)
 {
 	ML_SIMD_CALL(quantise, (loss, scale, g, begin, end, to, sum));
 }
