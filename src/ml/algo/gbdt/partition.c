@@ -286,7 +286,8 @@ ml_gbdt_partition(MlEnv *env, MlGbdtGrower *grower, MlGbdtExpansion *x, const Ml
 		.n_left = x->child[0].count
 	};
 
-	if (leaf->count < SHARED_ROWS || !ml_pool_has_idle(env->pool))
+	/* While the root is parted there is nothing else to do: who has not noticed yet will. */
+	if (leaf->count < SHARED_ROWS || (leaf->depth > 0 && !ml_pool_has_idle(env->pool)))
 		x->n_left = ml_gbdt_sort_rows(column, x->goes_left, leaf->rows, leaf->count, job.n_left, job.to);
 	else
 	{
