@@ -71,20 +71,25 @@ function_exists(const char *function)
 	return false;
 }
 
-/* Adds a function once; the list is one of strings in the context "owner". */
+/* Adds a function once; the list is one of MlFunctionUse in the context "owner". */
 static List *
-add_function(List *functions, const char *function, MemoryContext owner)
+add_function(List *functions, const char *function, int64 version_id, TimestampTz made_at, MemoryContext owner)
 {
 	MemoryContext old;
+	MlFunctionUse *use;
 	ListCell   *cell;
 
 	foreach(cell, functions)
 	{
-		if (strcmp(lfirst(cell), function) == 0)
+		if (strcmp(((MlFunctionUse *) lfirst(cell))->function, function) == 0)
 			return functions;
 	}
 	old = MemoryContextSwitchTo(owner);
-	functions = lappend(functions, pstrdup(function));
+	use = palloc(sizeof(MlFunctionUse));
+	use->function = pstrdup(function);
+	use->version_id = version_id;
+	use->made_at = made_at;
+	functions = lappend(functions, use);
 	MemoryContextSwitchTo(old);
 	return functions;
 }
@@ -94,12 +99,12 @@ add_function(List *functions, const char *function, MemoryContext owner)
  * can write such a body; it counts if its owner might have had it made.  Between SPI_connect() and SPI_finish().
  */
 static List *
-add_renamed(List *functions, int64 model_id, int64 version_id, MemoryContext owner)
+add_renamed(List *functions, int64 model_id, int64 version_id, bool read_only, MemoryContext owner)
 {
 	Oid			types[] = {INT8OID, INT8OID};
 	Datum		values[] = {Int64GetDatum(model_id), Int64GetDatum(version_id)};
 
-	ml_catalog_execute("SELECT f.oid, f.proowner, f.word[1] IS NOT NULL FROM (SELECT p.oid, p.proowner,"
+	ml_catalog_execute("SELECT f.oid, f.proowner, CASE WHEN f.word[1] IS NOT NULL THEN f.word[2]::pg_catalog.int8 ELSE 0 END FROM (SELECT p.oid, p.proowner,"
 					   "  pg_catalog.regexp_match(p.prosrc, '^SELECT mlplat\\._predict(_version)?[a-z_]*\\(([0-9]{1,18})::pg_catalog\\.int8[,)]') AS word"
 					   "  FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_language l ON l.oid OPERATOR(pg_catalog.=) p.prolang"
 					   "  WHERE l.lanname OPERATOR(pg_catalog.=) 'sql') AS f"
@@ -107,7 +112,7 @@ add_renamed(List *functions, int64 model_id, int64 version_id, MemoryContext own
 					   "  THEN $2 OPERATOR(pg_catalog.=) 0 AND f.word[2]::pg_catalog.int8 OPERATOR(pg_catalog.=) $1"
 					   "  ELSE EXISTS (SELECT FROM mlplat.version v WHERE v.version_id OPERATOR(pg_catalog.=) f.word[2]::pg_catalog.int8"
 					   "   AND v.model_id OPERATOR(pg_catalog.=) $1 AND ($2 OPERATOR(pg_catalog.=) 0 OR v.version_id OPERATOR(pg_catalog.=) $2)) END"
-					   " ORDER BY f.oid", 2, types, values, NULL, false);
+					   " ORDER BY f.oid", 2, types, values, NULL, read_only);
 	for (uint64 i = 0; i < SPI_processed; i++)
 	{
 		HeapTuple	tuple = SPI_tuptable->vals[i];
@@ -115,16 +120,16 @@ add_renamed(List *functions, int64 model_id, int64 version_id, MemoryContext own
 		bool		null;
 		Oid			function = DatumGetObjectId(SPI_getbinval(tuple, columns, 1, &null));
 		Oid			role = DatumGetObjectId(SPI_getbinval(tuple, columns, 2, &null));
-		bool		pinned = DatumGetBool(SPI_getbinval(tuple, columns, 3, &null));
+		int64		pinned = DatumGetInt64(SPI_getbinval(tuple, columns, 3, &null));
 
-		if (ml_model_privilege(model_id, role, NULL) >= (pinned ? ML_PRIVILEGE_READ : ML_PRIVILEGE_PREDICT))
-			functions = add_function(functions, ml_function_name(function), owner);
+		if (ml_model_privilege(model_id, role, NULL) >= (pinned != 0 ? ML_PRIVILEGE_READ : ML_PRIVILEGE_PREDICT))
+			functions = add_function(functions, ml_function_name(function), pinned, 0, owner);
 	}
 	return functions;
 }
 
 List *
-ml_function_users(int64 model_id, int64 version_id)
+ml_function_users(int64 model_id, int64 version_id, bool read_only)
 {
 	Oid			types[] = {INT8OID, INT8OID};
 	Datum		values[] = {Int64GetDatum(model_id), Int64GetDatum(version_id)};
@@ -132,18 +137,22 @@ ml_function_users(int64 model_id, int64 version_id)
 	List	   *functions = NIL;
 
 	SPI_connect();
-	ml_catalog_execute("SELECT function FROM mlplat.function"
+	ml_catalog_execute("SELECT function, COALESCE(version_id, 0), created_at FROM mlplat.function"
 					   " WHERE model_id OPERATOR(pg_catalog.=) $1"
 					   " AND ($2 OPERATOR(pg_catalog.=) 0 OR version_id OPERATOR(pg_catalog.=) $2)"
-					   " ORDER BY function", 2, types, values, NULL, false);
+					   " ORDER BY function", 2, types, values, NULL, read_only);
 	for (uint64 i = 0; i < SPI_processed; i++)
 	{
-		char	   *function = SPI_getvalue(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, 1);
+		HeapTuple	tuple = SPI_tuptable->vals[i];
+		TupleDesc	columns = SPI_tuptable->tupdesc;
+		char	   *function = SPI_getvalue(tuple, columns, 1);
+		bool		null;
 
 		if (function_exists(function))
-			functions = add_function(functions, function, caller);
+			functions = add_function(functions, function, DatumGetInt64(SPI_getbinval(tuple, columns, 2, &null)),
+									 DatumGetTimestampTz(SPI_getbinval(tuple, columns, 3, &null)), caller);
 	}
-	functions = add_renamed(functions, model_id, version_id, caller);
+	functions = add_renamed(functions, model_id, version_id, read_only, caller);
 	SPI_finish();
 	return functions;
 }

@@ -9,10 +9,13 @@
 #include "postgres.h"
 
 #include "catalog/pg_type.h"
+#include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/snapmgr.h"
+#include "utils/timestamp.h"
 
 #include "catalog/catalog.h"
+#include "catalog/function.h"
 #include "catalog/lineage.h"
 #include "catalog/model.h"
 #include "catalog/resolve.h"
@@ -54,8 +57,11 @@ static const char columns_sql[] =
 " CROSS JOIN LATERAL pg_catalog.unnest(v.source_columns) WITH ORDINALITY AS s (name, place)"
 " WHERE v.version_id OPERATOR(pg_catalog.=) $1 AND $2 IS NOT NULL ORDER BY s.place";
 
+/* $3, $4, $5: functions that use the model, the versions they are pinned to (0: none) and when they were made. */
 static const char down_sql[] =
-"WITH RECURSIVE chain AS ("
+"WITH RECURSIVE functions (function, version_id, made_at) AS ("
+" SELECT * FROM ROWS FROM (pg_catalog.unnest($3), pg_catalog.unnest($4), pg_catalog.unnest($5)) AS f (function, version_id, made_at)),"
+" chain AS ("
 " SELECT v.version_id, v.model_id, v.version, v.created_at, 0 AS depth FROM mlplat.version v"
 "  WHERE v.version_id OPERATOR(pg_catalog.=) $1"
 " UNION ALL"
@@ -67,24 +73,19 @@ static const char down_sql[] =
 "  CASE WHEN c.depth OPERATOR(pg_catalog.=) 0 THEN 'itself' ELSE 'retrained from it' END AS relation, c.created_at AS at"
 " UNION ALL SELECT 1, c.depth OPERATOR(pg_catalog.+) 1, 'alias', pg_catalog.concat($2, '@', d.alias), 'points to it', d.deployed_at"
 "  FROM mlplat.deployment d WHERE d.version_id OPERATOR(pg_catalog.=) c.version_id"
-" UNION ALL SELECT 2, c.depth OPERATOR(pg_catalog.+) 1, 'function', f.function, 'pinned to it', f.created_at"
-"  FROM mlplat.function f WHERE f.version_id OPERATOR(pg_catalog.=) c.version_id"
-"  AND pg_catalog.to_regprocedure(f.function) IS NOT NULL"
-" UNION ALL SELECT 3, c.depth OPERATOR(pg_catalog.+) 1, 'function', f.function, 'follows production', f.created_at"
-"  FROM mlplat.function f JOIN mlplat.deployment d ON d.model_id OPERATOR(pg_catalog.=) f.model_id"
-"  WHERE f.version_id IS NULL AND d.alias OPERATOR(pg_catalog.=) 'production' AND d.version_id OPERATOR(pg_catalog.=) c.version_id"
-"  AND pg_catalog.to_regprocedure(f.function) IS NOT NULL"
+" UNION ALL SELECT 2, c.depth OPERATOR(pg_catalog.+) 1, 'function', f.function, 'pinned to it', f.made_at"
+"  FROM functions f WHERE f.version_id OPERATOR(pg_catalog.=) c.version_id"
+" UNION ALL SELECT 3, c.depth OPERATOR(pg_catalog.+) 1, 'function', f.function, 'follows production', f.made_at"
+"  FROM functions f, mlplat.deployment d"
+"  WHERE f.version_id OPERATOR(pg_catalog.=) 0 AND d.alias OPERATOR(pg_catalog.=) 'production' AND d.version_id OPERATOR(pg_catalog.=) c.version_id"
 ") AS l ORDER BY c.depth, c.version, l.place, l.object";
 
 /* Runs it and keeps the rows, whose five columns are those of the result. */
 static void
-collect(const char *sql, int64 version_id, const char *name, Tuplestorestate *store, TupleDesc desc)
+collect(const char *sql, int n, Oid *types, Datum *values, Tuplestorestate *store, TupleDesc desc)
 {
-	Oid			types[] = {INT8OID, TEXTOID};
-	Datum		values[] = {Int64GetDatum(version_id), CStringGetTextDatum(name)};
-
 	SPI_connect();
-	ml_catalog_execute(sql, 2, types, values, NULL, true);
+	ml_catalog_execute(sql, n, types, values, NULL, true);
 	for (uint64 i = 0; i < SPI_processed; i++)
 	{
 		Datum		row[5];
@@ -97,6 +98,32 @@ collect(const char *sql, int64 version_id, const char *name, Tuplestorestate *st
 	SPI_finish();
 }
 
+/* The three arrays that down_sql wants. */
+static void
+describe_functions(int64 model_id, Datum *arrays)
+{
+	List	   *functions = ml_function_users(model_id, 0, true);
+	int			n = list_length(functions);
+	Datum	   *name = palloc(sizeof(Datum) * (Size) (n + 1));
+	Datum	   *version = palloc(sizeof(Datum) * (Size) (n + 1));
+	Datum	   *made_at = palloc(sizeof(Datum) * (Size) (n + 1));
+	bool	   *unknown = palloc(sizeof(bool) * (Size) (n + 1));
+	int			lower = 1;
+
+	for (int i = 0; i < n; i++)
+	{
+		const MlFunctionUse *use = list_nth(functions, i);
+
+		name[i] = CStringGetTextDatum(use->function);
+		version[i] = Int64GetDatum(use->version_id);
+		made_at[i] = TimestampGetDatum(use->made_at);
+		unknown[i] = use->made_at == 0;
+	}
+	arrays[0] = PointerGetDatum(construct_array(name, n, TEXTOID, -1, false, TYPALIGN_INT));
+	arrays[1] = PointerGetDatum(construct_array(version, n, INT8OID, sizeof(int64), FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
+	arrays[2] = PointerGetDatum(construct_md_array(made_at, unknown, 1, &n, &lower, TIMESTAMPTZOID, sizeof(TimestampTz), FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
+}
+
 void
 ml_lineage_read(const char *reference, const char *direction, Tuplestorestate *store, TupleDesc desc)
 {
@@ -105,6 +132,8 @@ ml_lineage_read(const char *reference, const char *direction, Tuplestorestate *s
 	char	   *name;
 	char	   *alias;
 	int32		version;
+	Oid			types[] = {INT8OID, TEXTOID, TEXTARRAYOID, INT8ARRAYOID, TIMESTAMPTZARRAYOID};
+	Datum		values[5];
 
 	if (direction == NULL)
 		ereport(ERROR,
@@ -120,11 +149,16 @@ ml_lineage_read(const char *reference, const char *direction, Tuplestorestate *s
 	found = ml_resolve(reference, GetActiveSnapshot(), &resolved);
 	if (found != ML_RESOLVED)
 		ml_resolve_report(found, reference);
+	values[0] = Int64GetDatum(resolved.version_id);
+	values[1] = CStringGetTextDatum(name);
 	if (strcmp(direction, "up") == 0)
 	{
-		collect(up_sql, resolved.version_id, name, store, desc);
-		collect(columns_sql, resolved.version_id, name, store, desc);
+		collect(up_sql, 2, types, values, store, desc);
+		collect(columns_sql, 2, types, values, store, desc);
 	}
 	else
-		collect(down_sql, resolved.version_id, name, store, desc);
+	{
+		describe_functions(resolved.model_id, values + 2);
+		collect(down_sql, 5, types, values, store, desc);
+	}
 }

@@ -111,12 +111,12 @@ ml_registry_rollback(const char *model, const char *alias)
 static void
 check_functions(int64 model_id, int64 version_id, const char *what)
 {
-	List	   *functions = ml_function_users(model_id, version_id);
+	List	   *functions = ml_function_users(model_id, version_id, false);
 
 	if (functions != NIL)
 		ereport(ERROR,
 				(errcode(ERRCODE_DEPENDENT_OBJECTS_STILL_EXIST),
-				 errmsg("cannot drop %s because function %s uses it", what, (char *) linitial(functions)),
+				 errmsg("cannot drop %s because function %s uses it", what, ((MlFunctionUse *) linitial(functions))->function),
 				 list_length(functions) > 1 ? errdetail_plural("%d more function uses it.", "%d more functions use it.",
 															   list_length(functions) - 1, list_length(functions) - 1) : 0,
 				 errhint("Drop the function first.")));
