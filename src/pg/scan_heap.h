@@ -98,8 +98,9 @@ typedef struct MlRowBatch
 	HeapTupleHeader row[ML_FRAME_TOGETHER];
 	const char *data[ML_FRAME_TOGETHER];	/* where its attributes begin */
 	const double *doubles;		/* where all pages are whole: columns of doubles at fixed places, ML_DOUBLES_ROOM for each; NULL: not there */
-	MemoryContext memory;		/* of what was computed */
-	int			evaluated;		/* rows, until there was an error */
+	MemoryContext memory;		/* of what was computed, */
+	Size		computed_bytes; /* so many as are not in values */
+	int			computed;		/* rows of a page, until there is an error */
 	Datum	   *values;			/* per lane, most_rows each: what was found by walking, or computed */
 	bool	   *nulls;
 } MlRowBatch;
@@ -140,7 +141,7 @@ struct MlHeapReader
 	bool		filtered;		/* some tables have conditions */
 	bool		computes;		/* some have places that are computed */
 	MlPassedRows passed;
-	ErrorData  *error;			/* of what was evaluated: counts after the rows that have been found before */
+	ErrorData  *error;			/* of what the main thread did with rows: counts after those that it found before */
 	MemoryContext owner;
 	int			n_lanes;		/* the most of any table */
 	int			n_places;
@@ -219,8 +220,11 @@ extern void ml_keep_error(MlHeapReader *h, uint32 held);
 /* Places of a target list that are computed, when it is known which. */
 extern void ml_project_make(MlHeapTable *table, const List *targets);
 
-/* Computes the values of a batch, by the main thread.  An ERROR is kept, and the batch ends before its row. */
-extern void ml_batch_evaluate(MlHeapReader *h, MlRowBatch *batch);
+/*
+ * Computes the values of the next rows of a page, which are to be the next ones of a batch, by the main thread; returns of how many: less
+ * than n where the batch is to end.  An ERROR is kept, and the page ends before its row.
+ */
+extern int	ml_project_rows(MlHeapReader *h, MlRowBatch *batch, Page page, BlockNumber block, int n);
 
 /* ---- scan_page.c ---- */
 
@@ -248,7 +252,7 @@ extern void ml_batch_pick(const MlHeapReader *h, const MlRowBatch *batch, int fe
 extern void ml_batch_feed_main(MlHeapReader *h, MlRowBatch *batch);
 extern void ml_batch_feed_plain(const MlHeapReader *h, MlRowBatch *batch);
 
-/* ERROR about the first value from this row on that is one. */
+/* ERROR about the first value that is one. */
 extern void ml_batch_complain(MlHeapReader *h, MlRowBatch *batch) pg_attribute_noreturn();
 
 /* ---- scan_bins.c ---- */

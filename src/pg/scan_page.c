@@ -20,6 +20,7 @@
 
 #include "access/tupmacs.h"
 #include "catalog/pg_type.h"
+#include "miscadmin.h"
 #include "ml/data/turn.h"
 #include "pg/error.h"
 #include "pg/scan_heap.h"
@@ -459,16 +460,15 @@ feed_texts(MlHeapReader *h, MlRowBatch *batch, const MlFeed *feed)
 	return true;
 }
 
-void
-ml_batch_feed_main(MlHeapReader *h, MlRowBatch *batch)
+/* One column after the other; false when there is a value among them that is an error. */
+static bool
+feed_main(MlHeapReader *h, MlRowBatch *batch)
 {
 	const MlPrivatePlan *plan = h->r->private_plan;
-	MemoryContext caller = MemoryContextSwitchTo(h->r->row_context);
 	bool		good = true;
 
 	ml_batch_locate(h, batch);
 	ml_batch_walk(h, batch, false);
-	h->r->in_row = true;
 	for (int i = 0; i < plan->n_feeds && good; i++)
 	{
 		const MlFeed *feed = &plan->feeds[i];
@@ -479,10 +479,30 @@ ml_batch_feed_main(MlHeapReader *h, MlRowBatch *batch)
 		if (good && ml_feed_is_truth(feed))
 			learn_truths(h, batch, i);
 	}
+	return good;
+}
+
+void
+ml_batch_feed_main(MlHeapReader *h, MlRowBatch *batch)
+{
+	MemoryContext caller = MemoryContextSwitchTo(h->r->row_context);
+	uint32		held = InterruptHoldoffCount;
+
+	h->r->in_row = true;
+	PG_TRY();
+	{
+		if (!feed_main(h, batch))
+			batch->bad = true;
+	}
+	PG_CATCH();
+	{
+		/* A row before it may have an error in another column. */
+		ml_keep_error(h, held);
+		batch->bad = true;
+	}
+	PG_END_TRY();
 	h->r->in_row = false;
 	h->r->ahead = 0;
-	if (!good)
-		batch->bad = true;
 	MemoryContextSwitchTo(caller);
 }
 
@@ -521,5 +541,8 @@ ml_batch_complain(MlHeapReader *h, MlRowBatch *batch)
 		for (int i = 0; i < plan->n_feeds; i++)
 			check_value(h, batch, &plan->feeds[i], row);
 	}
+	/* None of a value, but of what became of it. */
+	if (h->error != NULL)
+		ReThrowError(h->error);
 	elog(ERROR, "a value that could not be read has changed");
 }

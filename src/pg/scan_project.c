@@ -2,9 +2,9 @@
  * scan_project.c
  *	  Expressions: columns of a source that are computed from those of a table.
  *
- * The main thread evaluates them when a batch is complete, row after row as the executor's projection does, and leaves the
- * values where those are that threads find by walking through rows: they make columns and hashes of both.  What is computed is
- * kept (never MlColumnSpec.deferred), since computing it again for a later pass takes longer than to remember it,
+ * The main thread evaluates them for the rows that come into a batch, one after the other as the executor's projection does, and
+ * leaves the values where those are that threads find by walking through rows: they make columns and hashes of both.  A batch ends early
+ * where values are long.  What is computed is kept (never MlColumnSpec.deferred), since computing it again for a later pass takes longer than to remember it,
  * and might give something else.
  *
  * An error of a row ends the batch before it; the rest as in scan_filter.c.
@@ -18,6 +18,9 @@
 #include "pg/scan_heap.h"
 #include "utils/datum.h"
 #include "utils/memutils.h"
+
+/* Values beside the rows, of one batch, and one row more. */
+#define COMPUTED_BYTES (256 * 1024)
 
 void
 ml_project_make(MlHeapTable *table, const List *targets)
@@ -46,7 +49,7 @@ ml_project_make(MlHeapTable *table, const List *targets)
 static void
 keep_values(const MlHeapReader *h, MlRowBatch *batch, int row, const TupleTableSlot *slot)
 {
-	const MlHeapTable *table = batch->table;
+	const MlHeapTable *table = &h->tables[h->table];
 
 	for (int c = 0; c < table->n_computed; c++)
 	{
@@ -55,66 +58,56 @@ keep_values(const MlHeapReader *h, MlRowBatch *batch, int row, const TupleTableS
 		Datum		value = slot->tts_values[c];
 
 		if (!slot->tts_isnull[c] && !column->attbyval)
+		{
 			value = datumCopy(value, false, column->attlen);
+			batch->computed_bytes += datumGetSize(value, false, column->attlen);
+		}
 		batch->values[at] = value;
 		batch->nulls[at] = slot->tts_isnull[c];
 	}
 }
 
-/* Counts the rows in batch->evaluated, which stands after an ERROR as well. */
+/* Counts the rows in batch->computed, which stands after an ERROR as well. */
 static void
-evaluate(MlHeapReader *h, MlRowBatch *batch)
+compute(MlHeapReader *h, MlRowBatch *batch, Page page, BlockNumber block, int n)
 {
 	MlHeapTable *table = &h->tables[h->table];
 
-	batch->evaluated = 0;
-	for (int p = 0; p < batch->n_pages; p++)
+	while (batch->computed < n && batch->computed_bytes < COMPUTED_BYTES)
 	{
-		const MlPageRun *run = &batch->pages[p];
-
-		for (int i = run->first; i < run->first + run->rows; i++)
-		{
-			ml_store_row(table, run->page, run->block, batch->offset[i]);
-			ResetExprContext(table->evaluation);
-			keep_values(h, batch, i, ExecProject(table->projection));
-			batch->evaluated++;
-		}
+		ml_store_row(table, page, block, h->row[h->next_row + batch->computed]);
+		ResetExprContext(table->evaluation);
+		keep_values(h, batch, batch->n_rows + batch->computed, ExecProject(table->projection));
+		batch->computed++;
 	}
 	ExecClearTuple(table->stored);
 }
 
-/* Pages behind the last row stay with the batch, which lets go of them at its end. */
-static void
-cut_off(MlRowBatch *batch, int rows)
-{
-	for (int p = 0; p < batch->n_pages; p++)
-	{
-		MlPageRun  *run = &batch->pages[p];
-
-		run->rows = Max(Min(run->rows, rows - run->first), 0);
-	}
-	batch->n_rows = rows;
-}
-
-void
-ml_batch_evaluate(MlHeapReader *h, MlRowBatch *batch)
+int
+ml_project_rows(MlHeapReader *h, MlRowBatch *batch, Page page, BlockNumber block, int n)
 {
 	uint32		held = InterruptHoldoffCount;
 	MemoryContext caller;
 
-	if (batch->table->n_computed == 0)
-		return;
-	MemoryContextReset(batch->memory);
+	if (h->tables[h->table].n_computed == 0)
+		return n;
+	if (batch->n_rows == 0)
+	{
+		MemoryContextReset(batch->memory);
+		batch->computed_bytes = 0;
+	}
+	batch->computed = 0;
 	caller = MemoryContextSwitchTo(batch->memory);
 	PG_TRY();
 	{
-		evaluate(h, batch);
+		compute(h, batch, page, block, n);
 	}
 	PG_CATCH();
 	{
 		ml_keep_error(h, held);
-		cut_off(batch, batch->evaluated);
+		h->n_rows = h->next_row + batch->computed;
 	}
 	PG_END_TRY();
 	MemoryContextSwitchTo(caller);
+	return batch->computed;
 }

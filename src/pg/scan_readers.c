@@ -236,19 +236,25 @@ is_at_end(const MlHeapReader *h)
 	return h->error == NULL && h->table + 1 == h->n_tables && h->next_block >= h->end_block && h->next_row >= h->n_rows;
 }
 
-static void
-add_page(MlHeapReader *h, MlRowBatch *batch, int limit)
+/* Rows of the page of the scan; false when the batch is to end. */
+static bool
+add_page(const Readers *readers, MlRowBatch *batch, int limit)
 {
+	MlHeapReader *h = readers->h;
 	MlPageRun  *run = &batch->pages[batch->n_pages];
+	int			most = Min(h->n_rows - h->next_row, limit - batch->n_rows);
 
 	run->block = h->next_block - 1;
+	run->page = BufferGetPage(h->buffer);
 	run->first = batch->n_rows;
-	run->rows = Min(h->n_rows - h->next_row, limit - batch->n_rows);
+	run->rows = readers->work->computes ? ml_project_rows(h, batch, run->page, run->block, most) : most;
+	if (run->rows == 0)
+		return false;
 	memcpy(batch->offset + batch->n_rows, h->row + h->next_row, run->rows * sizeof(OffsetNumber));
 	run->buffer = ml_heap_take_page(h, run->rows);
-	run->page = BufferGetPage(run->buffer);
 	batch->n_pages++;
 	batch->n_rows += run->rows;
+	return run->rows == most && batch->n_pages < readers->batch_pages && batch->n_rows < limit;
 }
 
 /* Columns that grow move: nobody may be writing to them. */
@@ -278,16 +284,14 @@ deal(Readers *readers)
 	if (readers->bad || number < 0)
 		return false;
 	batch = &readers->batch[number];
-	while (batch->n_pages < readers->batch_pages && batch->n_rows < limit && load_page(readers, batch->n_pages == 0))
-		add_page(h, batch, limit);
-	batch->table = &h->tables[h->table];
-	if (readers->work->computes)
-		ml_batch_evaluate(h, batch);
+	while (load_page(readers, batch->n_pages == 0) && add_page(readers, batch, limit))
+		;
 	if (batch->n_rows == 0)
 	{
 		readers->error = h->error;
 		return false;
 	}
+	batch->table = &h->tables[h->table];
 	batch->first_row = h->rows;
 	h->rows += batch->n_rows;
 	if (readers->work->begin != NULL)

@@ -81,6 +81,7 @@ ALTER TABLE long ADD outside text;
 ALTER TABLE long ALTER outside SET STORAGE EXTERNAL;
 UPDATE long SET outside = repeat(md5((k % 5)::text), 200);
 SELECT compare('gbdt', 'SELECT k, coalesce(compressed, ''none'') AS c, coalesce(outside, ''none'') AS o, substr(outside, 33) AS s, length(outside || compressed) AS l, y FROM long');
+SELECT compare('gbdt', 'SELECT k, repeat(md5((k % 3)::text), 20 * (k % 50)) AS r, compressed || compressed AS cc, sin(k) AS a, y FROM long'), compare('gbdt', 'SELECT sin(k) AS a, compressed || CASE WHEN k = 2500 THEN repeat(''x'', 1 / (k - 2500)) END AS c, y FROM long');
 -- Arrays: made of columns, cut; the first ones missing.
 SELECT compare('gbdt', 'SELECT a, ARRAY[a, b, NULL, k] AS abk, y FROM t'), compare('linear_regression', 'SELECT v[1:1] AS first, v || ARRAY[a] AS more, y FROM t'), compare('gbdt', 'SELECT CASE WHEN k > 300 THEN v END AS late, a * 2 AS a2, y FROM t WHERE k % 2 = 0'),
 	compare('gbdt', 'SELECT CASE WHEN k > 50000 THEN v || ARRAY[a] ELSE v END AS uneven, y FROM t');

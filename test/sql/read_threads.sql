@@ -119,6 +119,16 @@ UPDATE wrong SET n = 1e400 WHERE k = 20000;
 CREATE TABLE wrong_number AS SELECT * FROM wrong ORDER BY coalesce(k, 40000);
 SELECT compare('gbdt', 'wrong_number', $$, id => 'k'$$);
 
+-- Rows that are decoded together: in the first column, in one that only the main thread reads, in the last one.
+CREATE TABLE wrong_near AS SELECT i AS k, sin(i) AS a, (i % 7)::numeric AS n, 'w' || i % 5 AS w, cos(i) AS b, (i % 5)::float8 AS y FROM generate_series(1, 50000) i;
+UPDATE wrong_near SET b = 'infinity' WHERE k = 30001;
+UPDATE wrong_near SET n = 1e400 WHERE k = 30002;
+UPDATE wrong_near SET a = 'infinity' WHERE k = 30003;
+CREATE TABLE wrong_near_1 AS SELECT * FROM wrong_near ORDER BY k;
+CREATE TABLE wrong_near_2 AS SELECT * FROM wrong_near WHERE k <> 30001 ORDER BY k;
+CREATE TABLE wrong_near_3 AS SELECT * FROM wrong_near WHERE k NOT IN (30001, 30002) ORDER BY k;
+SELECT compare('gbdt', 'wrong_near_1'), compare('gbdt', 'wrong_near_2'), compare('gbdt', 'wrong_near_3');
+
 -- A run that is stopped while it reads leaves a session that works.
 SET statement_timeout = '1ms';
 SELECT ml_train('gbdt', 'mixed', 'y', model => 'm');
