@@ -330,41 +330,65 @@ sample_rows(MlHeapReader *h, uint64 pages)
 	return rows * pages / SAMPLED_PAGES;
 }
 
+/* Errors that a condition has by itself, not the machine or whoever wants the run to end. */
+static bool
+is_of_condition(int code)
+{
+	switch (ERRCODE_TO_CATEGORY(code))
+	{
+		case ERRCODE_INSUFFICIENT_RESOURCES:
+		case ERRCODE_OPERATOR_INTERVENTION:
+		case ERRCODE_SYSTEM_ERROR:
+		case ERRCODE_INTERNAL_ERROR:
+			return false;
+		default:
+			return true;
+	}
+}
+
+static void
+release_all(ResourceOwner owner, bool commit)
+{
+	ResourceOwnerRelease(owner, RESOURCE_RELEASE_BEFORE_LOCKS, commit, false);
+	ResourceOwnerRelease(owner, RESOURCE_RELEASE_LOCKS, commit, false);
+	ResourceOwnerRelease(owner, RESOURCE_RELEASE_AFTER_LOCKS, commit, false);
+	ResourceOwnerDelete(owner);
+}
+
 /*
  * A condition that has an error somewhere in the sample would have it later, or never: what the query says of itself comes from
- * its rows in their order.  The subtransaction gives back whatever the error has left.
+ * its rows in their order.  What the error has left is given back by an owner of its own; a subtransaction cannot begin in
+ * a parallel worker.  The planner's guess is as good then.
  */
 static double
 try_sample(MlHeapReader *h, uint64 pages)
 {
 	MemoryContext caller = CurrentMemoryContext;
-	ResourceOwner owner = CurrentResourceOwner;
-	volatile double rows = 0;
+	ResourceOwner before = CurrentResourceOwner;
+	ResourceOwner owner = ResourceOwnerCreate(before, "mlplat sample");
+	volatile double rows = h->r->plan->estimated_rows;
+	ErrorData  *volatile error = NULL;
 
-	BeginInternalSubTransaction(NULL);
-	MemoryContextSwitchTo(caller);
+	CurrentResourceOwner = owner;
 	PG_TRY();
 	{
 		rows = sample_rows(h, pages);
-		ReleaseCurrentSubTransaction();
 	}
 	PG_CATCH();
 	{
-		ErrorData  *error;
-
 		MemoryContextSwitchTo(caller);
 		error = CopyErrorData();
 		FlushErrorState();
-		RollbackAndReleaseCurrentSubTransaction();
-		ml_heap_forget(h);
-		if (error->sqlerrcode == ERRCODE_QUERY_CANCELED)
-			ReThrowError(error);
-		FreeErrorData(error);
-		rows = h->r->plan->estimated_rows;
 	}
 	PG_END_TRY();
-	MemoryContextSwitchTo(caller);
-	CurrentResourceOwner = owner;
+	CurrentResourceOwner = before;
+	if (error != NULL && !is_of_condition(error->sqlerrcode))
+		ReThrowError(error);
+	release_all(owner, error == NULL);
+	if (error == NULL)
+		return rows;
+	ml_heap_forget(h);
+	FreeErrorData(error);
 	return rows;
 }
 

@@ -174,7 +174,7 @@ typedef struct MlSlice
 extern void ml_heap_begin(MlHeapReader *h, int table);
 extern void ml_heap_end(MlHeapReader *h);
 
-/* The subtransaction that has begun to read it has been rolled back. */
+/* What reading it held has been given back by its resource owner. */
 extern void ml_heap_forget(MlHeapReader *h);
 
 /* The next page and those of its visible rows that pass; false at the end of the table. */

@@ -26,17 +26,20 @@ EXCEPTION WHEN OTHERS THEN
 	RETURN concat_ws(' | ', SQLSTATE, message, substring(context from 'row \d+ of the source'));
 END $$;
 
--- The outcome of a query with one thread, with several, and by the executor, which runs whatever has a LIMIT.
+-- The outcome of a query with one thread, with several, in a process of its own, and by the executor, which runs whatever has a LIMIT.
 CREATE FUNCTION compare(algorithm text, query text, more text DEFAULT '') RETURNS text LANGUAGE plpgsql AS $$
 DECLARE
 	all_of text[];
 BEGIN
+	SET LOCAL mlplat.execution = 'foreground';
 	SET LOCAL mlplat.threads = 1;
 	all_of = ARRAY[outcome(algorithm, query, more)];
 	SET LOCAL mlplat.threads = 2;
 	all_of = all_of || outcome(algorithm, query, more);
 	SET LOCAL mlplat.threads = 4;
 	SET LOCAL mlplat.parallel_workers = 3;
+	all_of = all_of || outcome(algorithm, query, more);
+	SET LOCAL mlplat.execution = 'auto';
 	all_of = all_of || outcome(algorithm, query, more);
 	all_of = all_of || outcome(algorithm, query || ' LIMIT 1000000000', more);
 	IF (SELECT count(DISTINCT o) FROM unnest(all_of) o) > 1 THEN
