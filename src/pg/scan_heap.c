@@ -405,11 +405,7 @@ guess_rows(MlHeapReader *h)
 		pages += h->tables[t].n_blocks;
 	if (h->r->builder == NULL || pages < 4 * SAMPLED_PAGES)
 		return 0;
-	/* A parallel worker, as of a session that trains, may not have subtransactions. */
-	if (h->filtered && IsInParallelMode())
-		rows = h->r->plan->estimated_rows;
-	else
-		rows = h->filtered ? try_sample(h, pages) : sample_rows(h, pages);
+	rows = h->filtered ? try_sample(h, pages) : sample_rows(h, pages);
 	ml_check(h->r->env, ml_frame_expect(h->r->builder, rows));
 	return rows;
 }
