@@ -436,6 +436,37 @@ test_absent_class(void)
 	free_env(&env);
 }
 
+/* A class of which all rows have weight 0, the last one too: as if its rows were not there. */
+static void
+test_class_without_weight(void)
+{
+	MlEnv		env = new_env(1);
+	MlDataset  *data[2] = {new_dataset(&env, 90, 3, 4), new_dataset(&env, 120, 3, 4)};
+	double	   *weight = ml_alloc0(&env, 120, sizeof(double));
+	double		answer[2][4];
+	void	   *model;
+
+	for (int d = 0; d < 2; d++)
+	{
+		for (size_t i = 0; i < data[d]->n_train; i++)
+		{
+			size_t		row = d == 0 ? i / 3 * 4 + i % 3 : i;
+
+			for (int f = 0; f < 3; f++)
+				column_of_data(data[d], f)[i] = sin((double) (row * (size_t) (f + 3)));
+			target_of_data(data[d])[i] = (double) (row % 4);
+			weight[i] = row % 4 < 3;
+		}
+		data[d]->weight = d == 0 ? NULL : weight;
+		if (fit_with(&env, logistic, data[d], "", &model) != ML_OK)
+			fail("%s", env.error.message);
+		logistic->predict(model, (double[]) {0.3, -0.2, 0.9}, answer[d], NULL);
+		check(answer[d][3] == 0, "class %d is never predicted", 3);
+	}
+	check(worst_error(answer[1], answer[0], 3) < 1e-12, "rows without weight change nothing");
+	free_env(&env);
+}
+
 static void
 test_range(void)
 {
@@ -698,6 +729,7 @@ main(void)
 	test_image(2);
 	test_image(3);
 	test_absent_class();
+	test_class_without_weight();
 	test_range();
 	test_digits();
 	test_refusals();

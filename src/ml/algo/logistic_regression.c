@@ -111,7 +111,8 @@ find_classes(MlEnv *env, const MlDataset *data, LogisticModel *model, int32_t **
 			seen[(int32_t) data->y[i]] = true;
 	for (int32_t c = 0; c < n; c++)
 	{
-		(*compact)[c] = present;
+		/* Rows of a class that only has rows without weight count for nothing, as whatever class. */
+		(*compact)[c] = seen[c] ? present : 0;
 		if (seen[c])
 			model->class_of[present++] = c;
 		else
