@@ -460,6 +460,22 @@ ml_scan_heap_fits(const MlPrivatePlan *plan)
 	return plain;
 }
 
+double
+ml_scan_heap_pages(const MlPrivatePlan *plan)
+{
+	double		pages = 0;
+	ListCell   *cell;
+
+	foreach(cell, table_plans(plan->statement))
+	{
+		Relation	relation = open_table(plan->statement, lfirst(cell));
+
+		pages += RelationGetNumberOfBlocks(relation);
+		table_close(relation, NoLock);
+	}
+	return pages;
+}
+
 MlHeapReader *
 ml_scan_heap_open(MlFrameReceiver *r)
 {

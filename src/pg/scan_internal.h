@@ -74,6 +74,9 @@ extern void ml_scan_refuse_null_id(const MlFrameReceiver *r, const MlFeed *feed)
 /* A value of a text feed, NULL when it is missing.  Points into the value or the current memory context. */
 extern const char *ml_scan_text(const MlFeed *feed, Datum value, size_t *length);
 
+/* The plan of a rewritten query; scribbles on that. */
+extern PlannedStmt *ml_scan_choose(Query *query, const char *text);
+
 /*
  * Reading page by page, where the plan is a plain scan of a heap, or of several; else NULL.  Same rows, same order, same
  * rights, same errors as the executor.  ml_scan_heap_defer: before the columns of the frame are made; columns that
@@ -81,6 +84,7 @@ extern const char *ml_scan_text(const MlFeed *feed, Datum value, size_t *length)
  */
 typedef struct MlHeapReader MlHeapReader;
 extern bool ml_scan_heap_fits(const MlPrivatePlan *plan);
+extern double ml_scan_heap_pages(const MlPrivatePlan *plan);	/* of all its tables */
 extern void ml_scan_heap_mark(MlPrivatePlan *plan);	/* which feeds are computed */
 extern MlHeapReader *ml_scan_heap_open(MlFrameReceiver *r);
 extern bool ml_scan_heap_defer(MlHeapReader *h);

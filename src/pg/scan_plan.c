@@ -20,7 +20,6 @@
 #include "pg/compat.h"
 #include "pg/names.h"
 #include "pg/scan_internal.h"
-#include "tcop/tcopprot.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
@@ -728,7 +727,7 @@ ml_scan_plan(MlSource *source, const MlScanRoles *roles)
 	settle_places(&builder);
 
 	query = ml_source_query(source, builder.needed, false);
-	private_plan->statement = pg_plan_query(query, source->text, 0, NULL);
+	private_plan->statement = ml_scan_choose(query, source->text);
 	ml_scan_heap_mark(private_plan);
 	/* Now rather than when it runs: whoever only asks what a run would need shall not learn more. */
 	ML_CHECK_RIGHTS(private_plan->statement);

@@ -112,6 +112,18 @@ INSERT INTO parts SELECT k, a, w, n, y FROM t;
 SELECT compare('sampled', 'SELECT * FROM parts WHERE a > 0'), compare('gbdt', 'SELECT * FROM parts WHERE w < ''word 2'' AND n > 0.5', $$, id => 'k'$$), compare('gbdt', 'SELECT * FROM parts WHERE k > 15000'),
 	compare('gbdt', 'SELECT * FROM parts WHERE k BETWEEN 25000 AND 25500'), compare('sampled', 'SELECT a, y FROM parts_1 UNION ALL SELECT a, y FROM parts_2 WHERE n > 1 UNION ALL SELECT a, y FROM parts_3 WHERE a < 0');
 
+-- By an index, or all pages, whichever costs less with what becomes of the rows: in the order of the table both are the same, and with an id anyway.
+CREATE TABLE indexed AS SELECT * FROM t ORDER BY k;
+CREATE INDEX ON indexed (k);
+CREATE INDEX ON indexed (a);
+VACUUM ANALYZE indexed;
+SELECT compare('gbdt', 'SELECT * FROM indexed WHERE k > 30000'), compare('gbdt', 'SELECT * FROM indexed WHERE k < 200'), compare('sampled', 'SELECT * FROM indexed WHERE k > 15000 AND a > 0', $$, id => 'k'$$), compare('sampled', 'SELECT * FROM indexed WHERE a > 0.9', $$, id => 'k'$$);
+SET enable_seqscan = off;
+SELECT compare('gbdt', 'SELECT * FROM indexed WHERE k > 30000'), compare('sampled', 'SELECT * FROM indexed WHERE k > 15000 AND a > 0', $$, id => 'k'$$);
+RESET enable_seqscan;
+CREATE FUNCTION settings() RETURNS text LANGUAGE sql AS $$ SELECT string_agg(setting, ' ') FROM pg_settings WHERE name IN ('enable_indexscan', 'enable_indexonlyscan', 'enable_bitmapscan') $$;
+SELECT settings();
+
 -- An error of a condition, after which no row counts, and before which all do.
 CREATE TABLE wrong AS SELECT i AS k, sin(i) AS a, i::numeric AS n, 'w' || i % 9 AS w, (i % 5)::float8 AS y FROM generate_series(1, 50000) i;
 SELECT compare('gbdt', 'SELECT * FROM wrong WHERE 1 / (k - 31234) < 1'), compare('gbdt', 'SELECT * FROM wrong WHERE 1 / (k - 50000) < 1'), compare('linear_regression', 'SELECT * FROM wrong WHERE 1 / (k - 1) < 1'),

@@ -17,6 +17,14 @@ $node->safe_psql('postgres', <<'SQL');
 	CREATE VIEW computed AS SELECT a, a * 2 AS b, y FROM t WHERE k > 10;
 	CREATE FUNCTION mine(float8) RETURNS boolean LANGUAGE plpgsql IMMUTABLE AS 'BEGIN RETURN $1 >= 0; END';
 	CREATE FUNCTION inlined(float8) RETURNS boolean LANGUAGE sql IMMUTABLE AS 'SELECT $1 >= 0';
+	CREATE TABLE indexed AS SELECT i AS k, (i % 7)::float8 AS a, (i % 13)::float8 AS y FROM generate_series(1, 10000) i;
+	CREATE INDEX ON indexed (k);
+	CREATE TABLE indexed_parts (LIKE t) PARTITION BY RANGE (k);
+	CREATE TABLE indexed_part_1 PARTITION OF indexed_parts FOR VALUES FROM (0) TO (6000);
+	CREATE TABLE indexed_part_2 PARTITION OF indexed_parts FOR VALUES FROM (6000) TO (20000);
+	INSERT INTO indexed_parts SELECT * FROM indexed;
+	CREATE INDEX ON indexed_parts (k);
+	VACUUM ANALYZE indexed, indexed_parts;
 	CREATE FUNCTION either(float8, float8) RETURNS boolean LANGUAGE plpgsql IMMUTABLE AS 'BEGIN RETURN $1 >= $2 OR $2 >= 0; END';
 	CREATE OPERATOR @@@ (LEFTARG = float8, RIGHTARG = float8, FUNCTION = either);
 	CREATE DOMAIN checked AS text CHECK (value <> 'x' AND mine(length(value)));
@@ -67,6 +75,10 @@ is(reads_pages($_), 0, "executor: $_")
 	'SELECT * FROM t WHERE random() < 0.9', 'SELECT * FROM barred WHERE mine(a)', q{SELECT * FROM coloured WHERE w::checked <> ''a''}, 'SELECT * FROM coloured WHERE pair IS NOT NULL', q{SELECT * FROM t WHERE pg_get_viewdef(''choice''::regclass) <> k::text},
 	'SELECT mine(a - 3)::int AS a, y FROM t', 'SELECT a, (SELECT avg(a) FROM t) AS m, y FROM t', 'SELECT a, random() AS r, y FROM t', 'SELECT a, row_number() OVER () AS n, y FROM t', 'SELECT w::checked AS w, y FROM coloured', 'SELECT (pair).x + a AS x, y FROM coloured',
 	'SELECT a, y FROM t UNION ALL SELECT either(a, y)::int::float8, y FROM ranges', 'SELECT * FROM t LIMIT 100', 'SELECT a, y FROM t ORDER BY k', 'SELECT a, y FROM t TABLESAMPLE bernoulli (50)';
+# An index is left aside where the rows it finds cost more than it saves, as long as the table fits into the cache.
+is(reads_pages("SELECT * FROM $_"), 1, "pages: $_") for 'indexed WHERE k > 6000', 'indexed WHERE k > 6000 AND a > 0', 'indexed_parts WHERE k > 4000';
+is(reads_pages("SELECT * FROM $_"), 0, "executor: $_") for 'indexed WHERE k < 40', 'indexed ORDER BY k', 'indexed WHERE k > 4000 ORDER BY k', 'indexed WHERE k > 4000 AND mine(a - 3)', 'indexed JOIN t USING (k, a, y) WHERE k > 1000';
+is(reads_pages('SELECT * FROM indexed WHERE k > 6000', "SET effective_cache_size = '80kB';"), 0, 'executor: a table larger than the cache, by an index');
 is(reads_pages('t', 'SET default_transaction_isolation = serializable;'), 0, 'executor: a serializable transaction');
 is(reads_pages('secured'), 1, 'pages: a superuser, whom policies do not concern');
 is(reads_pages('secured', 'SET ROLE regress_owner;'), 1, 'pages: row-level security');
