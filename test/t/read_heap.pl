@@ -87,8 +87,9 @@ is($node->safe_psql('postgres', "SELECT ml_train('linear_regression', 'mixed', '
 
 # While a table is read twice, others change it, and vacuum moves what is left on its pages: whoever has a snapshot reads the same rows in the same order.
 my $dir = PostgreSQL::Test::Utils::tempdir;
-my $figures = q{SELECT rows || ' ' || data_hash || ' ' || checksum FROM ml_versions WHERE model = 'twice' ORDER BY version DESC LIMIT 1;};
-my $train = q{SELECT version FROM ml_train('gbdt', 'twice', 'y', 'twice', params => '{"num_iterations": 3}');} . "\n\\echo figures\n$figures\n";
+my $figures = q{SELECT string_agg(rows || ' ' || data_hash || ' ' || checksum, ' ' ORDER BY model) FROM (SELECT DISTINCT ON (model) * FROM ml_versions WHERE model LIKE 'twice%' ORDER BY model, version DESC) q;};
+my $train = q{SELECT version FROM ml_train('gbdt', 'twice', 'y', 'twice', params => '{"num_iterations": 3}');
+	SELECT version FROM ml_train('gbdt', 'SELECT k, a, b * 2 AS b, later, y FROM twice WHERE k % 4 > 0 AND a < 0.9', 'y', 'twice_some', params => '{"num_iterations": 3}');} . "\n\\echo figures\n$figures\n";
 my $change = 'UPDATE twice SET a = random(), y = y + 1, later = NULL WHERE k % 3 = 0; DELETE FROM twice WHERE k % 10 = 1; VACUUM twice; INSERT INTO twice SELECT i, i, i, i, i FROM generate_series(1, 3000) i;';
 
 $node->safe_psql('postgres', 'CREATE TABLE twice AS SELECT i AS k, sin(i) AS a, cos(i) AS b, (i % 13)::float8 AS y FROM generate_series(1, 150000) i; ALTER TABLE twice ADD later float8 DEFAULT 2.5; VACUUM ANALYZE twice');
