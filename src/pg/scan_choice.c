@@ -28,6 +28,8 @@ uses_index(const Plan *plan)
 		case T_IndexOnlyScan:
 		case T_BitmapHeapScan:
 			return true;
+		case T_SubqueryScan:
+			return uses_index(((const SubqueryScan *) plan)->subplan);
 		case T_Append:
 			foreach(cell, ((const Append *) plan)->appendplans)
 			{

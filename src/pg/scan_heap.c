@@ -3,10 +3,8 @@
  *	  Plain tables read page by page: visibility for the whole page at once, only
  *	  the needed attributes decoded, and whole slices of columns into the frame, by all threads of the run.
  *
- * What is read this way is decided by the plan: a sequential scan of a heap, with conditions and expressions that may be
- * evaluated meanwhile (scan_allowed.c), or several of them one after the other, as of partitions.
- * So are views and row-level security that come to that; all other plans are run by the executor.
- * The scans are those that the executor would do (same snapshot, same order), so the frame has the same bits.
+ * What is read this way is decided by the plan (scan_tables.c).  The scans are those that the executor would do (same snapshot, same
+ * order), so the frame has the same bits.
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
@@ -15,11 +13,9 @@
 #include "access/htup_details.h"
 #include "access/tableam.h"
 #include "access/xact.h"
-#include "catalog/pg_class.h"
 #include "catalog/pg_type.h"
 #include "executor/executor.h"
 #include "miscadmin.h"
-#include "parser/parsetree.h"
 #include "pg/compat.h"
 #include "pg/error.h"
 #include "pg/scan_heap.h"
@@ -35,101 +31,6 @@
 
 /* Room for values that were found by walking through rows, of one batch. */
 #define LANE_BYTES (4 * 1024 * 1024)
-
-/* ------------------------------------------------- what can be read so */
-
-static bool
-is_column(const TargetEntry *entry, Index relation)
-{
-	const Var  *var = (const Var *) entry->expr;
-
-	return IsA(var, Var) && var->varno == relation && var->varlevelsup == 0 && var->varattno > 0;
-}
-
-/* The range table index of the relation that a plan reads, 0 if it does anything else. */
-static Index
-scanned_relation(const Plan *plan)
-{
-	Index		relation;
-	ListCell   *cell;
-
-	if (!IsA(plan, SeqScan) || plan->initPlan != NIL)
-		return 0;
-	relation = ((const Scan *) plan)->scanrelid;
-	if (!ml_may_evaluate((const Node *) plan->qual, relation))
-		return 0;
-	foreach(cell, plan->targetlist)
-	{
-		const TargetEntry *entry = lfirst_node(TargetEntry, cell);
-
-		if (entry->resjunk || (!is_column(entry, relation) && !ml_may_evaluate((const Node *) entry->expr, relation)))
-			return 0;
-	}
-	return relation;
-}
-
-/* An Append hands on what comes, column by column. */
-static bool
-hands_on(const Append *append)
-{
-	ListCell   *cell;
-
-	if (append->plan.qual != NIL || append->plan.initPlan != NIL || append->part_prune_info != NULL || append->nasyncplans != 0)
-		return false;
-	foreach(cell, append->plan.targetlist)
-	{
-		const TargetEntry *entry = lfirst_node(TargetEntry, cell);
-		const Var  *var = (const Var *) entry->expr;
-
-		if (entry->resjunk || !IsA(var, Var) || var->varno != OUTER_VAR || var->varattno != foreach_current_index(cell) + 1)
-			return false;
-	}
-	return true;
-}
-
-/* Adds the plans below one that read a table each, one after the other; false if it does anything else. */
-static bool
-add_table_plans(Plan *plan, List **plans)
-{
-	ListCell   *cell;
-
-	if (!IsA(plan, Append))
-	{
-		*plans = lappend(*plans, plan);
-		return scanned_relation(plan) != 0;
-	}
-	if (!hands_on((Append *) plan))
-		return false;
-	foreach(cell, ((Append *) plan)->appendplans)
-	{
-		Plan	   *child = lfirst(cell);
-
-		if (list_length(child->targetlist) != list_length(plan->targetlist) || !add_table_plans(child, plans))
-			return false;
-	}
-	return true;
-}
-
-/* All of the statement; NIL if it does anything else. */
-static List *
-table_plans(const PlannedStmt *statement)
-{
-	List	   *plans = NIL;
-
-	if (statement->subplans != NIL || statement->rowMarks != NIL || statement->hasModifyingCTE)
-		return NIL;
-	return add_table_plans(statement->planTree, &plans) ? plans : NIL;
-}
-
-/* Whatever is not quite usual is left to the executor, also to complain about. */
-static bool
-is_plain_heap(Relation relation)
-{
-	return (relation->rd_rel->relkind == RELKIND_RELATION || relation->rd_rel->relkind == RELKIND_MATVIEW) &&
-		relation->rd_tableam == GetHeapamTableAmRoutine() &&
-		RelationIsScannable(relation) && !RELATION_IS_OTHER_TEMP(relation) &&
-		!ML_HAS_VIRTUAL_COLUMNS(RelationGetDescr(relation));
-}
 
 /* --------------------------------------------------------- preparation */
 
@@ -164,7 +65,7 @@ describe_attributes(MlHeapReader *h, MlHeapTable *table, const Scan *plan)
 	{
 		const TargetEntry *entry = lfirst_node(TargetEntry, cell);
 		int			place = foreach_current_index(cell);
-		int			a = is_column(entry, plan->scanrelid) ? ((const Var *) entry->expr)->varattno - 1 : -1;
+		int			a = ml_is_column(entry, plan->scanrelid) ? ((const Var *) entry->expr)->varattno - 1 : -1;
 
 		table->attribute_of[place] = a;
 		if (a >= 0 && table->attributes[a].lane < 0)
@@ -435,52 +336,11 @@ ml_scan_heap_read(MlHeapReader *h)
 	ExecDropSingleTupleTableSlot(h->slot);
 }
 
-static Relation
-open_table(const PlannedStmt *statement, const Plan *plan)
-{
-	const RangeTblEntry *entry = rt_fetch(((const Scan *) plan)->scanrelid, statement->rtable);
-
-	return table_open(entry->relid, entry->rellockmode);
-}
-
-bool
-ml_scan_heap_fits(const MlPrivatePlan *plan)
-{
-	List	   *plans = table_plans(plan->statement);
-	bool		plain = plans != NIL && !IsolationIsSerializable();
-	ListCell   *cell;
-
-	foreach(cell, plans)
-	{
-		Relation	relation = open_table(plan->statement, lfirst(cell));
-
-		plain &= is_plain_heap(relation);
-		table_close(relation, NoLock);
-	}
-	return plain;
-}
-
-double
-ml_scan_heap_pages(const MlPrivatePlan *plan)
-{
-	double		pages = 0;
-	ListCell   *cell;
-
-	foreach(cell, table_plans(plan->statement))
-	{
-		Relation	relation = open_table(plan->statement, lfirst(cell));
-
-		pages += RelationGetNumberOfBlocks(relation);
-		table_close(relation, NoLock);
-	}
-	return pages;
-}
-
 MlHeapReader *
 ml_scan_heap_open(MlFrameReceiver *r)
 {
 	PlannedStmt *statement = r->private_plan->statement;
-	List	   *plans = table_plans(statement);
+	List	   *plans = ml_table_plans(statement);
 	MlHeapReader *h;
 	ListCell   *cell;
 
@@ -498,7 +358,7 @@ ml_scan_heap_open(MlFrameReceiver *r)
 		MlHeapTable *table = &h->tables[h->n_tables++];
 		const Scan *plan = lfirst(cell);
 
-		table->relation = open_table(statement, &plan->plan);
+		table->relation = ml_open_table(statement, &plan->plan);
 		describe_attributes(h, table, plan);
 		ml_filter_make(h, table, plan->plan.qual);
 		ml_project_make(table, plan->plan.targetlist);
@@ -517,20 +377,6 @@ ml_scan_heap_close(MlHeapReader *h)
 	for (int t = 0; t < h->n_tables; t++)
 		table_close(h->tables[t].relation, NoLock);	/* as after planning, the lock stays to the end of the transaction */
 	pfree(h);
-}
-
-void
-ml_scan_heap_mark(MlPrivatePlan *plan)
-{
-	ListCell   *cell;
-
-	foreach(cell, table_plans(plan->statement))
-	{
-		const Scan *scan = lfirst(cell);
-
-		for (int i = 0; i < plan->n_feeds; i++)
-			plan->feeds[i].computed |= !is_column(list_nth_node(TargetEntry, scan->plan.targetlist, plan->feeds[i].place), scan->scanrelid);
-	}
 }
 
 /* Numbers that only ever are features, of a type that is no key, and stand in the table as they are. */

@@ -2,7 +2,7 @@
  * scan_heap.h
  *	  What the files that read the pages of a table share.
  *
- * scan_heap.c says which tables are read so, scan_allowed.c under which conditions; scan_visible.c finds the rows of their pages,
+ * scan_tables.c says which plans are read so, scan_allowed.c what may be evaluated meanwhile; scan_visible.c finds the rows of their pages,
  * scan_filter.c those that pass, scan_project.c computes columns from them, scan_page.c turns them into slices of columns;
  * scan_readers.c deals pages out to threads.
  *-------------------------------------------------------------------------
@@ -167,6 +167,17 @@ typedef struct MlSlice
 	Datum		value[ML_FRAME_TOGETHER];
 	bool		null[ML_FRAME_TOGETHER];
 } MlSlice;
+
+/* ---- scan_tables.c ---- */
+
+/* The plans of a statement that scan a table each, all Scan with an own target list and conditions; NIL if it does anything else. */
+extern List *ml_table_plans(const PlannedStmt *statement);
+
+/* Its table, by the lock that the plan has. */
+extern Relation ml_open_table(const PlannedStmt *statement, const Plan *plan);
+
+/* A column of the relation as it is stored? */
+extern bool ml_is_column(const TargetEntry *entry, Index relation);
 
 /* ---- scan_visible.c ---- */
 

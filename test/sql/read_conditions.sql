@@ -144,12 +144,15 @@ CREATE POLICY own ON secured AS RESTRICTIVE USING (current_user = 'regress_condi
 CREATE VIEW many AS SELECT * FROM secured WHERE k > 100;
 CREATE VIEW barred WITH (security_barrier) AS SELECT k, a, y FROM secured WHERE k % 2 = 0;
 CREATE FUNCTION leaks(k int) RETURNS boolean LANGUAGE plpgsql COST 0.0001 AS $$ BEGIN IF k % 2 = 1 THEN RAISE EXCEPTION 'row % is not hidden', k; END IF; RETURN true; END $$;
-GRANT SELECT ON many, barred TO regress_condition_reader;
+CREATE VIEW barred_parts WITH (security_barrier) AS SELECT k, a, w, y FROM parts WHERE k % 2 = 0;
+GRANT SELECT ON many, barred, barred_parts TO regress_condition_reader;
 SET ROLE regress_condition_reader;
 SELECT outcome('gbdt', 'secured', '') = outcome('gbdt', 'SELECT * FROM secured LIMIT 1000000000', '') AS same, compare('gbdt', 'SELECT * FROM secured WHERE a > 0'), compare('gbdt', 'SELECT a, y FROM secured WHERE 1 / (k % 3 - 2) < 0');
 SET read_conditions.part = '2';
 SELECT outcome('gbdt', 'secured', '') = outcome('gbdt', 'SELECT * FROM secured LIMIT 1000000000', '') AS same, compare('gbdt', 'SELECT * FROM secured'), compare('gbdt', 'SELECT a, y FROM secured WHERE 1 / (k % 3 - 2) < 0');
 SELECT compare('gbdt', 'SELECT * FROM many'), compare('gbdt', 'SELECT * FROM barred'), compare('gbdt', 'SELECT * FROM barred WHERE 1 / (k % 2 - 1) < 0'), compare('gbdt', 'SELECT * FROM barred WHERE leaks(k)');
+SELECT compare('gbdt', 'SELECT a, y FROM barred'), compare('sampled', 'SELECT a * 2 AS a2, y FROM barred WHERE a > 0 AND 1 / (k % 2 - 1) < 0'), compare('gbdt', 'SELECT a, y, upper(w) AS u FROM barred_parts WHERE 1 / (k % 2 - 1) < 0 AND w <> ''word 7'''),
+	compare('gbdt', 'SELECT k % 10 AS c, y FROM barred UNION ALL SELECT a, k FROM barred_parts'), compare('gbdt', 'SELECT a, y FROM barred WHERE 1 / (k - 40000) < 1');
 RESET ROLE;
 SELECT compare('gbdt', 'SELECT * FROM secured'), compare('gbdt', 'SELECT * FROM many');
 -- A function that may not be called.

@@ -14,6 +14,7 @@ $node->safe_psql('postgres', <<'SQL');
 	CREATE VIEW choice AS SELECT a, y FROM t;
 	CREATE VIEW condition AS SELECT * FROM t WHERE k > 10;
 	CREATE VIEW barred WITH (security_barrier) AS SELECT * FROM t WHERE k > 10;
+	CREATE VIEW barred_computed WITH (security_barrier) AS SELECT a, a * 2 AS b, y FROM t WHERE k > 10;
 	CREATE VIEW computed AS SELECT a, a * 2 AS b, y FROM t WHERE k > 10;
 	CREATE FUNCTION mine(float8) RETURNS boolean LANGUAGE plpgsql IMMUTABLE AS 'BEGIN RETURN $1 >= 0; END';
 	CREATE FUNCTION inlined(float8) RETURNS boolean LANGUAGE sql IMMUTABLE AS 'SELECT $1 >= 0';
@@ -43,6 +44,7 @@ $node->safe_psql('postgres', <<'SQL');
 	CREATE TABLE range_2 (y float8, k int, a float8);
 	ALTER TABLE ranges ATTACH PARTITION range_2 FOR VALUES FROM (1000) TO (5000);
 	INSERT INTO ranges SELECT * FROM t;
+	CREATE VIEW barred_parts WITH (security_barrier) AS SELECT * FROM ranges WHERE k > 10;
 	CREATE EXTENSION file_fdw;
 	CREATE SERVER files FOREIGN DATA WRAPPER file_fdw;
 	CREATE TABLE mixed (LIKE t) PARTITION BY RANGE (k);
@@ -69,11 +71,12 @@ is(reads_pages($_), 1, "pages: $_") for 't', 'choice', 'stored', 'child', 'part'
 	'SELECT * FROM ranges WHERE k < 1000 OR true', 'SELECT a, y FROM t UNION ALL SELECT a, y FROM ranges', 'condition', 'barred', 'SELECT * FROM ranges WHERE k > 10', 'SELECT * FROM t WHERE inlined(a)',
 	'SELECT a, y FROM t WHERE k > 10 UNION ALL SELECT a, y FROM ranges WHERE a > 1', q{SELECT * FROM t WHERE now() > ''2020-01-01''::timestamp + k * interval ''1 hour'' AND a = abs(a)},
 	q{SELECT * FROM coloured WHERE c = ''red'' AND c::text || ''!'' ~ ''d!$'' AND w IN (''a'', ''b'', ''c'')}, 'SELECT * FROM t WHERE CASE WHEN k % 2 = 0 THEN a IS NOT NULL ELSE current_user IS NOT NULL END', 'SELECT a + 1 AS a, y FROM t', q{SELECT ln(k) AS l, 1 AS one, current_setting(''work_mem'') AS m, y FROM t},
+	'SELECT a, y FROM barred', 'SELECT * FROM barred WHERE a >= 0', 'SELECT a, y FROM t UNION ALL SELECT k, k FROM parted', 'SELECT a, y FROM barred_computed', 'SELECT a, y FROM barred_computed WHERE b > 1', 'SELECT a, 1 AS one, y FROM ranges', 'SELECT a * 2 AS b, y FROM barred_parts WHERE k > 100',
 	'computed', 'SELECT * FROM computed WHERE b > 1', 'SELECT a, y FROM t UNION ALL SELECT a + 1, y FROM ranges UNION ALL SELECT 1.0::float8, k::float8 FROM parted', 'SELECT c::text || w AS cw, ARRAY[a, y] AS ay, y FROM coloured', 'SELECT inlined(a - 3) AS i, y FROM t';
 is(reads_pages($_), 0, "executor: $_")
 	for 'mixed', 'SELECT * FROM t WHERE k > 10 LIMIT 100', 'SELECT * FROM t WHERE mine(a)', 'SELECT * FROM t WHERE a @@@ y', 'SELECT * FROM t WHERE a > (SELECT avg(a) FROM t)', 'SELECT * FROM t WHERE k IN (SELECT k FROM ranges)',
 	'SELECT * FROM t WHERE random() < 0.9', 'SELECT * FROM barred WHERE mine(a)', q{SELECT * FROM coloured WHERE w::checked <> ''a''}, 'SELECT * FROM coloured WHERE pair IS NOT NULL', q{SELECT * FROM t WHERE pg_get_viewdef(''choice''::regclass) <> k::text},
-	'SELECT mine(a - 3)::int AS a, y FROM t', 'SELECT a, (SELECT avg(a) FROM t) AS m, y FROM t', 'SELECT a, random() AS r, y FROM t', 'SELECT a, row_number() OVER () AS n, y FROM t', 'SELECT w::checked AS w, y FROM coloured', 'SELECT (pair).x + a AS x, y FROM coloured',
+	'SELECT a, y FROM barred_computed WHERE ln(b + 100) > 0', 'SELECT a, y FROM (SELECT DISTINCT a, y FROM t) q', 'SELECT mine(a - 3)::int AS a, y FROM t', 'SELECT a, (SELECT avg(a) FROM t) AS m, y FROM t', 'SELECT a, random() AS r, y FROM t', 'SELECT a, row_number() OVER () AS n, y FROM t', 'SELECT w::checked AS w, y FROM coloured', 'SELECT (pair).x + a AS x, y FROM coloured',
 	'SELECT a, y FROM t UNION ALL SELECT either(a, y)::int::float8, y FROM ranges', 'SELECT * FROM t LIMIT 100', 'SELECT a, y FROM t ORDER BY k', 'SELECT a, y FROM t TABLESAMPLE bernoulli (50)';
 # An index is left aside where the rows it finds cost more than it saves, as long as the table fits into the cache.
 is(reads_pages("SELECT * FROM $_"), 1, "pages: $_") for 'indexed WHERE k > 6000', 'indexed WHERE k > 6000 AND a > 0', 'indexed_parts WHERE k > 4000';
