@@ -38,7 +38,7 @@ ml_class_order_memory(size_t n, size_t n_classes, int threads)
 {
 	size_t		rows = stretch_of(n);
 
-	return rows * (sizeof(uint16_t) + sizeof(double)) + blocks_of(rows) * (n_classes + 1) * sizeof(uint16_t) +
+	return rows * (sizeof(uint16_t) + sizeof(double)) + (blocks_of(rows) + 1) * (n_classes + 1) * sizeof(uint16_t) +
 		(size_t) threads * 3 * ROOM * sizeof(double) + 4 * 128;
 }
 

@@ -80,8 +80,9 @@ void
 ml_space_row(const MlSpace *space, const double *x, double *z)
 {
 	ml_design_row(space->design, x, z);
+	/* A column that does not vary has the factor 0, and a row may be infinite there. */
 	for (int32_t j = 0; j < space->p; j++)
-		z[j] *= space->factor[j];
+		z[j] = space->factor[j] == 0 ? 0 : z[j] * space->factor[j];
 }
 
 void
@@ -96,7 +97,9 @@ ml_space_block(const MlSpace *space, const double *x, size_t n, double *z)
 		const double *from = x + (size_t) c->feature * ML_BATCH_ROWS;
 		double	   *to = z + (size_t) j * ML_BATCH_ROWS;
 
-		if (f->number)
+		if (space->factor[j] == 0)
+			memset(to, 0, n * sizeof(double));
+		else if (f->number)
 		{
 			for (size_t i = 0; i < n; i++)
 				to[i] = (isnan(from[i]) ? f->impute : from[i]) * space->factor[j];

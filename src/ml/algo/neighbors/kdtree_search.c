@@ -254,6 +254,14 @@ descend(Search *s)
 	}
 }
 
+/* From a query that is no number all are equally far. */
+static void
+end_search(Search *s)
+{
+	for (; s->count < s->k; s->count++)
+		s->found[s->count] = (MlNeighbor) {INFINITY, (uint32_t) s->count};
+}
+
 size_t
 ml_kdtree_nearest(const MlKdTree *tree, const double *q, size_t k, MlNeighbor *found)
 {
@@ -262,6 +270,7 @@ ml_kdtree_nearest(const MlKdTree *tree, const double *q, size_t k, MlNeighbor *f
 	begin_search(&s, tree, q, k, found);
 	if (s.k > 0)
 		descend(&s);
+	end_search(&s);
 	return s.count;
 }
 
@@ -338,6 +347,8 @@ scan_together(const MlKdTree *tree, const double *q, size_t m, size_t k, MlNeigh
 		if (asking.asked >= 32 * m)
 			asking.worth = asking.excluded * WORTH_ASKING >= asking.asked;
 	}
+	for (size_t i = 0; i < m; i++)
+		end_search(&s[i]);
 }
 
 size_t
