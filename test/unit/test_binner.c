@@ -9,6 +9,7 @@
 
 #include "ml/base/rng.h"
 #include "ml/base/simd.h"
+#include "ml/data/binned.h"
 #include "ml/data/binner.h"
 
 #define ROWS 20000
@@ -485,6 +486,41 @@ test_ways(MlEnv *env)
 	CHECK(binner.upper[1] >= -1 && binner.upper[1] < 0);
 }
 
+/* Rows are drawn as their random numbers say, whatever how many are looked at together. */
+static void
+test_draw(MlEnv *env)
+{
+	static const size_t counts[] = {0, 1, 7, 8, 9, 1023, 1024, 1025, 65535, 65536, 65537};
+	static const double shares[] = {0, 0x1p-60, 0.1, 0.5, 1 - 0x1p-53, 1};
+	static uint32_t drawn[65537 + 1];
+
+	for (int tier = ML_TIER_BASELINE; tier <= ML_TIER_AVX512; tier++)
+	{
+		size_t		wrong = 0;
+
+		ml_simd_limit((MlSimdTier) tier);
+		for (size_t run = 0; run < 11 * 6; run++)
+		{
+			size_t		n = counts[run % 11];
+			size_t		first = run % 2 == 0 ? 0 : (size_t) UINT32_MAX - 5;
+			double		share = shares[run / 11];
+			size_t		found = ml_bin_draw(env, first, n, share, drawn);
+			size_t		want = 0;
+
+			for (size_t i = 0; i < n; i++)
+			{
+				if (!(ml_rng_uniform(env->seed, 0x62696e73, first + i) < share))
+					continue;
+				wrong += want >= found || drawn[want] != i;
+				want++;
+			}
+			wrong += want != found;
+		}
+		CHECK(wrong == 0);
+	}
+	ml_simd_limit(ML_TIER_AVX512);
+}
+
 int
 main(void)
 {
@@ -495,6 +531,7 @@ main(void)
 	test_limits_of_many(env);
 	test_taken(env);
 	test_ways(env);
+	test_draw(env);
 	unit_env_free(env);
 	return unit_done();
 }

@@ -420,8 +420,16 @@ test_silhouette(void)
 			b = c != label[i] && count[c] > 0 ? fmin(b, sum[c] / (double) count[c]) : b;
 		total += (b - a) / fmax(a, b);
 	}
-	CHECK_STATUS(env, ml_silhouette(env, t.n, 3, t.x, label, &value), ML_OK);
-	CHECK_NEAR(value, total / (double) t.n, 1e-13);
+	for (int tier = ML_TIER_BASELINE; tier <= ML_TIER_AVX512; tier++)
+	{
+		static double first;
+
+		ml_simd_limit((MlSimdTier) tier);
+		CHECK_STATUS(env, ml_silhouette(env, t.n, 3, t.x, label, &value), ML_OK);
+		CHECK_NEAR(value, total / (double) t.n, 1e-13);
+		first = tier == ML_TIER_BASELINE ? value : first;
+		CHECK(value == first);
+	}
 	memset(label, 0, sizeof(label));
 	CHECK_STATUS(env, ml_silhouette(env, t.n, 3, t.x, label, &value), ML_OK);
 	CHECK(isnan(value));

@@ -6,6 +6,11 @@
  *-------------------------------------------------------------------------
  */
 #include "linear_data.h"
+
+#include "ml/algo/softmax_rows.h"
+#include "ml/base/elementary.h"
+#include "ml/base/rng.h"
+#include "ml/base/simd.h"
 #include "../reference/logistic_figures.h"
 
 extern const MlMethod ml_method_logistic_regression;
@@ -703,6 +708,139 @@ test_classes(int classes, size_t rows, bool inverse)
 	free_env(&env);
 }
 
+/* ---- kernels of a block of rows ---- */
+
+#define BLOCK_ROWS 264
+#define MOST_CLASSES 40
+
+typedef struct Block
+{
+	double		value[MOST_CLASSES * BLOCK_ROWS];
+	double		other[MOST_CLASSES * BLOCK_ROWS];
+	double		top[BLOCK_ROWS];
+	double		log_sum[BLOCK_ROWS];
+	double		weight[BLOCK_ROWS];
+	double		line[2 * BLOCK_ROWS];
+} Block;
+
+/* Scores as they may come: equal, far apart, out of range, and what is no number. */
+static double
+hostile_score(uint64_t stream, size_t i)
+{
+	static const double some[] = {0, -0.0, 700, -745.2, -800, 1e300, -1e300, 5e-324, -1e-310, NAN, INFINITY, -INFINITY};
+
+	return i % 7 == 3 ? some[ml_rng_u64(9, stream, i) % 12] : (i % 3 == 0 ? 300 : 2) * (ml_rng_uniform(8, stream, i) - 0.5);
+}
+
+/* The kernels, one after another, in plain loops: the same sums in the same order. */
+static void
+plain_rows(Block *b, size_t n, size_t k, const double *share)
+{
+	for (size_t i = 0; i < n; i++)
+	{
+		double		p[MOST_CLASSES];
+		double		above = 0;
+		double		top;
+		double		sum = 0;
+		double		mean = 0;
+
+		for (size_t c = k - 1; c-- > 0;)
+		{
+			p[c + 1] = above - (double) (c + 1) * (share[c] * b->value[c * BLOCK_ROWS + i]);
+			above += share[c] * b->value[c * BLOCK_ROWS + i];
+		}
+		top = p[0] = above;
+		for (size_t c = 1; c < k; c++)
+			top = top >= p[c] ? top : p[c];
+		for (size_t c = 0; c < k; c++)
+		{
+			p[c] = ml_exp(p[c] - top < -746 ? -746 : p[c] - top);
+			sum += p[c];
+		}
+		for (size_t c = 0; c < k; c++)
+		{
+			p[c] /= sum;
+			mean += p[c] * b->other[c * BLOCK_ROWS + i];
+		}
+		b->top[i] = top;
+		b->log_sum[i] = ml_log(sum);
+		for (size_t c = 0; c < k; c++)
+		{
+			b->value[c * BLOCK_ROWS + i] = p[c];
+			b->other[c * BLOCK_ROWS + i] = b->weight[i] * p[c] * (b->other[c * BLOCK_ROWS + i] - mean);
+		}
+		above = 0;
+		for (size_t c = 0; c + 1 < k; c++)
+		{
+			above += b->other[c * BLOCK_ROWS + i];
+			b->other[c * BLOCK_ROWS + i] = share[c] * (above - (double) (c + 1) * b->other[(c + 1) * BLOCK_ROWS + i]);
+		}
+	}
+}
+
+/* Equal, or both no number: which of its bits NaN has, nobody promises. */
+static size_t
+different(const double *a, const double *b, size_t n)
+{
+	size_t		wrong = 0;
+
+	for (size_t i = 0; i < n; i++)
+		wrong += memcmp(&a[i], &b[i], sizeof(double)) != 0 && !(isnan(a[i]) && isnan(b[i]));
+	return wrong;
+}
+
+static void
+test_row_kernels(void)
+{
+	static const size_t sizes[] = {1, 2, 7, 8, 9, 63, 64, 65, 255, 256};
+	static const size_t classes[] = {3, 4, 7, MOST_CLASSES};
+	static Block plain;
+	static Block got;
+	double		share[MOST_CLASSES];
+
+	for (int tier = ML_TIER_BASELINE; tier <= ML_TIER_AVX512; tier++)
+	{
+		size_t		wrong = 0;
+
+		ml_simd_limit((MlSimdTier) tier);
+		for (size_t run = 0; run < 10 * 4; run++)
+		{
+			size_t		n = sizes[run % 10];
+			size_t		k = classes[run / 10];
+			MlSoftmaxRows rows = {.n = n, .ld = BLOCK_ROWS, .k = k, .share = share, .line = got.line};
+
+			ml_softmax_shares(k, share);
+			for (size_t i = 0; i < MOST_CLASSES * BLOCK_ROWS; i++)
+			{
+				got.value[i] = hostile_score(run, i);
+				got.other[i] = ml_rng_uniform(7, run, i) - 0.5;
+			}
+			for (size_t i = 0; i < BLOCK_ROWS; i++)
+				got.weight[i] = (double) (i % 3);
+			plain = got;
+			plain_rows(&plain, n, k, share);
+			{
+				static double scores[MOST_CLASSES * BLOCK_ROWS];
+				static double contrasts[MOST_CLASSES * BLOCK_ROWS];
+
+				memcpy(scores, got.value, sizeof(scores));
+				ml_softmax_rows_classes(&rows, scores, got.value);
+				ml_softmax_rows_probabilities(&rows, got.value, got.top, got.log_sum);
+				ml_softmax_rows_curve(&rows, got.value, got.weight, got.other);
+				ml_softmax_rows_contrasts(&rows, got.other, contrasts);
+				for (size_t c = 0; c < k; c++)
+				{
+					wrong += different(got.value + c * BLOCK_ROWS, plain.value + c * BLOCK_ROWS, n);
+					wrong += c + 1 < k ? different(contrasts + c * BLOCK_ROWS, plain.other + c * BLOCK_ROWS, n) : 0;
+				}
+			}
+			wrong += different(got.top, plain.top, n) + different(got.log_sum, plain.log_sum, n);
+		}
+		check(wrong == 0, "rows by classes, tier %d: the bits of plain loops (%zu differ)", tier, wrong);
+	}
+	ml_simd_limit(ML_TIER_AVX512);
+}
+
 int
 main(void)
 {
@@ -728,6 +866,7 @@ main(void)
 	test_threads(60);
 	test_image(2);
 	test_image(3);
+	test_row_kernels();
 	test_absent_class();
 	test_class_without_weight();
 	test_range();
