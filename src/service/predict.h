@@ -54,7 +54,10 @@ extern MlCallSite *ml_site_planned_json(FunctionCallInfo fcinfo, const text *ref
  */
 extern void ml_settle_planned(MlServed *served, int64 version_id, TupleDesc arguments);
 
-/* What was predicted, as each function returns it; 42809 where the model's task has no such answer. */
+/* What was predicted last. */
+extern const MlAnswer *ml_site_answer(const MlCallSite *site);
+
+/* answer.c: the same, as each function returns it; 42809 where the model's task has no such answer. */
 extern double ml_site_value(MlCallSite *site);
 extern text *ml_site_class(MlCallSite *site);
 extern double ml_site_probability(MlCallSite *site, const text *class_label);	/* NULL: see ml_predict_proba */
