@@ -43,6 +43,7 @@ typedef struct MlGbdtGradients
 {
 	int64_t    *exact;
 	int32_t    *packed;
+	bool		around;			/* are they written around the caches? */
 } MlGbdtGradients;
 
 /*

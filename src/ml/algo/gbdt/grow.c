@@ -23,6 +23,8 @@ size_t		ml_gbdt_slot_bytes = (size_t) 256 * 1024 * 1024;
 
 /* Columns of a category go up to this many bins. */
 #define NARROW_BINS 256
+/* So many rows' gradients do not stay in the cache of one core. */
+#define STREAMED_ROWS ((size_t) 131072)
 /* Leaves that may be expanded before it is certain that they are split: enough to keep all threads at work. */
 static int
 ahead_limit(int threads)
@@ -154,6 +156,7 @@ ml_gbdt_grower_create(MlEnv *env, const MlGbdtBins *bins, const MlGbdtRules *rul
 	grower->leaf_of = ml_alloc(env, n, sizeof(uint32_t));
 	grower->gradients.exact = ml_alloc(env, n, sizeof(int64_t));
 	grower->gradients.packed = (int32_t *) grower->gradients.exact;
+	grower->gradients.around = grower->threads > 1 && n >= STREAMED_ROWS;
 	grower->narrow = ml_alloc(env, columns + 1, sizeof(int));
 	grower->byte = ml_alloc(env, columns + 1, sizeof(int));
 	grower->in_use = ml_alloc(env, columns + 1, sizeof(bool));

@@ -11,6 +11,7 @@
 #include "ml/base/elementary.h"
 #include "ml/base/lanes.h"
 #include "ml/base/simd.h"
+#include "ml/base/stream.h"
 
 /* Probabilities in a logarithm are not taken below this. */
 #define TINY 1e-15
@@ -196,10 +197,20 @@ ml_gbdt_squared_rows(const double *score, const double *y, const double *weight,
 /* ---- gradients to integers ---- */
 
 ML_LANES_INLINE void
+put(void *to, const void *from, size_t bytes, bool around)
+{
+	if (around)
+		ml_stream(to, from, bytes);
+	else
+		memcpy(to, from, bytes);
+}
+
+ML_LANES_INLINE void
 quantise_body(const MlGbdtLoss *loss, const MlGbdtScale *scale, const double *g, size_t begin, size_t end,
 			  const MlGbdtGradients *to, MlGbdtSum *sum)
 {
 	const double round_to_int = 0x1.8p52;
+	const bool	around = to->around && (uintptr_t) (to->packed + begin) % ML_STREAM_ALIGNMENT == 0 && (uintptr_t) (to->exact + begin) % ML_STREAM_ALIGNMENT == 0;
 	MlLanesInt	sum_g = {0};
 	MlLanesInt	sum_h = {0};
 
@@ -247,17 +258,19 @@ quantise_body(const MlGbdtLoss *loss, const MlGbdtScale *scale, const double *g,
 			typedef int32_t Half __attribute__((vector_size(ML_LANES * sizeof(int32_t))));
 			Half		both = __builtin_convertvector(scale->unit_h ? int_g : int_g << ML_GBDT_STORED_G_SHIFT | int_h, Half);
 
-			memcpy(to->packed + i, &both, sizeof(both));
+			put(to->packed + i, &both, sizeof(both), around);
 		}
 		else
 		{
 			MlLanesInt	both = (int_g & INT64_C(0xFFFFFFFF)) | int_h << 32;
 
-			memcpy(to->exact + i, &both, sizeof(both));
+			put(to->exact + i, &both, sizeof(both), around);
 		}
 		sum_g += int_g;
 		sum_h += int_h;
 	}
+	if (around)
+		ml_stream_end();
 	for (int j = 0; j < ML_LANES; j++)
 	{
 		(*sum)[0] += sum_g[j];
