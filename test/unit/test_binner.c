@@ -93,6 +93,17 @@ half_zero(size_t i)
 	return uniform(i) < 0.5 ? 0 : normal(i);
 }
 
+/* As many doubles of one size as of any other, from the largest negative one to the largest. */
+static double
+any_bits(size_t i)
+{
+	uint64_t	bits = ml_rng_u64(3, 5, i);
+	double		x;
+
+	memcpy(&x, &bits, sizeof(x));
+	return isfinite(x) ? x : 0;
+}
+
 /* Some values come very often, others seldom. */
 static double
 clusters(size_t i)
@@ -128,7 +139,7 @@ static const struct
 	{"uniform", uniform}, {"normal", normal}, {"many magnitudes", many_magnitudes}, {"outliers", outliers},
 	{"few integers", few_integers}, {"two values", two_values}, {"time stamps", time_stamps}, {"denormals", denormals},
 	{"extremes", extremes}, {"a constant", constant}, {"no value", nothing},
-	{"half of them zero", half_zero}, {"clusters", clusters}, {"rising", rising}, {"repeated", repeated}, {"crowded", crowded}
+	{"half of them zero", half_zero}, {"clusters", clusters}, {"rising", rising}, {"repeated", repeated}, {"crowded", crowded}, {"any bits", any_bits}
 };
 
 /* ---- limits, from sorted distinct values ---- */

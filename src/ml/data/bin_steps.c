@@ -115,7 +115,8 @@ cut_by_bits(MlBinner *b, uint32_t stretches)
 	s->stretches = stretches;
 	for (s->shift = 0; range >> s->shift >= stretches - 3; s->shift++)
 		;
-	if (first < UINT64_C(1) << s->shift)
+	/* There is a stretch below the first limit, and the last one's key is a number of 64 bits. */
+	if (first < UINT64_C(1) << s->shift || stretches - 1 > UINT64_MAX >> s->shift)
 		return false;
 	s->base = first - (UINT64_C(1) << s->shift);
 	return fill_table(b);
