@@ -270,6 +270,7 @@ grow_task(void *arg, size_t task, int thread)
 {
 	Job		   *job = arg;
 	MlStatus	status;
+	uint32_t	done;
 
 	if (__atomic_load_n(&job->stop, __ATOMIC_RELAXED))
 		return;
@@ -279,13 +280,17 @@ grow_task(void *arg, size_t task, int thread)
 		/* That of thread 0 when it was canceled; a thread that was told to stop has nothing to say. */
 		__atomic_store_n(&job->stop, true, __ATOMIC_RELAXED);
 		if (status == ML_CANCELED && thread == 0)
-			ml_pool_lock(job->env->pool), ml_fail(job->env, ML_CANCELED, "canceled"), ml_pool_unlock(job->env->pool);
+		{
+			ml_pool_lock(job->env->pool);
+			ml_fail(job->env, ML_CANCELED, "canceled");
+			ml_pool_unlock(job->env->pool);
+		}
 		return;
 	}
-	__atomic_add_fetch(&job->done, 1, __ATOMIC_RELAXED);
+	done = __atomic_add_fetch(&job->done, 1, __ATOMIC_RELAXED);
 	if (thread == 0)
 		ml_progress(job->env, &(MlProgress) {
-			.phase = "fit", .share = (double) job->done / job->plan->n_trees, .iteration = job->done,
+			.phase = "fit", .share = (double) done / job->plan->n_trees, .iteration = done,
 			.iterations = job->plan->n_trees, .train_loss = NAN, .validation_loss = NAN
 		});
 }
