@@ -78,9 +78,9 @@ SELECT n AS before FROM lookups \gset
 SELECT max(abs(ml_predict('stores', s) - y)) < 1e-6 AS right FROM stores s;
 SELECT pg_stat_force_next_flush();
 SELECT n - :before AS looked_up FROM lookups;
-SET mlplat.model_cache_size = '700kB';
+SET mlplat.model_cache_size = '400kB';
 SELECT max(abs(ml_predict('stores', s) - y)) < 1e-6 AS right FROM stores s;
-SELECT bytes < 700 * 1024 AS bounded, models < 300 AS some_fit FROM cached;
+SELECT bytes < 400 * 1024 AS bounded, models < 300 AS some_fit FROM cached;
 SELECT pg_stat_force_next_flush();
 SELECT n AS before FROM lookups \gset
 SELECT max(abs(ml_predict('stores', s) - y)) < 1e-6 AS right FROM stores s;
