@@ -161,7 +161,7 @@ ml_store_row(MlHeapTable *table, Page page, BlockNumber block, OffsetNumber numb
 
 /* Counts those that pass in passed.here, which stands after an ERROR as well. */
 static void
-evaluate(MlHeapReader *h, Page page, BlockNumber block, OffsetNumber *row, int n, bool in_pass)
+evaluate(MlHeapReader *h, Page page, BlockNumber block, OffsetNumber *row, int n)
 {
 	MlHeapTable *table = &h->tables[h->table];
 
@@ -172,7 +172,7 @@ evaluate(MlHeapReader *h, Page page, BlockNumber block, OffsetNumber *row, int n
 
 		ml_store_row(table, page, block, row[i]);
 		pass = ExecQualAndReset(table->condition, table->evaluation);
-		if (in_pass && h->deferred)
+		if (h->deferred)
 			remember(h, pass);
 		row[h->passed.here] = row[i];
 		h->passed.here += pass;
@@ -191,22 +191,13 @@ ml_filter_page(MlHeapReader *h, Page page, BlockNumber block, OffsetNumber *row,
 		return recall(h, row, n);
 	PG_TRY();
 	{
-		evaluate(h, page, block, row, n, true);
+		evaluate(h, page, block, row, n);
 	}
 	PG_CATCH();
 	{
 		ml_keep_error(h, held);
 	}
 	PG_END_TRY();
-	return h->passed.here;
-}
-
-int
-ml_filter_sample(MlHeapReader *h, Page page, BlockNumber block, OffsetNumber *row, int n)
-{
-	if (h->tables[h->table].condition == NULL)
-		return n;
-	evaluate(h, page, block, row, n, false);
 	return h->passed.here;
 }
 

@@ -23,7 +23,6 @@
 #include "storage/bufmgr.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
-#include "utils/resowner.h"
 #include "utils/snapmgr.h"
 
 /* Pages looked at to guess the number of rows where statistics do not tell. */
@@ -231,69 +230,10 @@ sample_rows(MlHeapReader *h, uint64 pages)
 	return rows * pages / SAMPLED_PAGES;
 }
 
-/* Errors that a condition has by itself, not the machine or whoever wants the run to end. */
-static bool
-is_of_condition(int code)
-{
-	switch (ERRCODE_TO_CATEGORY(code))
-	{
-		case ERRCODE_INSUFFICIENT_RESOURCES:
-		case ERRCODE_OPERATOR_INTERVENTION:
-		case ERRCODE_SYSTEM_ERROR:
-		case ERRCODE_INTERNAL_ERROR:
-			return false;
-		default:
-			return true;
-	}
-}
-
-static void
-release_all(ResourceOwner owner, bool commit)
-{
-	ResourceOwnerRelease(owner, RESOURCE_RELEASE_BEFORE_LOCKS, commit, false);
-	ResourceOwnerRelease(owner, RESOURCE_RELEASE_LOCKS, commit, false);
-	ResourceOwnerRelease(owner, RESOURCE_RELEASE_AFTER_LOCKS, commit, false);
-	ResourceOwnerDelete(owner);
-}
-
 /*
- * A condition that has an error somewhere in the sample would have it later, or never: what the query says of itself comes from
- * its rows in their order.  What the error has left is given back by an owner of its own; a subtransaction cannot begin in
- * a parallel worker.  The planner's guess is as good then.
+ * Statistics are better, but a table that has just been filled has none.  How many rows pass a condition is the planner's guess: asking it about a
+ * sample might be an error that the query would not have.  0: not known.
  */
-static double
-try_sample(MlHeapReader *h, uint64 pages)
-{
-	MemoryContext caller = CurrentMemoryContext;
-	ResourceOwner before = CurrentResourceOwner;
-	ResourceOwner owner = ResourceOwnerCreate(before, "mlplat sample");
-	volatile double rows = h->r->plan->estimated_rows;
-	ErrorData  *volatile error = NULL;
-
-	CurrentResourceOwner = owner;
-	PG_TRY();
-	{
-		rows = sample_rows(h, pages);
-	}
-	PG_CATCH();
-	{
-		MemoryContextSwitchTo(caller);
-		error = CopyErrorData();
-		FlushErrorState();
-	}
-	PG_END_TRY();
-	CurrentResourceOwner = before;
-	if (error != NULL && !is_of_condition(error->sqlerrcode))
-		ReThrowError(error);
-	release_all(owner, error == NULL);
-	if (error == NULL)
-		return rows;
-	ml_heap_forget(h);
-	FreeErrorData(error);
-	return rows;
-}
-
-/* Statistics are better, but a table that has just been filled has none, nor do they tell much of conditions.  0: not known. */
 static double
 guess_rows(MlHeapReader *h)
 {
@@ -306,7 +246,7 @@ guess_rows(MlHeapReader *h)
 		pages += h->tables[t].n_blocks;
 	if (h->r->builder == NULL || pages < 4 * SAMPLED_PAGES)
 		return 0;
-	rows = h->filtered ? try_sample(h, pages) : sample_rows(h, pages);
+	rows = h->filtered ? h->r->plan->estimated_rows : sample_rows(h, pages);
 	ml_check(h->r->env, ml_frame_expect(h->r->builder, rows));
 	return rows;
 }

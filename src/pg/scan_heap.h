@@ -185,16 +185,13 @@ extern bool ml_is_column(const TargetEntry *entry, Index relation);
 extern void ml_heap_begin(MlHeapReader *h, int table);
 extern void ml_heap_end(MlHeapReader *h);
 
-/* What reading it held has been given back by its resource owner. */
-extern void ml_heap_forget(MlHeapReader *h);
-
 /* The next page and those of its visible rows that pass; false at the end of the table. */
 extern bool ml_heap_next_page(MlHeapReader *h);
 
 /* Takes so many rows of it, with a pin of its page. */
 extern Buffer ml_heap_take_page(MlHeapReader *h, int rows);
 
-/* The visible rows of some page that pass; not between rows of another one.  ERROR where a condition has one. */
+/* The visible rows of some page, whatever a condition says; not between rows of another one. */
 extern int	ml_heap_count_rows(MlHeapReader *h, BlockNumber block);
 
 /* ---- scan_allowed.c ---- */
@@ -216,9 +213,6 @@ extern void ml_filter_begin_pass(MlHeapReader *h);
 
 /* Of some rows of a page of the table that is read, those that pass, into their beginning; returns how many.  An ERROR is kept. */
 extern int	ml_filter_page(MlHeapReader *h, Page page, BlockNumber block, OffsetNumber *row, int n);
-
-/* The same of any page, for a guess: an ERROR is thrown, and nothing remembered. */
-extern int	ml_filter_sample(MlHeapReader *h, Page page, BlockNumber block, OffsetNumber *row, int n);
 
 /* One row as a slot, for expressions; its page is pinned.  ERROR when the query has been canceled. */
 extern void ml_store_row(MlHeapTable *table, Page page, BlockNumber block, OffsetNumber number);

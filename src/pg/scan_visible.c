@@ -167,14 +167,6 @@ ml_heap_end(MlHeapReader *h)
 }
 
 void
-ml_heap_forget(MlHeapReader *h)
-{
-	h->scan = NULL;
-	h->buffer = InvalidBuffer;
-	h->n_ahead = h->first_ahead = 0;
-}
-
-void
 ml_heap_begin(MlHeapReader *h, int table)
 {
 	ml_heap_end(h);
@@ -197,7 +189,6 @@ ml_heap_count_rows(MlHeapReader *h, BlockNumber block)
 		return 0;
 	buffer = pin_page(h, block);
 	rows = find_visible(h, h->tables[h->table].relation, buffer, h->row);
-	rows = ml_filter_sample(h, BufferGetPage(buffer), block, h->row, rows);
 	ReleaseBuffer(buffer);
 	return rows;
 }
