@@ -9,46 +9,12 @@ SELECT coalesce(array_agg(model), '{}') AS models_before FROM ml_models \gset
 \pset format unaligned
 \pset tuples_only on
 
--- SQLSTATE, message and context of a training run, or the model and what it says of itself.
-CREATE FUNCTION outcome(algorithm text, source text, more text) RETURNS text LANGUAGE plpgsql AS $$
-DECLARE
-	message text;
-	context text;
-	answer text;
-	name text = 'm_' || current_user;
-	params text = CASE algorithm WHEN 'gbdt' THEN '{"num_iterations": 3}' WHEN 'sampled' THEN '{"num_iterations": 3, "bin_construct_sample_cnt": 1000}' ELSE '{}' END;
-BEGIN
-	EXECUTE format('SELECT row(rows, features, score, warnings) FROM ml_train(%L, %L, ''y'', %L, params => %L %s)', replace(algorithm, 'sampled', 'gbdt'), source, name, params, more) INTO answer;
-	SELECT concat_ws(' ', answer, checksum, data_hash) INTO answer FROM ml_versions WHERE model = name ORDER BY version DESC LIMIT 1;
-	RETURN answer;
-EXCEPTION WHEN OTHERS THEN
-	GET STACKED DIAGNOSTICS message = MESSAGE_TEXT, context = PG_EXCEPTION_CONTEXT;
-	RETURN concat_ws(' | ', SQLSTATE, message, substring(context from 'row \d+ of the source'));
-END $$;
-
--- The outcome of a query with one thread, with several, in a process of its own, and by the executor, which runs whatever has a LIMIT.
-CREATE FUNCTION compare(algorithm text, query text, more text DEFAULT '') RETURNS text LANGUAGE plpgsql AS $$
-DECLARE
-	all_of text[];
-BEGIN
-	SET LOCAL mlplat.execution = 'foreground';
-	SET LOCAL mlplat.threads = 1;
-	all_of = ARRAY[outcome(algorithm, query, more)];
-	SET LOCAL mlplat.threads = 2;
-	all_of = all_of || outcome(algorithm, query, more);
-	SET LOCAL mlplat.threads = 4;
-	SET LOCAL mlplat.parallel_workers = 3;
-	all_of = all_of || outcome(algorithm, query, more);
-	SET LOCAL mlplat.execution = 'auto';
-	all_of = all_of || outcome(algorithm, query, more);
-	all_of = all_of || outcome(algorithm, query || ' LIMIT 1000000000', more);
-	IF (SELECT count(DISTINCT o) FROM unnest(all_of) o) > 1 THEN
-		RETURN array_to_string(all_of, E'\n');
-	ELSIF all_of[1] LIKE '(%' THEN
-		RETURN 'the same model from ' || substring(all_of[1] from '\d+') || ' rows';
-	END IF;
-	RETURN all_of[1];
-END $$;
+-- outcome() and compare()
+\getenv sources PG_ABS_SRCDIR
+\set readers :sources /sql/include/readers.sql
+\set ECHO none
+\i :readers
+\set ECHO all
 
 CREATE TABLE t AS
 	SELECT i AS k, sin(i) AS a, (cos(i) * 100)::float4 AS b, CASE WHEN i % 11 <> 0 THEN 'word ' || i % 300 END AS w, nullif(i % 13, 5)::numeric / 7 AS n, i % 3 = 0 AS e,

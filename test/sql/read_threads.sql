@@ -9,46 +9,12 @@ SELECT coalesce(array_agg(model), '{}') AS models_before FROM ml_models \gset
 \pset format unaligned
 \pset tuples_only on
 
--- SQLSTATE, message and context of a training run, or the model and what it says of itself.
-CREATE FUNCTION outcome(algorithm text, source text, more text) RETURNS text LANGUAGE plpgsql AS $$
-DECLARE
-	message text;
-	context text;
-	answer text;
-	params text = CASE algorithm WHEN 'gbdt' THEN '{"num_iterations": 3}' WHEN 'sampled' THEN '{"num_iterations": 3, "bin_construct_sample_cnt": 1000}' ELSE '{}' END;
-BEGIN
-	EXECUTE format('SELECT row(rows, features, score, warnings) FROM ml_train(%L, %L, ''y'', ''m'', params => %L %s)', replace(algorithm, 'sampled', 'gbdt'), source, params, more) INTO answer;
-	SELECT concat_ws(' ', answer, checksum, data_hash) INTO answer FROM ml_versions WHERE model = 'm' ORDER BY version DESC LIMIT 1;
-	RETURN answer;
-EXCEPTION WHEN OTHERS THEN
-	GET STACKED DIAGNOSTICS message = MESSAGE_TEXT, context = PG_EXCEPTION_CONTEXT;
-	RETURN concat_ws(' | ', SQLSTATE, message, substring(context from 'row \d+ of the source'));
-END $$;
-
--- The outcome with one thread, with several, with several that do not all read, and by the executor.
-CREATE FUNCTION compare(algorithm text, source text, more text DEFAULT '') RETURNS text LANGUAGE plpgsql AS $$
-DECLARE
-	all_of text[];
-BEGIN
-	SET LOCAL mlplat.threads = 1;
-	all_of = ARRAY[outcome(algorithm, source, more)];
-	SET LOCAL mlplat.threads = 2;
-	all_of = all_of || outcome(algorithm, source, more);
-	SET LOCAL mlplat.threads = 4;
-	SET LOCAL mlplat.parallel_workers = 3;
-	all_of = all_of || outcome(algorithm, source, more);
-	SET LOCAL mlplat.parallel_workers = 1;
-	all_of = all_of || outcome(algorithm, source, more);
-	SET LOCAL mlplat.parallel_workers = 0;
-	all_of = all_of || outcome(algorithm, source, more);
-	all_of = all_of || outcome(algorithm, format('SELECT * FROM %s LIMIT 1000000000', source), more);
-	IF (SELECT count(DISTINCT o) FROM unnest(all_of) o) > 1 THEN
-		RETURN array_to_string(all_of, E'\n');
-	ELSIF all_of[1] LIKE '(%' THEN
-		RETURN 'the same model from ' || substring(all_of[1] from '\d+') || ' rows';
-	END IF;
-	RETURN all_of[1];
-END $$;
+-- outcome() and compare()
+\getenv sources PG_ABS_SRCDIR
+\set readers :sources /sql/include/readers.sql
+\set ECHO none
+\i :readers
+\set ECHO all
 
 CREATE TABLE numbers AS
 	SELECT sin(i) AS a, (cos(i) * 100)::float4 AS b, i % 1000 AS c, (i * 7 % 50)::smallint AS d, i % 3 = 0 AS e, i::bigint * 10000000000 AS f,
